@@ -1,0 +1,34 @@
+# Every target is one line; `make help` lists them.
+GO ?= go
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
+
+.PHONY: help build check test demo bench lint fuzz clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## build bin/lvsd
+	$(GO) build -trimpath -o bin/lvsd ./cmd/lvsd
+
+check: ## the quick part of the tests, under a minute: vet and unit tests
+	$(GO) vet ./... && $(GO) test -short ./...
+
+test: ## everything, from unit tests to clusters in the virtual machine
+	$(GO) vet ./... && $(SUDO) $(GO) test -timeout 40m -p 2 ./...
+
+demo: ## a two-director cluster, failing over before your eyes
+	$(SUDO) $(GO) run ./e2e/demo
+
+bench: ## keepalived and lvsd on the same work, in one run, with the ratio
+	$(SUDO) $(GO) run ./e2e/bench
+
+lint: ## golangci-lint with the import rules
+	$(GO) run $(LINT) run
+
+fuzz: ## thirty seconds for each fuzz target
+	./e2e/fuzz.sh
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// usageError is a mistake on the command line, in keepalived's words.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// getopt rewrites a command line as getopt_long(3) reads it into one that a
+// library with other habits cannot misread: every option in its long spelling,
+// an argument always behind "=", everything else after "--". So -nlP, -tFILE,
+// -t, -f FILE, -fFILE, --use-file FILE and the abbreviation --use all work.
+func getopt(table []option, args []string) ([]string, error) {
+	var opts, rest []string
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		var err error
+		var taken []string
+		switch {
+		case arg == "--":
+			rest, args = append(rest, args...), nil
+			continue
+		case strings.HasPrefix(arg, "--"):
+			taken, args, err = longOption(table, arg[2:], args)
+		case len(arg) > 1 && arg[0] == '-':
+			taken, args, err = shortOptions(table, arg[1:], args)
+		default:
+			rest = append(rest, arg)
+		}
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, taken...)
+	}
+	if len(rest) > 0 {
+		opts = append(append(opts, "--"), rest...)
+	}
+	return opts, nil
+}
+
+// longOption reads --name, --name=value or --name value; any unambiguous
+// beginning of the name will do.
+func longOption(table []option, arg string, args []string) (opts, left []string, err error) {
+	name, value, given := strings.Cut(arg, "=")
+	o := lookupLong(table, name)
+	switch {
+	case o == nil, given && o.arg == none:
+		return nil, nil, usageError("Unknown option --" + name)
+	case given && value == "":
+		return nil, nil, usageError("Missing parameter for option --" + name)
+	case given:
+		return []string{"--" + o.long + "=" + value}, args, nil
+	case o.arg == required && len(args) == 0:
+		return nil, nil, usageError("Missing parameter for option --" + name)
+	case o.arg == required:
+		return []string{"--" + o.long + "=" + args[0]}, args[1:], nil
+	}
+	return []string{"--" + o.long}, args, nil
+}
+
+// shortOptions reads a run of short options, the last of which may have an
+// argument: behind it, or, when it needs one, in the next word.
+func shortOptions(table []option, run string, args []string) (opts, left []string, err error) {
+	for i := range len(run) {
+		o := lookupShort(table, run[i])
+		switch {
+		case o == nil:
+			return nil, nil, usageError(fmt.Sprintf("Unknown option -%c", run[i]))
+		case o.arg == none:
+			opts = append(opts, "--"+o.long)
+			continue
+		case i+1 < len(run):
+			return append(opts, "--"+o.long+"="+run[i+1:]), args, nil
+		case o.arg == optional:
+			return append(opts, "--"+o.long), args, nil
+		case len(args) == 0:
+			return nil, nil, usageError(fmt.Sprintf("Missing parameter for option -%c", run[i]))
+		default:
+			return append(opts, "--"+o.long+"="+args[0]), args[1:], nil
+		}
+	}
+	return opts, args, nil
+}
+
+func lookupShort(table []option, short byte) *option {
+	for i := range table {
+		if table[i].short == short {
+			return &table[i]
+		}
+	}
+	return nil
+}
+
+func lookupLong(table []option, name string) *option {
+	var found *option
+	for i := range table {
+		switch o := &table[i]; {
+		case o.long == name:
+			return o
+		case strings.HasPrefix(o.long, name) && found != nil:
+			return nil // ambiguous
+		case strings.HasPrefix(o.long, name):
+			found = o
+		}
+	}
+	return found
+}

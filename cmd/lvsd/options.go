@@ -1,0 +1,131 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+)
+
+// argument says whether an option takes one.
+type argument uint8
+
+const (
+	none     argument = iota
+	required          // -f FILE, -fFILE, --use-file FILE, --use-file=FILE
+	optional          // -t, -tFILE, --config-test, --config-test=FILE
+)
+
+// option is a row of keepalived's option table, keepalived(8).
+type option struct {
+	short byte // 0: none
+	long  string
+	arg   argument
+	name  string // of the argument, for the usage
+	help  string // empty: known, but not acted on yet
+	bind  func(f *pflag.FlagSet, s *settings, long, help string)
+}
+
+// settings is what the command line says.
+type settings struct {
+	file        string
+	configTest  bool
+	testLog     string
+	foreground  bool
+	console     bool
+	noSyslog    bool
+	detail      int
+	dump        bool
+	onlyVRRP    bool
+	onlyCheck   bool
+	pid         string
+	vrrpPid     string
+	checkersPid string
+	configID    string
+	keepVRRP    bool
+	keepIPVS    bool
+	version     bool
+	help        bool
+	signum      string
+}
+
+// optionTable is every option of keepalived 2.4.3. One without a bind is
+// accepted, with its argument, and said to have no effect yet.
+var optionTable = []option{
+	{short: 'f', long: "use-file", arg: required, name: "FILE", help: "use the specified configuration file", bind: str(func(s *settings) *string { return &s.file })},
+	{short: 'P', long: "vrrp", help: "only run with the VRRP subsystem", bind: flag(func(s *settings) *bool { return &s.onlyVRRP })},
+	{short: 'C', long: "check", help: "only run with the health checker subsystem", bind: flag(func(s *settings) *bool { return &s.onlyCheck })},
+	{short: 'B', long: "no_bfd"},
+	{long: "all"},
+	{short: 'l', long: "log-console", help: "log messages to the local console", bind: flag(func(s *settings) *bool { return &s.console })},
+	{short: 'D', long: "log-detail", help: "detailed log messages", bind: count(func(s *settings) *int { return &s.detail })},
+	{short: 'S', long: "log-facility", arg: required},
+	{short: 'g', long: "log-file", arg: optional},
+	{long: "flush-log-file"},
+	{short: 'G', long: "no-syslog", help: "don't log via syslog", bind: flag(func(s *settings) *bool { return &s.noSyslog })},
+	{short: 'u', long: "umask", arg: required},
+	{short: 'X', long: "release-vips"},
+	{short: 'V', long: "dont-release-vrrp", help: "don't remove VRRP VIPs on stop", bind: flag(func(s *settings) *bool { return &s.keepVRRP })},
+	{short: 'I', long: "dont-release-ipvs", help: "don't remove IPVS services on stop", bind: flag(func(s *settings) *bool { return &s.keepIPVS })},
+	{short: 'R', long: "dont-respawn"},
+	{short: 'n', long: "dont-fork", help: "don't fork the daemon process", bind: flag(func(s *settings) *bool { return &s.foreground })},
+	{short: 'd', long: "dump-conf", help: "dump the configuration data", bind: flag(func(s *settings) *bool { return &s.dump })},
+	{short: 'p', long: "pid", arg: required, name: "FILE", help: "use the specified pidfile for the parent process", bind: str(func(s *settings) *string { return &s.pid })},
+	{short: 'r', long: "vrrp_pid", arg: required, name: "FILE", help: "use the specified pidfile for the VRRP process", bind: str(func(s *settings) *string { return &s.vrrpPid })},
+	{short: 'T', long: "genhash"},
+	{short: 'c', long: "checkers_pid", arg: required, name: "FILE", help: "use the specified pidfile for the checkers process", bind: str(func(s *settings) *string { return &s.checkersPid })},
+	{short: 'a', long: "address-monitoring"},
+	{short: 'b', long: "bfd_pid", arg: required},
+	{short: 'x', long: "snmp"},
+	{short: 'A', long: "snmp-agent-socket", arg: required},
+	{short: 's', long: "namespace", arg: required},
+	{short: 'm', long: "core-dump"},
+	{short: 'M', long: "core-dump-pattern", arg: optional},
+	{short: 'e', long: "all-config"},
+	{short: 'i', long: "config-id", arg: required, name: "ID", help: "take the lines that begin with @ID (default: the host's name)", bind: str(func(s *settings) *string { return &s.configID })},
+	{long: "ignore-sigint"},
+	{long: "signum", arg: required, name: "SIGFUNC", help: "print the signal number of STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON", bind: str(func(s *settings) *string { return &s.signum })},
+	{short: 't', long: "config-test", arg: optional, name: "LOG_FILE", help: "test the configuration, problems to stderr or LOG_FILE", bind: test},
+	{long: "perf", arg: optional},
+	{long: "debug", arg: optional},
+	{short: 'v', long: "version", help: "display the version number", bind: flag(func(s *settings) *bool { return &s.version })},
+	{short: 'h', long: "help", help: "display this help message", bind: flag(func(s *settings) *bool { return &s.help })},
+}
+
+func str(field func(*settings) *string) func(*pflag.FlagSet, *settings, string, string) {
+	return func(f *pflag.FlagSet, s *settings, long, help string) { f.StringVar(field(s), long, *field(s), help) }
+}
+
+func flag(field func(*settings) *bool) func(*pflag.FlagSet, *settings, string, string) {
+	return func(f *pflag.FlagSet, s *settings, long, help string) { f.BoolVar(field(s), long, false, help) }
+}
+
+func count(field func(*settings) *int) func(*pflag.FlagSet, *settings, string, string) {
+	return func(f *pflag.FlagSet, s *settings, long, help string) { f.CountVar(field(s), long, help) }
+}
+
+func test(f *pflag.FlagSet, s *settings, long, help string) {
+	f.BoolFunc(long, help, func(logFile string) error {
+		s.configTest = true
+		if logFile != "true" {
+			s.testLog = logFile
+		}
+		return nil
+	})
+}
+
+// bindOptions registers the whole table: getopt's work is done by then, so
+// only the long spellings are needed.
+func bindOptions(f *pflag.FlagSet, s *settings) {
+	f.SortFlags = false
+	for _, o := range optionTable {
+		switch {
+		case o.bind != nil:
+			o.bind(f, s, o.long, o.help)
+		case o.arg == none:
+			f.Bool(o.long, false, "known, no effect yet")
+		default:
+			f.String(o.long, "", "known, no effect yet")
+			if o.arg == optional {
+				f.Lookup(o.long).NoOptDefVal = "default"
+			}
+		}
+	}
+}

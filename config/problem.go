@@ -1,0 +1,86 @@
+package config
+
+import "fmt"
+
+// Severity grades a [Problem].
+type Severity uint8
+
+// Severities. A Note never changes a verdict: a keyword that is known but not
+// acted on yet, a trap of the field.
+const (
+	Note Severity = iota
+	Warning
+	Error
+)
+
+// String is the severity as diagnostics print it.
+func (s Severity) String() string { return [...]string{"note", "warning", "error"}[s] }
+
+// Class is keepalived's class of a configuration error. The highest class of a
+// run decides the exit status of -t.
+type Class uint8
+
+// The classes in keepalived's order.
+const (
+	ClassNone Class = iota // does not count
+	ClassFileNotFound
+	ClassBadInterface
+	ClassFatal
+	ClassUnknownKeyword
+	ClassUnexpectedBrace
+	ClassMissingBrace
+	ClassUnmatchedQuote
+	ClassMissingParameter
+	ClassInvalidNumber
+	ClassGeneral
+	ClassWarning
+	ClassDeprecated
+	ClassSecurity
+)
+
+// Problem is one complaint about a configuration.
+type Problem struct {
+	Origin   Origin   // where; zero Line: the configuration as a whole
+	Chain    []Origin // the include lines or macro uses that led there, innermost first
+	Severity Severity
+	Class    Class
+	Code     string // stable and short: unknown-keyword
+	Message  string
+}
+
+// String is file:line:column: severity: message [code].
+func (p Problem) String() string {
+	if p.Origin.Line == 0 {
+		return fmt.Sprintf("%s: %s [%s]", p.Severity, p.Message, p.Code)
+	}
+	o := p.Origin
+	return fmt.Sprintf("%s:%d:%d: %s: %s [%s]", o.File, o.Line, o.Column, p.Severity, p.Message, p.Code)
+}
+
+// Exit statuses of keepalived, for -t and for the daemon.
+const (
+	ExitOK           = 0
+	ExitFatal        = 1
+	ExitConfig       = 2
+	ExitPermission   = 4 // and -t: the worst is a missing file, interface or a fatal error
+	ExitTestFailed   = 5 // -t: anything else
+	ExitNoConfig     = 6
+	ExitTestSecurity = 6 // -t: scripts without enable_script_security
+)
+
+// TestStatus is the exit status of -t for these problems.
+func TestStatus(problems []Problem) int {
+	worst := ClassNone
+	for _, p := range problems {
+		worst = max(worst, p.Class)
+	}
+	switch {
+	case worst == ClassNone:
+		return ExitOK
+	case worst <= ClassFatal:
+		return ExitPermission
+	case worst == ClassSecurity:
+		return ExitTestSecurity
+	}
+	return ExitTestFailed
+}

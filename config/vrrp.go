@@ -1,0 +1,244 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Addr is an IP address; the zero value means unset.
+type Addr = netip.Addr
+
+// MustAddr parses an address that is known to be one.
+func MustAddr(s string) Addr { return netip.MustParseAddr(s) }
+
+// State is a state of a VRRP instance or sync group. The numbers are those of
+// keepalived's JSON and D-Bus interfaces.
+type State uint8
+
+// The states of keepalived. RFC 9568 knows Initialize, Backup and Active
+// (Master); FAULT, DELETED and STOP are keepalived's own and reach scripts.
+const (
+	Init    State = 0
+	Backup  State = 1
+	Master  State = 2
+	Fault   State = 3
+	Deleted State = 97
+	Stop    State = 98
+)
+
+// String is the state as scripts and logs spell it.
+func (s State) String() string {
+	switch s {
+	case Init:
+		return "INIT"
+	case Backup:
+		return "BACKUP"
+	case Master:
+		return "MASTER"
+	case Fault:
+		return "FAULT"
+	case Deleted:
+		return "DELETED"
+	case Stop:
+		return "STOP"
+	}
+	return "UNKNOWN"
+}
+
+// AuthType is auth_type of VRRPv2, RFC 2338 section 5.3.6.
+type AuthType uint8
+
+// Authentication types on the wire.
+const (
+	AuthNone AuthType = 0
+	AuthPass AuthType = 1
+	AuthAH   AuthType = 2
+)
+
+// Owner is the priority of the address owner, RFC 9568 section 5.2.4.
+const Owner = 255
+
+// Instance is a vrrp_instance block.
+type Instance struct {
+	Origin Origin
+	Name   string
+
+	Version          Opt[uint8] // 2 or 3
+	State            Opt[State] // Master or Backup
+	Interface        string
+	VirtualRouterID  uint8
+	Priority         Opt[uint8]
+	AdvertInt        time.Duration
+	NoPreempt        bool
+	PreemptDelay     time.Duration
+	McastSrcIP       Addr
+	McastDstIP       Addr
+	UnicastSrcIP     Addr
+	UnicastPeers     []Peer
+	UnicastTTL       Opt[uint8]
+	CheckUnicastSrc  Opt[bool]
+	SkipCheckAdvAddr Opt[bool]
+	StrictMode       Opt[bool]
+	DontTrackPrimary bool
+	Authentication   Authentication
+
+	VirtualIPAddress         []Address
+	VirtualIPAddressExcluded []Address
+
+	TrackInterface []Track // Name is an interface
+	TrackScript    []Track // Name is a vrrp_script
+
+	GarpMasterDelay         Opt[time.Duration]
+	GarpMasterRepeat        Opt[int]
+	GarpMasterRefresh       Opt[time.Duration]
+	GarpMasterRefreshRepeat Opt[int]
+	GarpLowerPrioDelay      Opt[time.Duration]
+	GarpLowerPrioRepeat     Opt[int]
+	DownTimerAdverts        Opt[int]
+	LowerPrioNoAdvert       Opt[bool]
+	HigherPrioSendAdvert    Opt[bool]
+
+	Notify                 Command
+	NotifyMaster           Command
+	NotifyBackup           Command
+	NotifyFault            Command
+	NotifyStop             Command
+	NotifyDeleted          Opt[Command]
+	NotifyMasterRxLowerPri Command
+}
+
+// DefaultInstance is what holds in a vrrp_instance block that says nothing.
+var DefaultInstance = Instance{AdvertInt: time.Second}
+
+// InstanceKey is what makes an instance the same one across a reload: not its
+// name, but what its peers and the kernel know it by.
+type InstanceKey struct {
+	VirtualRouterID uint8
+	IPv6            bool
+	Interface       string
+	Unicast         bool
+	Source          Addr // of unicast instances
+	Group           Addr // multicast group of the others
+}
+
+// Key is the identity of the instance; valid after [Config.Resolve].
+func (i *Instance) Key() InstanceKey {
+	k := InstanceKey{VirtualRouterID: i.VirtualRouterID, IPv6: i.IPv6(), Interface: i.Interface, Unicast: i.Unicast()}
+	if k.Unicast {
+		k.Source = i.UnicastSrcIP
+	} else {
+		k.Group = i.McastDstIP
+	}
+	return k
+}
+
+// Unicast reports whether adverts go to named peers instead of the group.
+func (i *Instance) Unicast() bool { return len(i.UnicastPeers) > 0 }
+
+// IPv6 reports the address family of the adverts, that of the first address.
+func (i *Instance) IPv6() bool {
+	switch {
+	case len(i.VirtualIPAddress) > 0:
+		return i.VirtualIPAddress[0].Prefix.Addr().Is6()
+	case i.UnicastSrcIP.IsValid():
+		return i.UnicastSrcIP.Is6()
+	case i.McastSrcIP.IsValid():
+		return i.McastSrcIP.Is6()
+	}
+	return false
+}
+
+// Addresses are all addresses that the instance holds while MASTER, the
+// advertised ones first.
+func (i *Instance) Addresses() []Address {
+	all := make([]Address, 0, len(i.VirtualIPAddress)+len(i.VirtualIPAddressExcluded))
+	return append(append(all, i.VirtualIPAddress...), i.VirtualIPAddressExcluded...)
+}
+
+// Peer is a line of unicast_peer.
+type Peer struct {
+	Origin Origin
+	Addr   Addr
+}
+
+// Authentication is the authentication block.
+type Authentication struct {
+	Type AuthType
+	Pass Secret // eight bytes on the wire, padded with zeros
+}
+
+// Secret is a password; it prints as asterisks.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "********"
+}
+
+// Address is a line of virtual_ipaddress: an address that is put on a link.
+type Address struct {
+	Origin    Origin
+	Prefix    netip.Prefix // the address itself with its prefix length, not masked
+	Dev       string       // the link; the instance's interface after Resolve when not given
+	Label     string
+	Scope     Scope
+	Broadcast Addr // the broadcast address; unset means none
+}
+
+// Scope is an address scope of rtnetlink(7), RT_SCOPE_*.
+type Scope uint8
+
+// The scopes of /etc/iproute2/rt_scopes.
+const (
+	ScopeGlobal  Scope = 0
+	ScopeSite    Scope = 200
+	ScopeLink    Scope = 253
+	ScopeHost    Scope = 254
+	ScopeNowhere Scope = 255
+)
+
+// Track is a line of track_interface or track_script.
+type Track struct {
+	Origin  Origin
+	Name    string
+	Weight  Opt[int] // -253..253; 0 means: failing is FAULT
+	Reverse bool
+}
+
+// SyncGroup is a vrrp_sync_group block: instances that change state together.
+type SyncGroup struct {
+	Origin  Origin
+	Name    string
+	Members []string // instance names
+
+	TrackInterface []Track
+	TrackScript    []Track
+
+	Notify       Command
+	NotifyMaster Command
+	NotifyBackup Command
+	NotifyFault  Command
+	NotifyStop   Command
+
+	SyncGroupTrackingWeight bool
+}
+
+// TrackScript is a vrrp_script block.
+type TrackScript struct {
+	Origin   Origin
+	Name     string
+	Script   Command
+	Interval time.Duration      // from start to start
+	Timeout  Opt[time.Duration] // Interval when not given
+	Weight   int                // -253..253
+	Reverse  bool
+	Rise     int
+	Fall     int
+	InitFail bool
+}
+
+// DefaultTrackScript is what holds in a vrrp_script block that says nothing.
+var DefaultTrackScript = TrackScript{Interval: time.Second, Rise: 1, Fall: 1}

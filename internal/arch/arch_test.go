@@ -1,0 +1,116 @@
+// Package arch holds the rules of docs/architecture.md that a compiler does
+// not know: which package may import which.
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/lvsd/lvsd"
+
+// allowed says what each package may import of ours, tests left aside. A name
+// ending in /... stands for all below it.
+var allowed = map[string][]string{
+	"config":                     {},
+	"vrrp/wire":                  {},
+	"parser":                     {"config"},
+	"vrrp":                       {"config", "vrrp/wire"},
+	"ipvs":                       {"config"},
+	"checker":                    {"config"},
+	"notify":                     {"config"},
+	"internal/kernel":            {"config", "vrrp/wire"},
+	"internal/kernel/kerneltest": {"config"},
+	"internal/netns":             {},
+	"internal/syslog":            {},
+	"internal/daemon":            {},
+	"internal/arch":              {},
+	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "internal/..."},
+	"cmd/lvsd":                   {"config", "parser", "supervisor", "internal/..."},
+	"e2e/...":                    {"config", "internal/...", "e2e/...", "vrrp/wire"},
+}
+
+// importers says who alone may import a library.
+var importers = map[string][]string{
+	"github.com/alecthomas/participle/v2": {"parser"},
+	"github.com/vishvananda/netlink":      {"internal/kernel", "internal/netns"},
+	"github.com/cloudflare/ipvs":          {"ipvs"},
+	"github.com/spf13/cobra":              {"cmd/lvsd"},
+	"github.com/spf13/pflag":              {"cmd/lvsd"},
+}
+
+// pure are the packages that decide and never do: they import neither a clock
+// nor the world.
+var pure = []string{"config", "vrrp/wire"}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, module+"/")
+		all = append(all, p)
+	}
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range packages(t) {
+		may, known := lookup(p.ImportPath)
+		if !known {
+			t.Errorf("%s: not in the table of allowed imports; docs/architecture.md says where things belong", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if ours, ok := strings.CutPrefix(imp, module+"/"); ok && !slices.ContainsFunc(may, func(pattern string) bool { return matches(pattern, ours) }) {
+				t.Errorf("%s imports %s", p.ImportPath, ours)
+			}
+			for library, who := range importers {
+				if (imp == library || strings.HasPrefix(imp, library+"/")) && !slices.Contains(who, p.ImportPath) {
+					t.Errorf("%s imports %s, which belongs to %v", p.ImportPath, imp, who)
+				}
+			}
+			if slices.Contains(pure, p.ImportPath) && slices.Contains([]string{"os", "net", "context", "go.uber.org/zap"}, imp) {
+				t.Errorf("%s is pure, and imports %s", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
+func lookup(path string) ([]string, bool) {
+	if may, ok := allowed[path]; ok {
+		return may, true
+	}
+	for pattern, may := range allowed {
+		if matches(pattern, path) {
+			return may, true
+		}
+	}
+	return nil, false
+}
+
+func matches(pattern, path string) bool {
+	if root, ok := strings.CutSuffix(pattern, "..."); ok {
+		return strings.HasPrefix(path, root)
+	}
+	return pattern == path
+}

@@ -1,0 +1,14 @@
+// Package vrrp is the Virtual Router Redundancy Protocol, versions 2
+// (RFC 3768) and 3 (RFC 9568), with keepalived's additions: FAULT, tracking,
+// sync groups, nopreempt.
+//
+// The protocol is pure: [Group.Step] is a function of state, time and event,
+// and answers with effects in the order in which they must happen. A timeout
+// is an event, time an argument. The shell around it, [Runner], only carries:
+// datagrams, deadlines and link changes in, effects out.
+//
+//	 sockets --+                     +--> adverts, on the loop itself
+//	 links  ---+-> Runner's loop ----+
+//	 scripts --+   Group.Step        +--> one ordered queue per group:
+//	 timer  ---+                          Claim, Announce, notify, log
+package vrrp

@@ -1,0 +1,114 @@
+package vrrp
+
+import (
+	"net/netip"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// Event is something that happens to a [Group]. Every event is plain data, so
+// that a trace from the field can be replayed as a test.
+type Event interface{ event() }
+
+// Start lets the instances of a new group leave INIT. Link states and results
+// of tracked scripts that are already known are sent before it.
+type Start struct{}
+
+// Received is a datagram that arrived for an instance. It is not trusted yet:
+// the machine checks it, and a rejected one changes a counter and nothing else.
+type Received struct {
+	Instance string // name of the vrrp_instance
+	Datagram wire.Datagram
+}
+
+// TimerFired says that the [Group.Deadline] has passed. One that comes early
+// or late is harmless.
+type TimerFired struct{}
+
+// LinkChanged is the state of a link as it is now. It concerns every instance
+// that runs on the link or tracks it.
+type LinkChanged struct {
+	Link   string
+	Exists bool
+	Up     bool         // administratively up and with carrier
+	IPv4   []netip.Addr // its own addresses, the primary one first
+	IPv6   []netip.Addr // link-local addresses, the source of IPv6 adverts
+}
+
+// Tracked is a new verdict about a vrrp_script, after rise and fall.
+type Tracked struct {
+	Script string
+	Up     bool
+}
+
+// Reconfigured brings the configuration of an instance that survives a reload.
+// The machine keeps its state; what differs takes effect.
+type Reconfigured struct {
+	Instance config.Instance
+}
+
+// Shutdown ends every instance: priority 0, addresses released, STOP.
+type Shutdown struct{}
+
+func (Start) event()        {}
+func (Received) event()     {}
+func (TimerFired) event()   {}
+func (LinkChanged) event()  {}
+func (Tracked) event()      {}
+func (Reconfigured) event() {}
+func (Shutdown) event()     {}
+
+// Effect is what a step asks of the shell. Effects are carried out in the
+// order given; an advert leaves before any netlink work begins.
+type Effect interface{ effect() }
+
+// SendAdvert sends an advert of an instance to its group or to each of its
+// unicast peers.
+type SendAdvert struct {
+	Instance string
+	Advert   wire.Advert
+}
+
+// Claim says which addresses an instance wants on its links from now on; an
+// empty list gives all of them back.
+type Claim struct {
+	Instance  string
+	Addresses []config.Address
+}
+
+// Announce sends gratuitous ARP requests (unsolicited neighbour
+// advertisements for IPv6) for addresses that the instance holds, one frame
+// per address and round.
+type Announce struct {
+	Instance  string
+	Addresses []config.Address
+	Rounds    int
+}
+
+// Became is a state that an instance or a sync group has entered. It leads to
+// the notify scripts.
+type Became struct {
+	Group    bool   // Name is a sync group
+	Name     string // of the instance or sync group
+	State    config.State
+	Priority int  // effective priority; 0 for groups
+	Silent   bool // the group has told this state already: no script for the instance
+}
+
+// ReceivedLowerPriority says that a MASTER saw an advert of a lower priority:
+// notify_master_rx_lower_pri.
+type ReceivedLowerPriority struct{ Instance string }
+
+// Log is a line for the log, a sentence that users of keepalived know.
+type Log struct {
+	Warn bool
+	Text string
+}
+
+func (SendAdvert) effect()            {}
+func (Claim) effect()                 {}
+func (Announce) effect()              {}
+func (Became) effect()                {}
+func (ReceivedLowerPriority) effect() {}
+func (Log) effect()                   {}
