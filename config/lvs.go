@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -159,6 +160,25 @@ type Check struct {
 // Target is the address that the check connects to.
 func (c *Check) Target() netip.AddrPort { return netip.AddrPortFrom(c.ConnectIP, c.ConnectPort) }
 
+// CheckID is what makes a check of a real server the same one across a reload:
+// all that it tests. How often it does so is not part of it, a check whose
+// timing changes goes on with what it knows.
+type CheckID struct {
+	Kind   CheckKind
+	Target netip.AddrPort
+	Bind   netip.AddrPort
+	BindIf string
+	FWMark uint32
+}
+
+// ID is the identity of the check among those of its real server.
+func (c *Check) ID() CheckID {
+	return CheckID{
+		Kind: c.Kind, Target: c.Target(), Bind: netip.AddrPortFrom(c.BindTo, c.BindPort),
+		BindIf: c.BindIf, FWMark: c.FWMark,
+	}
+}
+
 // ServiceKey is what makes a service the same one in the kernel and across a
 // reload.
 type ServiceKey struct {
@@ -173,8 +193,7 @@ func (k ServiceKey) String() string {
 	if k.FWMark != 0 {
 		return fmt.Sprintf("FWM %d", k.FWMark)
 	}
-	proto := map[Protocol]string{TCP: "tcp", UDP: "udp", SCTP: "sctp"}[k.Protocol]
-	return fmt.Sprintf("[%s]:%s:%d", k.Addr.Addr(), proto, k.Addr.Port())
+	return fmt.Sprintf("[%s]:%s:%d", k.Addr.Addr(), strings.ToLower(k.Protocol.String()), k.Addr.Port())
 }
 
 // Service is a virtual service as it runs: one per key, with the real servers

@@ -1,0 +1,119 @@
+package checker
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+var update = flag.Bool("update", false, "write the answers into the scripts")
+
+// TestPolicy plays the scripts of testdata/policy. Indented lines are the
+// policy's answers: when the probe ended, what it meant, when the next is due.
+//
+//	timing delay_loop=D retry=N delay_before_retry=D
+//	ok|fail|local [for D]    the probe that is due, how long it takes
+func TestPolicy(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/policy/*.txt")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range scripts {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			script, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(script))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(string(script), got); d != "" && !*update {
+				t.Errorf("-want +got:\n%s", d)
+			}
+		})
+	}
+}
+
+func play(t *testing.T, script string) string {
+	var out strings.Builder
+	var p Policy
+	began := time.Unix(0, 0)
+	now := began
+	for line := range strings.Lines(script) {
+		if strings.HasPrefix(line, "\t") {
+			continue
+		}
+		out.WriteString(line)
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] == "#" {
+			continue
+		}
+		var r Result
+		switch words[0] {
+		case "timing":
+			p.Timing = parseTiming(words[1:])
+			continue
+		case "ok":
+			r.Up = true
+		case "local":
+			r.Local = "no descriptor"
+		case "fail":
+		default:
+			t.Fatalf("what is %q?", line)
+		}
+		if len(words) == 3 {
+			now = now.Add(duration(words[2]))
+		}
+		v := p.Step(now, r)
+		fmt.Fprintf(&out, "\t%v:", now.Sub(began))
+		if v.Changed {
+			fmt.Fprintf(&out, " %s", map[bool]string{true: "UP", false: "DOWN"}[v.Up])
+		}
+		if v.Retries > 0 {
+			fmt.Fprintf(&out, " after %d retries", v.Retries)
+		}
+		fmt.Fprintf(&out, " next %v\n", v.Next.Sub(began))
+		now = v.Next
+	}
+	return out.String()
+}
+
+func parseTiming(words []string) (t config.Timing) {
+	for _, w := range words {
+		switch name, value, _ := strings.Cut(w, "="); name {
+		case "delay_loop":
+			t.DelayLoop.Value = duration(value)
+		case "warmup":
+			t.Warmup.Value = duration(value)
+		case "delay_before_retry":
+			t.DelayBeforeRetry.Value = duration(value)
+		case "connect_timeout":
+			t.ConnectTimeout.Value = duration(value)
+		case "retry":
+			t.Retry.Value, _ = strconv.Atoi(value)
+		case "log_all_failures":
+			t.LogAllFailures.Value = true
+		}
+	}
+	return t
+}
+
+func duration(s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}

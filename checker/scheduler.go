@@ -1,0 +1,277 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Options are what a [Scheduler] needs.
+type Options struct {
+	Log *zap.Logger
+	// OnResult is told when a check comes up or goes down; the first result of
+	// a check always counts. Calls about one check are in order. It may block
+	// a worker, and must not call the Scheduler.
+	OnResult func(service config.ServiceKey, server netip.AddrPort, check config.CheckID, up bool, reason string)
+	// Rand spreads the first probes. Only the Scheduler uses it.
+	Rand *rand.Rand
+	// InFlight bounds the probes at a time and so the descriptors; 0 means
+	// [DefaultInFlight].
+	InFlight int
+}
+
+// DefaultInFlight is how many probes run at a time unless told otherwise.
+const DefaultInFlight = 1024
+
+// bootstrapDelay is how long after its activation a check runs at the
+// earliest, as keepalived's BOOTSTRAP_DELAY.
+const bootstrapDelay = time.Second
+
+// Scheduler runs the checks of all real servers.
+type Scheduler struct {
+	opts  Options
+	build func(config.Check) (Checker, phrases, error)
+
+	workers sync.WaitGroup
+	mu      sync.Mutex      // guards what follows and the jobs
+	ctx     context.Context // of Run, for the probes that timers start; nil before
+	jobs    map[jobKey]*job
+	queue   []*job // due, all workers are busy
+	working int
+}
+
+type jobKey struct {
+	service config.ServiceKey
+	server  netip.AddrPort
+	check   config.CheckID
+}
+
+// job is a check. Its timer runs when it is neither queued nor at a worker.
+type job struct {
+	key     jobKey
+	name    string // the real server in the log
+	checker Checker
+	phrases phrases
+	policy  Policy
+	due     time.Time
+	timer   *time.Timer
+	busy    bool // queued or at a worker
+	removed bool
+}
+
+// New prepares a Scheduler; nothing is probed before Run.
+func New(opts Options) *Scheduler {
+	if opts.InFlight == 0 {
+		opts.InFlight = DefaultInFlight
+	}
+	return &Scheduler{opts: opts, build: build, jobs: make(map[jobKey]*job)}
+}
+
+// Run probes until ctx ends and the last probe has returned. It must be called
+// once.
+func (s *Scheduler) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.ctx = ctx
+	for _, j := range s.jobs {
+		s.start(j)
+	}
+	s.mu.Unlock()
+
+	<-ctx.Done()
+	s.mu.Lock()
+	for _, j := range s.jobs {
+		s.remove(j)
+	}
+	s.mu.Unlock()
+	s.workers.Wait()
+	return nil
+}
+
+// Apply makes these the services whose servers are checked, at start and at
+// every reload. An unchanged check is not touched: it keeps its state, its
+// retries and its timer. One of which only the timing changed keeps its state.
+// Any other is new: it runs after one second and a random part of its warmup.
+// The error names checks that cannot be run; all others are.
+func (s *Scheduler) Apply(services []config.Service) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var failed error
+	keep := make(map[jobKey]bool, len(s.jobs))
+	for i := range services {
+		service := &services[i]
+		for k := range service.Servers {
+			server := &service.Servers[k]
+			for _, check := range server.Checks {
+				key := jobKey{service.Key, server.Addr, check.ID()}
+				if keep[key] {
+					continue // the same check twice
+				}
+				keep[key] = true
+				if err := s.apply(key, server.String(service.Key.Protocol), check); err != nil && failed == nil {
+					failed = fmt.Errorf("check %s: %w", server.Addr, err)
+				}
+			}
+		}
+	}
+	for key, j := range s.jobs {
+		if !keep[key] {
+			s.remove(j)
+		}
+	}
+	return failed
+}
+
+func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
+	j, ok := s.jobs[key]
+	if ok && j.policy.Timing == check.Timing {
+		return nil
+	}
+	checker, phrases, err := s.build(check)
+	if err != nil {
+		return err
+	}
+	if ok {
+		j.checker, j.policy.Timing = checker, check.Timing
+		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
+			s.arm(j, soon)
+		}
+		return nil
+	}
+	j = &job{key: key, name: name, checker: checker, phrases: phrases, policy: Policy{Timing: check.Timing}}
+	s.jobs[key] = j
+	s.opts.Log.Info(fmt.Sprintf("Activating healthchecker for service %s for VS %s", name, key.service))
+	if s.running() {
+		s.start(j)
+	}
+	return nil
+}
+
+func (s *Scheduler) running() bool { return s.ctx != nil && s.ctx.Err() == nil }
+
+// start arms a new check, away from all others.
+func (s *Scheduler) start(j *job) {
+	delay := bootstrapDelay
+	if warmup := j.policy.Timing.Warmup.Value; warmup > 0 {
+		delay += time.Duration(s.opts.Rand.Int64N(int64(warmup)))
+	}
+	s.arm(j, time.Now().Add(delay))
+}
+
+func (s *Scheduler) arm(j *job, at time.Time) {
+	j.due = at
+	if j.timer == nil {
+		j.timer = time.AfterFunc(time.Until(at), func() { s.fire(j) })
+		return
+	}
+	j.timer.Reset(time.Until(at))
+}
+
+func (s *Scheduler) remove(j *job) {
+	j.removed = true
+	if j.timer != nil {
+		j.timer.Stop()
+	}
+	delete(s.jobs, j.key)
+}
+
+// fire is a timer's own goroutine. It becomes a worker if one more is allowed.
+func (s *Scheduler) fire(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.removed || j.busy {
+		return
+	}
+	j.busy = true
+	if s.working == s.opts.InFlight {
+		s.queue = append(s.queue, j)
+		return
+	}
+	s.working++
+	s.workers.Add(1)
+	defer s.workers.Done()
+	for j != nil {
+		s.work(j)
+		j = s.dequeue()
+	}
+	s.working--
+}
+
+// dequeue is the check that waits longest, nil when none does.
+func (s *Scheduler) dequeue() *job {
+	for len(s.queue) > 0 && s.running() {
+		j := s.queue[0]
+		s.queue = s.queue[1:]
+		if !j.removed {
+			return j
+		}
+	}
+	return nil
+}
+
+// work runs one probe and acts on its result. The lock is held on entry and
+// exit, not while probing and telling.
+func (s *Scheduler) work(j *job) {
+	checker, ctx := j.checker, s.ctx
+	s.mu.Unlock()
+	result := s.probe(ctx, j, checker)
+	now := time.Now()
+	s.mu.Lock()
+	if j.removed || ctx.Err() != nil {
+		return
+	}
+	wasUp := j.policy.Up()
+	verdict := j.policy.Step(now, result)
+	logAll := j.policy.Timing.LogAllFailures.Value
+	s.mu.Unlock()
+
+	s.log(j, result, verdict, wasUp && logAll)
+	if verdict.Changed {
+		s.opts.OnResult(j.key.service, j.key.server, j.key.check, verdict.Up, result.Reason)
+	}
+
+	s.mu.Lock()
+	j.busy = false
+	if !j.removed && s.running() {
+		s.arm(j, verdict.Next)
+	}
+}
+
+// probe is one call of the checker. A panic is this probe's failure.
+func (s *Scheduler) probe(ctx context.Context, j *job, c Checker) (r Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.opts.Log.Error("a check has panicked", zap.String("server", j.name), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			r = Result{Reason: fmt.Sprintf("panic: %v", p)}
+		}
+	}()
+	return c.Check(ctx)
+}
+
+func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
+	reason := zap.String("reason", r.Reason)
+	switch {
+	case r.Local != "":
+		s.opts.Log.Warn(r.Local, zap.String("server", j.name), reason)
+	case v.Changed && v.Up:
+		s.opts.Log.Info(fmt.Sprintf(j.phrases.success, j.name))
+		return
+	case !r.Up && logFailure && r.Timeout:
+		s.opts.Log.Info(fmt.Sprintf(j.phrases.timeout, j.name), reason)
+	case !r.Up && logFailure:
+		s.opts.Log.Info(fmt.Sprintf(j.phrases.failure, j.name), reason)
+	}
+	switch {
+	case v.Changed && v.Retries > 0:
+		s.opts.Log.Info(fmt.Sprintf(j.phrases.failed+" after %d retries.", j.name, v.Retries), reason)
+	case v.Changed:
+		s.opts.Log.Info(fmt.Sprintf(j.phrases.failed+".", j.name), reason)
+	}
+}

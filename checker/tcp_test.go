@@ -1,0 +1,180 @@
+package checker
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// listen gives a port of loopback that accepts connections, and the addresses
+// that they came from.
+func listen(t *testing.T, addr string) (config.Check, <-chan netip.AddrPort) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	from := make(chan netip.AddrPort, 8)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			from <- c.RemoteAddr().(*net.TCPAddr).AddrPort()
+			_ = c.Close()
+		}
+	}()
+	at := l.Addr().(*net.TCPAddr).AddrPort()
+	return config.Check{
+		Kind: config.TCPCheck, ConnectIP: at.Addr(), ConnectPort: at.Port(),
+		Timing: config.Timing{ConnectTimeout: config.Some(5 * time.Second)},
+	}, from
+}
+
+func TestTCPSuccess(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		check, from := listen(t, addr)
+		if r := newTCP(check).Check(t.Context()); !r.Up || r.Reason != "" {
+			t.Errorf("%s: %+v", addr, r)
+		}
+		<-from
+	}
+}
+
+func TestTCPBind(t *testing.T) {
+	check, from := listen(t, "127.0.0.1:0")
+	check.BindTo, check.BindIf, check.FWMark = netip.MustParseAddr("127.0.0.9"), "lo", 7
+	if r := newTCP(check).Check(t.Context()); !r.Up {
+		t.Fatalf("%+v", r)
+	}
+	if got := (<-from).Addr(); got != check.BindTo {
+		t.Errorf("came from %v", got)
+	}
+}
+
+func TestTCPRefused(t *testing.T) {
+	check, _ := listen(t, "127.0.0.1:0")
+	check.ConnectIP = netip.MustParseAddr("127.0.0.77") // nobody listens there
+	r := newTCP(check).Check(t.Context())
+	if r.Up || r.Local != "" || r.Timeout || !strings.Contains(r.Reason, "connection refused") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A full accept queue leaves the handshake without an answer.
+func TestTCPTimeout(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := config.Check{
+		ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: uint16(name.(*unix.SockaddrInet4).Port),
+		Timing: config.Timing{ConnectTimeout: config.Some(50 * time.Millisecond)},
+	}
+	var r Result
+	for range 4 { // the first ones fill the queue
+		if r = newTCP(check).Check(t.Context()); !r.Up {
+			break
+		}
+	}
+	if r.Up || !r.Timeout || r.Local != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What this host cannot do is not the server's failure.
+func TestTCPLocal(t *testing.T) {
+	check, _ := listen(t, "127.0.0.1:0")
+	for name, change := range map[string]func(*config.Check){
+		"address":   func(c *config.Check) { c.BindTo = netip.MustParseAddr("192.0.2.1") },
+		"interface": func(c *config.Check) { c.BindIf = "nosuchlink" },
+	} {
+		c := check
+		change(&c)
+		if r := newTCP(c).Check(t.Context()); r.Up || r.Local != "TCP socket bind failed. Rescheduling." || r.Reason == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestTCPWithoutDescriptors(t *testing.T) {
+	check, _ := listen(t, "127.0.0.1:0")
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	if r := newTCP(check).Check(t.Context()); r.Local != "TCP connect fail to create socket. Rescheduling." {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The port that a check is bound to can be used again at once.
+func TestTCPBindPort(t *testing.T) {
+	check, from := listen(t, "127.0.0.1:0")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check.BindTo = netip.MustParseAddr("127.0.0.1")
+	check.BindPort = free.Addr().(*net.TCPAddr).AddrPort().Port()
+	_ = free.Close()
+	for range 2 {
+		r := newTCP(check).Check(t.Context())
+		// The connection before may be in TIME_WAIT: that is local, too.
+		if !r.Up && r.Local == "" {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if got := (<-from).Port(); got != check.BindPort {
+		t.Errorf("came from port %d", got)
+	}
+}
+
+func TestTCPCancelled(t *testing.T) {
+	check, _ := listen(t, "127.0.0.1:0")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := newTCP(check).Check(ctx); r.Up {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestFailure(t *testing.T) {
+	for errno, local := range map[syscall.Errno]bool{
+		unix.ENETUNREACH: false, unix.EHOSTUNREACH: false, unix.ECONNREFUSED: false, unix.EADDRNOTAVAIL: true,
+	} {
+		r := failure(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
+		if (r.Local != "") != local {
+			t.Errorf("%v: %+v", errno, r)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package ipvs
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudflare/ipvs"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// On a kernel without IPVS there is one clear error. On one with it, and as
+// root, what is written is what is read, in a namespace of its own.
+func TestNetlink(t *testing.T) {
+	k := NewKernel()
+	_, err := k.List()
+	_ = k.Close()
+	if _, statErr := os.Stat("/proc/net/ip_vs"); statErr != nil {
+		if !errors.Is(err, ErrNoIPVS) || !strings.Contains(err.Error(), "modprobe ip_vs") || strings.Contains(err.Error(), "netlink") {
+			t.Errorf("not a clear error: %v", err)
+		}
+		t.Log("ONLY THE ERROR IS TESTED HERE, this kernel has no IPVS:", err)
+		return
+	}
+	runtime.LockOSThread() // and never unlocked: the thread ends with its namespace
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("a network namespace takes root: %v", err)
+	}
+	// Without its local routing table the kernel takes every address for a
+	// broadcast address, which cannot be a real server.
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	defer func() { _ = k.Close() }()
+	table, err := k.List()
+	if err != nil || len(table) != 0 {
+		t.Fatalf("a new namespace: %v, %v", table, err)
+	}
+	for _, words := range []string{
+		"10.0.0.1:80 wrr", "10.0.0.1:53 udp rr ops", "10.0.0.1:5 sctp lc persist=50s mask=24", "10.0.0.1:81 mh sched=3",
+		"[2001:db8::1]:443 sh sched=2", "[2001:db8::1]:444 lblc persist=180m mask=64", "fwmark=7 lblcr", "fwmark=7 ipv6 nq",
+		"10.0.0.1:82 dh", "10.0.0.1:83 fo", "10.0.0.1:84 ovf", "10.0.0.1:85 sed", "10.0.0.1:86 wlc",
+	} {
+		roundTrip(t, k, words)
+	}
+	wantError(t, k, Op{Verb: DeleteService, Key: service("10.0.0.9:80").Key}, fs.ErrNotExist, "")
+	wantError(t, k, Op{Verb: AddService, Key: service("10.0.0.1:80").Key, Attrs: Attrs{Scheduler: "rr", Mask: 32}}, fs.ErrExist, "")
+	gone := Op{Verb: EditDest, Key: service("10.0.0.1:80").Key, Dest: Dest{Addr: netip.MustParseAddrPort("10.9.9.9:80"), Method: config.NAT}}
+	wantError(t, k, gone, fs.ErrNotExist, "")
+	gone.Key = service("10.0.0.9:80").Key
+	wantError(t, k, gone, fs.ErrNotExist, "")
+	none := Op{Verb: AddService, Key: service("10.0.0.9:80").Key, Attrs: Attrs{Scheduler: "none-such", Mask: 32}}
+	wantError(t, k, none, nil, `this kernel does not know the scheduler "none-such": load the module ip_vs_none-such`)
+
+	table, err = k.List()
+	if err != nil || len(table) != 13 {
+		t.Fatalf("%d services, %v", len(table), err)
+	}
+	for key, have := range table {
+		for _, op := range Diff(have, nil) {
+			if err := k.Do(op); err != nil {
+				t.Error(op, err)
+			}
+		}
+		if s, err := k.Read(key); s != nil || err != nil {
+			t.Error(s, err)
+		}
+	}
+}
+
+// roundTrip makes a service with real servers, changes all of it, and reads it
+// after each.
+func roundTrip(t *testing.T, k *Netlink, words string) {
+	t.Helper()
+	c := parseService(strings.Fields(words))
+	first := &Service{Key: c.Key, Attrs: attrs(&c)}
+	second := &Service{Key: c.Key, Attrs: first.Attrs}
+	second.Scheduler, second.Persistence, second.OPS = "rr", time.Minute, false
+	port := c.Key.Addr.Port()
+	for i, method := range []config.Method{config.NAT, config.DR, config.TUN} {
+		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + i)})
+		if IPv6(c.Key) {
+			addr = netip.MustParseAddr("2001:db8::2")
+			for range i {
+				addr = addr.Next()
+			}
+		}
+		d := Dest{Addr: netip.AddrPortFrom(addr, port), Method: method, Weight: i, UThreshold: uint32(2 * i), LThreshold: uint32(i)}
+		first.Dests = append(first.Dests, d)
+		if i > 0 { // the first goes
+			d.Weight, d.Method, d.UThreshold, d.LThreshold = 65535, config.NAT, 0, 0
+			second.Dests = append(second.Dests, d)
+		}
+	}
+	var have *Service
+	for _, want := range []*Service{first, second, first} {
+		for _, op := range Diff(have, want) {
+			if err := k.Do(op); err != nil {
+				t.Errorf("%s: %v", op, err)
+			}
+		}
+		var err error
+		if have, err = k.Read(c.Key); err != nil || have == nil {
+			t.Fatalf("read %s: %v, %v", words, have, err)
+		}
+		if left := Diff(have, want); left != nil {
+			t.Errorf("%s: left to do: %v", words, left)
+		}
+	}
+}
+
+func wantError(t *testing.T, k *Netlink, op Op, is error, text string) {
+	t.Helper()
+	err := k.Do(op)
+	if err == nil || is != nil && !errors.Is(err, is) || text != "" && err.Error() != text || is == nil && errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v", op, err)
+	}
+}
+
+// What the kernel would answer to what we send is what we wanted.
+func TestConversionIsLossless(t *testing.T) {
+	for _, words := range []string{
+		"10.0.0.1:80 wrr", "10.0.0.1:53 udp ops", "10.0.0.1:5 sctp persist=50s mask=24",
+		"[2001:db8::1]:443 mh sched=7", "[2001:db8::1]:443 sh persist=3h mask=64", "fwmark=7 lc", "fwmark=7 ipv6 nq",
+	} {
+		c := parseService(strings.Fields(words))
+		want := &Service{Key: c.Key, Attrs: attrs(&c)}
+		raw := toService(want.Key, want.Attrs)
+		raw.Flags |= ipvs.ServiceHashed // the kernel's own mark
+		if d := cmp.Diff(show(want), show(fromService(raw))); d != "" {
+			t.Error(d)
+		}
+	}
+	for _, words := range []string{"10.0.0.2:80 dr w=0", "10.0.0.2:80 nat x=5 y=3", "[2001:db8::2]:80 tun w=65535"} {
+		s := parseServer(strings.Fields(words))
+		want := dest(&s, s.Weight)
+		if got := fromDest(toDest(want)); got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
+func show(s *Service) string { return Op{Verb: AddService, Key: s.Key, Attrs: s.Attrs}.String() }
+
+// A socket that does not answer is given up, and the next use opens another.
+func TestDeadSocket(t *testing.T) {
+	dead := &deadClient{closed: make(chan struct{})}
+	k := Netlink{client: dead, answerWithin: time.Millisecond}
+	if _, err := k.Read(config.ServiceKey{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	if k.client != nil {
+		t.Error("still in use")
+	}
+}
+
+type deadClient struct {
+	ipvs.Client
+	closed chan struct{}
+}
+
+func (d *deadClient) Close() error {
+	close(d.closed)
+	return nil
+}
+
+func (d *deadClient) Service(ipvs.Service) (ipvs.ServiceExtended, error) {
+	<-d.closed
+	return ipvs.ServiceExtended{}, os.ErrClosed
+}

@@ -1,0 +1,250 @@
+package ipvs
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Event is something that happens to a [Pool].
+type Event interface{ event() }
+
+// Reconfigured brings the configuration of the service, at first and after
+// every reload. Real servers are matched by address, their checks by
+// [config.Check.ID]; survivors keep their health.
+type Reconfigured struct{ Service config.Service }
+
+// Health is the verdict of one check about one real server. What concerns an
+// unknown server or check changes nothing: it was on its way when a reload
+// removed them.
+type Health struct {
+	Server netip.AddrPort
+	Check  config.CheckID
+	Up     bool
+}
+
+// Removed says that the service is not in the configuration any more.
+type Removed struct{}
+
+// Shutdown says that lvsd stops.
+type Shutdown struct{}
+
+func (Reconfigured) event() {}
+func (Health) event()       {}
+func (Removed) event()      {}
+func (Shutdown) event()     {}
+
+// Effect is what a step asks of the shell, in the order given.
+type Effect interface{ effect() }
+
+// Want is the service as it should be in the kernel from now on, nil when it
+// should be absent. It is told only when it differs from the last one.
+type Want struct{ Service *Service }
+
+// Became says that a real server came up or went down: notify_up, notify_down.
+// A server is not announced at start, whatever its health.
+type Became struct {
+	Server config.Server
+	Up     bool
+}
+
+// Log is a line for the log, a sentence that users of keepalived know.
+type Log struct{ Text string }
+
+func (Want) effect()   {}
+func (Became) effect() {}
+func (Log) effect()    {}
+
+// Pool is the machine of one service: the health of its real servers in, the
+// service as it should be in the kernel out. The zero value waits for its
+// first [Reconfigured].
+type Pool struct {
+	service config.Service
+	servers map[netip.AddrPort]*health
+	want    *Service
+}
+
+// health is what the pool knows about a real server.
+type health struct {
+	server *config.Server // in Pool.service
+	checks []verdict
+	alive  bool
+}
+
+type verdict struct {
+	check config.CheckID
+	up    bool
+}
+
+// Step takes an event and answers with effects. Nothing about a pool depends
+// on time.
+func (p *Pool) Step(ev Event) []Effect {
+	switch e := ev.(type) {
+	case Reconfigured:
+		return p.settle(p.reconfigure(e.Service))
+	case Health:
+		return p.settle(p.judge(e))
+	case Removed:
+		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing")
+	case Shutdown:
+		return p.end(nil, "Shutting down")
+	}
+	return nil
+}
+
+// ServerHealth is a real server and whether all its checks hold.
+type ServerHealth struct {
+	Addr  netip.AddrPort
+	Alive bool
+}
+
+// Servers are the real servers in the order of the configuration.
+func (p *Pool) Servers() []ServerHealth {
+	all := make([]ServerHealth, len(p.service.Servers))
+	for i := range p.service.Servers {
+		addr := p.service.Servers[i].Addr
+		all[i] = ServerHealth{addr, p.servers[addr].alive}
+	}
+	return all
+}
+
+func (p *Pool) reconfigure(next config.Service) (out []Effect) {
+	prev, known := p.service, p.servers
+	p.service, p.servers = next, make(map[netip.AddrPort]*health, len(next.Servers))
+	for i := range next.Servers {
+		s := &next.Servers[i]
+		p.servers[s.Addr] = newHealth(s, known[s.Addr])
+	}
+	for i := range prev.Servers {
+		s := &prev.Servers[i]
+		was := known[s.Addr]
+		is, stays := p.servers[s.Addr]
+		if !stays {
+			out = append(out, logf("service %s no longer exist", p.name(s)), p.leaving("Removing", was))
+			if was.alive {
+				out = append(out, Became{*s, false})
+			}
+			continue
+		}
+		if s.Weight != is.server.Weight {
+			out = append(out, p.weightLog(s, is.server, was))
+		}
+		if was.alive != is.alive {
+			out = append(out, p.became(is)...)
+		}
+	}
+	return out
+}
+
+// newHealth is the health of a server before its next result. Without alpha a
+// check is taken to hold until it fails. An alpha check has to succeed first,
+// unless the server is in the pool already: a reload does not throw it out.
+func newHealth(s *config.Server, was *health) *health {
+	h := &health{server: s, checks: make([]verdict, len(s.Checks))}
+	for i := range s.Checks {
+		c := &s.Checks[i]
+		v := verdict{check: c.ID(), up: !c.Timing.Alpha.Value}
+		if was != nil {
+			v.up = v.up || was.alive
+			if at := was.index(v.check); at >= 0 {
+				v.up = was.checks[at].up
+			}
+		}
+		h.checks[i] = v
+	}
+	h.alive = h.holds()
+	return h
+}
+
+func (h *health) index(id config.CheckID) int {
+	return slices.IndexFunc(h.checks, func(v verdict) bool { return v.check == id })
+}
+
+// holds reports that every check holds; a server without checks is always up.
+func (h *health) holds() bool {
+	return !slices.ContainsFunc(h.checks, func(v verdict) bool { return !v.up })
+}
+
+func (p *Pool) judge(e Health) []Effect {
+	h, ok := p.servers[e.Server]
+	if !ok {
+		return nil
+	}
+	known := false
+	for i := range h.checks {
+		if h.checks[i].check == e.Check {
+			h.checks[i].up, known = e.Up, true
+		}
+	}
+	alive := h.holds()
+	if !known || alive == h.alive {
+		return nil
+	}
+	h.alive = alive
+	return p.became(h)
+}
+
+// settle adds the wish when it has changed.
+func (p *Pool) settle(out []Effect) []Effect {
+	want := p.wish()
+	if p.want != nil && p.want.Attrs == want.Attrs && slices.Equal(p.want.Dests, want.Dests) {
+		return out
+	}
+	p.want = want
+	return append(out, Want{want})
+}
+
+// wish is the service as its configuration and the health of its servers want
+// it: a dead server is absent, or has weight 0 with inhibit_on_failure.
+func (p *Pool) wish() *Service {
+	w := &Service{Key: p.service.Key, Attrs: attrs(&p.service)}
+	for i := range p.service.Servers {
+		s := &p.service.Servers[i]
+		switch {
+		case p.servers[s.Addr].alive:
+			w.Dests = append(w.Dests, dest(s, s.Weight))
+		case s.InhibitOnFailure:
+			w.Dests = append(w.Dests, dest(s, 0))
+		}
+	}
+	return w
+}
+
+func (p *Pool) end(out []Effect, doing string) []Effect {
+	for i := range p.service.Servers {
+		out = append(out, p.leaving(doing, p.servers[p.service.Servers[i].Addr]))
+	}
+	p.want = nil
+	return append(out, Want{nil})
+}
+
+func (p *Pool) became(h *health) []Effect {
+	sentence := map[bool]map[bool]string{
+		true:  {true: "Enabling service %s of VS %s", false: "Disabling service %s of VS %s"},
+		false: {true: "Adding service %s to VS %s", false: "Removing service %s from VS %s"},
+	}[h.server.InhibitOnFailure][h.alive]
+	return []Effect{logf(sentence, p.name(h.server), p.service.Key), Became{*h.server, h.alive}}
+}
+
+func (p *Pool) leaving(doing string, h *health) Effect {
+	inhibited := ""
+	if h.server.InhibitOnFailure && !h.alive {
+		inhibited = "(inhibited) "
+	}
+	return logf("%s %sservice %s from VS %s", doing, inhibited, p.name(h.server), p.service.Key)
+}
+
+func (p *Pool) weightLog(prev, next *config.Server, h *health) Effect {
+	active := "active"
+	if !h.alive {
+		active = "inactive"
+	}
+	return logf("Changing weight from %d to %d for %s service %s of VS %s",
+		prev.Weight, next.Weight, active, p.name(next), p.service.Key)
+}
+
+func (p *Pool) name(s *config.Server) string { return s.String(p.service.Key.Protocol) }
+
+func logf(format string, args ...any) Log { return Log{fmt.Sprintf(format, args...)} }
