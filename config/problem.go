@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Severity grades a [Problem].
 type Severity uint8
@@ -46,6 +49,14 @@ type Problem struct {
 	Class    Class
 	Code     string // stable and short: unknown-keyword
 	Message  string
+	Hint     string // what would be right, when that can be guessed
+	Fatal    bool   // keepalived's VRRP process exits 2 at this: [ExitConfig]
+	Source   string // the line as it is in the file, for diagnostics; empty when unknown
+}
+
+// Fatal reports whether keepalived would not run with these problems.
+func Fatal(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Fatal })
 }
 
 // String is file:line:column: severity: message [code].
@@ -68,10 +79,14 @@ const (
 	ExitTestSecurity = 6 // -t: scripts without enable_script_security
 )
 
-// TestStatus is the exit status of -t for these problems.
+// TestStatus is the exit status of -t for these problems. keepalived stops at
+// a keyword without its parameter, at once.
 func TestStatus(problems []Problem) int {
 	worst := ClassNone
 	for _, p := range problems {
+		if p.Class == ClassMissingParameter {
+			return ExitConfig
+		}
 		worst = max(worst, p.Class)
 	}
 	switch {

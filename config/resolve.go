@@ -12,6 +12,7 @@ func (c *Config) Resolve() {
 	g := &c.Global
 	g.VRRPGarpLowerPrioDelay.inherit(g.VRRPGarpMasterDelay)
 	g.VRRPGarpLowerPrioRepeat.inherit(g.VRRPGarpMasterRepeat)
+	c.scriptUsers()
 	for i := range c.Scripts {
 		s := &c.Scripts[i]
 		s.Timeout.inherit(s.Interval)

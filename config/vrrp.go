@@ -66,6 +66,7 @@ type Instance struct {
 	Version          Opt[uint8] // 2 or 3
 	State            Opt[State] // Master or Backup
 	Interface        string
+	InterfaceOrigin  Origin // of the interface line
 	VirtualRouterID  uint8
 	Priority         Opt[uint8]
 	AdvertInt        time.Duration

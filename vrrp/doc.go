@@ -7,8 +7,8 @@
 // is an event, time an argument. The shell around it, [Runner], only carries:
 // datagrams, deadlines and link changes in, effects out.
 //
-//	 sockets --+                     +--> adverts, on the loop itself
-//	 links  ---+-> Runner's loop ----+
-//	 scripts --+   Group.Step        +--> one ordered queue per group:
-//	 timer  ---+                          Claim, Announce, notify, log
+//	sockets --+                     +--> adverts, on the loop itself
+//	links  ---+-> Runner's loop ----+
+//	scripts --+   Group.Step        +--> one ordered queue per group:
+//	timer  ---+                          Claim, Announce, notify, log
 package vrrp

@@ -11,8 +11,10 @@ import (
 // that a trace from the field can be replayed as a test.
 type Event interface{ event() }
 
-// Start lets the instances of a new group leave INIT. Link states and results
-// of tracked scripts that are already known are sent before it.
+// Start lets the instances that are in INIT leave it. Link states and results
+// of tracked scripts that are already known are sent before it; a link that
+// nobody has spoken of does not exist. Instances that have started already are
+// not concerned.
 type Start struct{}
 
 // Received is a datagram that arrived for an instance. It is not trusted yet:
@@ -42,8 +44,9 @@ type Tracked struct {
 	Up     bool
 }
 
-// Reconfigured brings the configuration of an instance that survives a reload.
-// The machine keeps its state; what differs takes effect.
+// Reconfigured brings the configuration of an instance that survives a reload,
+// matched by [config.InstanceKey]. The machine keeps its state; what differs
+// takes effect. [Regroup] does the same for a whole configuration.
 type Reconfigured struct {
 	Instance config.Instance
 }
@@ -67,6 +70,7 @@ type Effect interface{ effect() }
 // unicast peers.
 type SendAdvert struct {
 	Instance string
+	Src      netip.Addr // the source to send from, and of the pseudo-header
 	Advert   wire.Advert
 }
 
@@ -102,8 +106,9 @@ type ReceivedLowerPriority struct{ Instance string }
 
 // Log is a line for the log, a sentence that users of keepalived know.
 type Log struct {
-	Warn bool
-	Text string
+	Warn   bool
+	Detail bool // said only with -D, log_detail
+	Text   string
 }
 
 func (SendAdvert) effect()            {}

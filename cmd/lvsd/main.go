@@ -1,2 +1,173 @@
+// Command lvsd is keepalived, written again: VRRP, IPVS and health checks
+// from a keepalived.conf. Called as keepalived it behaves as keepalived does.
 package main
-func main() {}
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/parser"
+	"github.com/lvsd/lvsd/supervisor"
+)
+
+const (
+	defaultFile = "/etc/keepalived/keepalived.conf"
+	version     = "0.1.0"
+	speaks      = "2.4.3" // the keepalived that lvsd stands in for
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// program is one call of lvsd.
+type program struct {
+	settings
+	argv           []string
+	stdout, stderr io.Writer
+	ineffective    []string // options given that are not acted on yet
+	status         int
+}
+
+// run is the whole program, and returns its exit status.
+func run(argv []string, stdout, stderr io.Writer) int {
+	p := &program{argv: argv, stdout: stdout, stderr: stderr, settings: settings{file: defaultFile}}
+	root := &cobra.Command{
+		Use:           "lvsd [OPTION...]",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		Run: func(cmd *cobra.Command, extra []string) {
+			p.ineffective = ineffective(cmd.Flags())
+			p.status = p.main(extra)
+		},
+	}
+	bindOptions(root.Flags(), &p.settings)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetHelpFunc(func(*cobra.Command, []string) { p.usage() })
+	args, err := getopt(optionTable, argv[1:])
+	if err == nil {
+		root.SetArgs(args)
+		err = root.Execute()
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return config.ExitFatal
+	}
+	return p.status
+}
+
+// asKeepalived reports whether the program was called by keepalived's name.
+func (p *program) asKeepalived() bool { return filepath.Base(p.argv[0]) == "keepalived" }
+
+func (p *program) main(extra []string) int {
+	if len(extra) > 0 {
+		fmt.Fprintf(p.stdout, "Unexpected argument(s): %s\n", strings.Join(extra, " "))
+	}
+	switch {
+	case p.help:
+		p.usage()
+		return config.ExitOK
+	case p.version:
+		p.printVersion()
+		return config.ExitOK
+	case p.signum != "":
+		return p.printSignum()
+	case p.configTest:
+		return p.testConfig()
+	}
+	return p.daemon()
+}
+
+func (p *program) printVersion() {
+	fmt.Fprintf(p.stderr, "Keepalived v%s, lvsd v%s\n", speaks, version)
+}
+
+func (p *program) printSignum() int {
+	n, ok := supervisor.Signum(p.signum)
+	if !ok {
+		fmt.Fprintf(p.stderr, "Unknown sigfunc %s\n", p.signum)
+		return config.ExitFatal
+	}
+	fmt.Fprintln(p.stdout, int(n))
+	return config.ExitOK
+}
+
+// usage lists the options as keepalived does, on stderr.
+func (p *program) usage() {
+	fmt.Fprintf(p.stderr, "Usage: %s [OPTION...]\n", filepath.Base(p.argv[0]))
+	for _, o := range optionTable {
+		left := "      "
+		if o.short != 0 {
+			left = fmt.Sprintf("  -%c, ", o.short)
+		}
+		left += "--" + o.long
+		switch o.arg {
+		case required:
+			left += "=" + argName(o)
+		case optional:
+			left += "[=" + argName(o) + "]"
+		}
+		help := o.help
+		if help == "" {
+			help = "(known, but not acted on yet)"
+		}
+		fmt.Fprintf(p.stderr, "%-30s %s\n", left, help)
+	}
+}
+
+func argName(o option) string {
+	if o.name == "" {
+		return "ARG"
+	}
+	return o.name
+}
+
+// testConfig is -t: every problem of the file, and the status that keepalived
+// would give it.
+func (p *program) testConfig() int {
+	out := p.stderr
+	if p.testLog != "" {
+		f, err := os.OpenFile(p.testLog, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			fmt.Fprintf(p.stderr, "cannot write the result of the test: %v\n", err)
+			return config.ExitFatal
+		}
+		defer f.Close()
+		out = f
+	}
+	_, problems, err := parser.Load(parser.Options{File: p.file, ConfigID: p.id(), Environment: supervisor.Machine()})
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return config.ExitNoConfig
+	}
+	style := parser.Full
+	if p.asKeepalived() {
+		style = parser.Plain
+	}
+	if err := parser.Print(out, problems, style); err != nil {
+		fmt.Fprintf(p.stderr, "cannot write the result of the test: %v\n", err)
+		return config.ExitFatal
+	}
+	return config.TestStatus(problems)
+}
+
+// id is the configuration id: -i, or the host's name up to its first dot.
+func (p *program) id() string {
+	if p.configID != "" {
+		return p.configID
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return name
+}

@@ -129,3 +129,13 @@ func bindOptions(f *pflag.FlagSet, s *settings) {
 		}
 	}
 }
+
+// ineffective are the options of the command line that are not acted on yet.
+func ineffective(f *pflag.FlagSet) (names []string) {
+	for _, o := range optionTable {
+		if o.bind == nil && f.Changed(o.long) {
+			names = append(names, o.long)
+		}
+	}
+	return names
+}

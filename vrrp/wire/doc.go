@@ -1,4 +1,5 @@
 // Package wire encodes and decodes what VRRP puts on the network: adverts of
-// versions 2 and 3, gratuitous ARP requests. It has no sockets, no clock and
-// no state; Parse(Append(x)) is x, and Parse never panics.
+// versions 2 and 3, the IPv4 header around them, gratuitous ARP requests and
+// unsolicited neighbour advertisements. It has no sockets, no clock and no
+// state; Parse(Append(x)) is x, and Parse never panics.
 package wire

@@ -1,0 +1,256 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// segment is what two virtual routers of the same number must differ in.
+type segment struct {
+	vrid uint8
+	ipv6 bool
+	link string
+	dst  Addr
+}
+
+// instances checks every vrrp_instance. One that cannot run is left out.
+func (v *validator) instances() {
+	users := map[segment]string{}
+	v.c.Instances = slices.DeleteFunc(v.c.Instances, func(i Instance) bool { return !v.viable(&i, users) })
+	for k := range v.c.Instances {
+		i := &v.c.Instances[k]
+		v.version(i)
+		v.source(i)
+		v.preemption(i)
+		v.advertInt(i)
+		v.authentication(i)
+		v.strict(i)
+		i.TrackScript = v.tracked(i.Name, i.TrackScript)
+		i.TrackInterface = slices.DeleteFunc(i.TrackInterface, func(t Track) bool {
+			if t.Name != i.Interface || i.DontTrackPrimary {
+				return false
+			}
+			v.fixed(t.Origin, "own-interface", "(%s) Ignoring track_interface %s since own interface", i.Name, t.Name)
+			return true
+		})
+	}
+}
+
+// viable reports what keepalived exits for.
+func (v *validator) viable(i *Instance, users map[segment]string) bool {
+	switch {
+	case i.VirtualRouterID == 0:
+		v.fatal(i.Origin, "missing-vrid", "(%s) the virtual router id must be set", i.Name)
+		return false
+	case i.Interface == "" && !(i.Unicast() && i.UnicastSrcIP.IsValid()):
+		v.fatal(i.Origin, "missing-interface", "(%s) Unknown interface!", i.Name)
+		return false
+	}
+	s := segment{i.VirtualRouterID, i.IPv6(), i.Interface, i.McastDstIP}
+	if other, taken := users[s]; taken && !i.Unicast() {
+		family := 4
+		if s.ipv6 {
+			family = 6
+		}
+		v.fatal(i.Origin, "duplicate-vrid", "%s and %s both use VRID %d with IPv%d on interface %s", other, i.Name, s.vrid, family, s.link)
+		return false
+	}
+	if !i.Unicast() {
+		users[s] = i.Name
+	}
+	return true
+}
+
+// version settles the protocol: IPv6 has only version 3.
+func (v *validator) version(i *Instance) {
+	if i.IPv6() && i.Version.Set && i.Version.Value == 2 {
+		v.fixed(i.Origin, "version", "(%s) vrrp_version 2 conflicts with configured or deduced version 3; ignoring.", i.Name)
+		i.Version = Opt[uint8]{}
+	}
+	switch {
+	case len(i.VirtualIPAddress) > 0:
+	case v.versionOf(i) == 3:
+		v.fatal(i.Origin, "no-address", "(%s) No VIP specified; at least one is required", i.Name)
+	default:
+		v.fixed(i.Origin, "no-address", "(%s) No VIP specified; at least one is sensible", i.Name)
+	}
+}
+
+func (v *validator) versionOf(i *Instance) uint8 {
+	switch {
+	case i.Version.Set:
+		return i.Version.Value
+	case i.IPv6():
+		return 3
+	}
+	return v.c.Global.VRRPVersion
+}
+
+// source: a unicast source without peers is a multicast source.
+func (v *validator) source(i *Instance) {
+	if i.Unicast() || !i.UnicastSrcIP.IsValid() && !i.UnicastTTL.Set && !i.CheckUnicastSrc.Set && i.UnicastPeers == nil {
+		return
+	}
+	v.add(i.Origin, ClassDeprecated, "unicast-without-peers",
+		"(%s) A unicast keyword has been specified without any unicast peers. Defaulting to multicast. This usage is deprecated - please update your configuration.", i.Name)
+	if i.UnicastSrcIP.IsValid() {
+		i.McastSrcIP, i.UnicastSrcIP = i.UnicastSrcIP, Addr{}
+	}
+	i.UnicastPeers, i.UnicastTTL, i.CheckUnicastSrc = nil, Opt[uint8]{}, Opt[bool]{}
+}
+
+// preemption drops what contradicts the initial state and itself.
+func (v *validator) preemption(i *Instance) {
+	master := i.State.Set && i.State.Value == Master
+	owner := i.Priority.Set && i.Priority.Value == Owner || master && !i.Priority.Set
+	switch {
+	case i.NoPreempt && owner:
+		v.fixed(i.Origin, "nopreempt", "(%s) nopreempt is incompatible with priority %d. resetting nopreempt", i.Name, Owner)
+		i.NoPreempt = false
+	case i.NoPreempt && master:
+		v.fixed(i.Origin, "nopreempt", "(%s) Warning - nopreempt will not work with initial state MASTER - clearing", i.Name)
+		i.NoPreempt = false
+	}
+	switch {
+	case i.PreemptDelay == 0:
+	case i.NoPreempt:
+		v.fixed(i.Origin, "preempt-delay", "(%s) preempt_delay is incompatible with nopreempt mode - resetting", i.Name)
+		i.PreemptDelay = 0
+	case master || owner:
+		v.fixed(i.Origin, "preempt-delay", "(%s) Warning - preempt delay will not work with initial state MASTER - clearing", i.Name)
+		i.PreemptDelay = 0
+	}
+}
+
+// advertInt rounds to what the wire carries: whole seconds, RFC 3768 section
+// 5.3.7, or twelve bits of hundredths, RFC 9568 section 5.2.7.
+func (v *validator) advertInt(i *Instance) {
+	const most = 40950 * time.Millisecond
+	unit := time.Second
+	if v.versionOf(i) == 3 {
+		unit = 10 * time.Millisecond
+	}
+	d := max(i.AdvertInt.Round(unit), unit)
+	switch {
+	case unit != time.Second && d > most:
+		v.fixed(i.Origin, "advert-int", "(%s) VRRPv3 advertisement interval %.2fs is out of range. Must be less than %.2fs. Setting to %.2fs",
+			i.Name, i.AdvertInt.Seconds(), (most + unit).Seconds(), most.Seconds())
+		d = most
+	case d == i.AdvertInt:
+	case unit == time.Second:
+		v.fixed(i.Origin, "advert-int", "(%s) VRRPv2 advertisement interval %fs must be an integer. rounding", i.Name, i.AdvertInt.Seconds())
+	default:
+		v.fixed(i.Origin, "advert-int", "(%s) VRRPv3 advertisement interval %fs must be in units of 10ms - rounding", i.Name, i.AdvertInt.Seconds())
+	}
+	i.AdvertInt = d
+}
+
+func (v *validator) authentication(i *Instance) {
+	a := &i.Authentication
+	switch {
+	case a.Type == AuthNone:
+		a.Pass = ""
+		return
+	case v.versionOf(i) == 3:
+		v.fixed(i.Origin, "authentication", "(%s) VRRP version 3 does not support authentication. Ignoring.", i.Name)
+	case i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict:
+		v.fixed(i.Origin, "authentication", "(%s) Strict mode does not support authentication. Ignoring.", i.Name)
+	case a.Pass == "":
+		v.fixed(i.Origin, "authentication", "(%s) Authentication specified but no password given. Ignoring", i.Name)
+	case a.Type == AuthAH:
+		v.add(i.Origin, ClassNone, "not-acted-on", "keyword auth_type AH is known but not acted on yet: adverts carry no authentication header")
+	default:
+		return
+	}
+	*a = Authentication{}
+}
+
+func (v *validator) strict(i *Instance) {
+	if i.Unicast() && (i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict) {
+		v.fatal(i.Origin, "strict", "(%s) Unicast peers are not supported in strict mode", i.Name)
+	}
+}
+
+// groups settles who belongs to which sync group. One without members is left
+// out.
+func (v *validator) groups() {
+	member := map[string]*SyncGroup{}
+	for k := range v.c.Groups {
+		g := &v.c.Groups[k]
+		g.TrackScript = v.tracked(g.Name, g.TrackScript)
+		if len(g.Members) == 0 {
+			v.fixed(g.Origin, "empty-group", "Sync group %s has no virtual router(s). removing", g.Name)
+			continue
+		}
+		g.Members = slices.DeleteFunc(g.Members, func(name string) bool { return !v.joins(name, g, member) })
+		switch len(g.Members) {
+		case 0:
+			v.fixed(g.Origin, "empty-group", "Sync group %s, no matching virtual router found in group declaration - removing", g.Name)
+		case 1:
+			v.fixed(g.Origin, "lonely-member", "Sync group %s has only 1 virtual router(s) - this probably isn't what you want", g.Name)
+		}
+	}
+	v.c.Groups = slices.DeleteFunc(v.c.Groups, func(g SyncGroup) bool { return len(g.Members) == 0 })
+	for k := range v.c.Instances {
+		if g := member[v.c.Instances[k].Name]; g != nil {
+			v.memberTracking(&v.c.Instances[k], g)
+		}
+	}
+}
+
+func (v *validator) joins(name string, g *SyncGroup, member map[string]*SyncGroup) bool {
+	switch {
+	case !slices.ContainsFunc(v.c.Instances, func(i Instance) bool { return i.Name == name }):
+		v.add(g.Origin, ClassGeneral, "unknown-instance", "Virtual router %s specified in sync group %s doesn't exist - ignoring", name, g.Name)
+	case member[name] != nil:
+		v.add(g.Origin, ClassGeneral, "two-groups", "Virtual router %s cannot exist in more than one sync group; ignoring %s", name, g.Name)
+	default:
+		group := *g
+		member[name] = &group
+		return true
+	}
+	return false
+}
+
+// memberTracking: the members of a group change state together, so a weight
+// that moves one of them has no meaning unless it was asked for.
+func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
+	has := func(tracks []Track, name string) bool {
+		return slices.ContainsFunc(tracks, func(t Track) bool { return t.Name == name })
+	}
+	i.TrackInterface = slices.DeleteFunc(i.TrackInterface, func(t Track) bool {
+		switch {
+		case has(g.TrackInterface, t.Name):
+			v.fixed(t.Origin, "tracked-twice", "(%s) track_interface %s is configured on VRRP instance and sync group. Remove vrrp instance or sync group config", i.Name, t.Name)
+		case t.Weight.Value != 0 && !g.SyncGroupTrackingWeight:
+			v.fixed(t.Origin, "weight-in-group", "(%s) ignoring %s tracked interface weight due to SYNC group", i.Name, t.Name)
+		default:
+			return false
+		}
+		return true
+	})
+	i.TrackScript = slices.DeleteFunc(i.TrackScript, func(t Track) bool {
+		switch {
+		case has(g.TrackScript, t.Name):
+			v.fixed(t.Origin, "tracked-twice", "(%s) track_script %s is configured on VRRP instance and sync group. Remove vrrp instance config", i.Name, t.Name)
+		case v.weight(t) != 0 && !g.SyncGroupTrackingWeight:
+			v.fixed(t.Origin, "weight-in-group", "(%s) ignoring tracked script %s with weights due to SYNC group", i.Name, t.Name)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// weight is that of the line, or else that of the script.
+func (v *validator) weight(t Track) int {
+	if t.Weight.Set {
+		return t.Weight.Value
+	}
+	for _, s := range v.c.Scripts {
+		if s.Name == t.Name {
+			return s.Weight
+		}
+	}
+	return 0
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Keeps a line for each notification.
+echo "$@" >>/etc/keepalived/notified

@@ -1,0 +1,168 @@
+package rig
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Frame is what a capture saw.
+type Frame struct {
+	At       time.Time // of the kernel
+	Data     []byte    // Ethernet and all
+	Sent     bool      // by the host itself
+	Protocol uint16    // the EtherType; on nlmon the netlink family
+}
+
+// A Capture is a running packet capture on a device.
+type Capture struct {
+	file   *os.File
+	mu     sync.Mutex
+	frames []Frame
+}
+
+// Capture starts to capture what passes a device of h, until the test ends.
+// Multicast is flooded, so any host of a switch sees every advert on it.
+func (h *Host) Capture(device string) *Capture {
+	h.lab.t.Helper()
+	c := &Capture{}
+	if err := h.do(func() error { return c.open(device) }); err != nil {
+		h.lab.t.Fatalf("%s: capture on %s: %v", h.Name, device, err)
+	}
+	go c.receive()
+	h.lab.t.Cleanup(func() { c.file.Close() })
+	return c
+}
+
+// open opens a packet socket, see packet(7).
+func (c *Capture) open(device string) error {
+	link, err := net.InterfaceByName(device)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("open a packet socket: %w", err)
+	}
+	err = errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: link.Index}),
+	)
+	if err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("prepare a packet socket: %w", err)
+	}
+	c.file = os.NewFile(uintptr(fd), "capture on "+device)
+	return nil
+}
+
+// networkOrder is htons and ntohs.
+func networkOrder(n uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
+}
+
+// receive collects frames until the socket is closed.
+func (c *Capture) receive() {
+	conn, err := c.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	data, control := make([]byte, 1<<16), make([]byte, 256)
+	for {
+		var n, nControl int
+		var from unix.Sockaddr
+		var readErr error
+		err := conn.Read(func(fd uintptr) bool {
+			n, nControl, _, from, readErr = unix.Recvmsg(int(fd), data, control, 0)
+			return !errors.Is(readErr, unix.EAGAIN)
+		})
+		if err != nil {
+			return
+		}
+		if readErr != nil {
+			continue // the link went down: it may come back
+		}
+		frame := Frame{At: timestamp(control[:nControl]), Data: append([]byte(nil), data[:n]...)}
+		if ll, ok := from.(*unix.SockaddrLinklayer); ok {
+			frame.Sent = ll.Pkttype == unix.PACKET_OUTGOING
+			frame.Protocol = networkOrder(ll.Protocol)
+		}
+		c.mu.Lock()
+		c.frames = append(c.frames, frame)
+		c.mu.Unlock()
+	}
+}
+
+// timestamp is the kernel's time of arrival, or now.
+func timestamp(control []byte) time.Time {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err == nil {
+		for _, m := range messages {
+			if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
+				return time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+			}
+		}
+	}
+	return time.Now()
+}
+
+// Frames are the frames so far.
+func (c *Capture) Frames() []Frame {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Frame(nil), c.frames...)
+}
+
+// An Advert is a VRRP datagram over IPv4 that a capture saw. The rig reads it
+// without lvsd's own codec, which is under test.
+type Advert struct {
+	At       time.Time
+	Source   netip.Addr
+	Version  uint8
+	VRID     uint8
+	Priority uint8
+	Datagram []byte // from the IP header on, without Ethernet's padding
+}
+
+// String reads "12:00:01.003 10.0.0.1 vrid 51 prio 100".
+func (a Advert) String() string {
+	return fmt.Sprintf("%s %s vrid %d prio %d", a.At.Format("15:04:05.000"), a.Source, a.VRID, a.Priority)
+}
+
+// Adverts are the VRRP adverts among the frames so far that are not older
+// than since.
+func (c *Capture) Adverts(since time.Time) []Advert {
+	var found []Advert
+	for _, f := range c.Frames() {
+		if a, ok := parseAdvert(f); ok && !a.At.Before(since) {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// parseAdvert reads an Ethernet frame that carries VRRP, which is protocol 112.
+func parseAdvert(f Frame) (Advert, bool) {
+	const ethernet, vrrp = 14, 112
+	if len(f.Data) < ethernet+20 || binary.BigEndian.Uint16(f.Data[12:]) != unix.ETH_P_IP {
+		return Advert{}, false
+	}
+	ip := f.Data[ethernet:]
+	header, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	if ip[9] != vrrp || total > len(ip) || total < header+8 || header < 20 {
+		return Advert{}, false
+	}
+	body := ip[header:]
+	return Advert{
+		At: f.At, Source: netip.AddrFrom4([4]byte(ip[12:16])),
+		Version: body[0] >> 4, VRID: body[1], Priority: body[2], Datagram: ip[:total],
+	}, true
+}

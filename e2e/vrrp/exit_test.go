@@ -1,0 +1,62 @@
+package vrrp
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// TestConfigTestStatus: lvsd -t and keepalived -t end with the same status.
+func TestConfigTestStatus(t *testing.T) {
+	t.Parallel()
+	good := instance{priority: 100}.String()
+	change := func(old, new string) string {
+		t.Helper()
+		if !strings.Contains(good, old) {
+			t.Fatalf("no %q in %s", old, good)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	files := []struct{ name, text string }{
+		{"good", good},
+		{"empty", ""},
+		{"unknown keyword", change("priority", "prority")},
+		{"unknown block", good + "nonsense {\n\tmore nonsense\n}\n"},
+		{"missing brace", strings.TrimSuffix(strings.TrimSpace(good), "}")},
+		{"surplus brace", good + "}\n"},
+		{"missing parameter", change("priority 100", "priority")},
+		{"number out of range", change("priority 100", "priority 1000")},
+		{"not a number", change("virtual_router_id 51", "virtual_router_id fiftyone")},
+		{"no virtual_router_id", change("virtual_router_id 51", "")},
+		{"no such interface", change("eth0", "eth9")},
+		{"no addresses", change("virtual_ipaddress {\n\t\t10.9.0.100/24\n\t}", "")},
+		{"not an address", change("10.9.0.100/24", "10.9.0.300/24")},
+		{"the same VRID twice", good + strings.Replace(good, "VI_1", "VI_2", 1)},
+		{"the same name twice", good + strings.Replace(good, "51", "52", 1)},
+		{"nopreempt with state MASTER", change("priority 100", "priority 100\n\tstate MASTER\n\tnopreempt")},
+		{"authentication in version 3", change("priority 100", "priority 100\n\tversion 3\n\tauthentication {\n\t\tauth_type PASS\n\t\tauth_pass x\n\t}")},
+		{"password too long", change("priority 100", "priority 100\n\tauthentication {\n\t\tauth_type PASS\n\t\tauth_pass 123456789\n\t}")},
+		{"group with an unknown member", good + "vrrp_sync_group G {\n\tgroup {\n\t\tVI_1\n\t\tVI_7\n\t}\n}\n"},
+		{"group of one", good + "vrrp_sync_group G {\n\tgroup {\n\t\tVI_1\n\t}\n}\n"},
+		{"script without script security", change("priority 100", "priority 100\n\tnotify /bin/true")},
+		{"script that is not there", change("priority 100", "priority 100\n\tnotify /nowhere/true")},
+		{"include of nothing", good + "include /etc/keepalived/none.conf\n"},
+		{"advert_int rounded", change("priority 100", "priority 100\n\tadvert_int 1.5")},
+		{"unclosed quote", change("priority 100", "priority 100\n\tnotify \"/bin/true")},
+	}
+	r := newSegment(t).router(1)
+	const path = "/etc/keepalived/keepalived.conf"
+	for _, file := range files {
+		r.configure(file.text)
+		wantOutput, want := r.finishes(rig.Keepalived, "-t", "-f", path)
+		gotOutput, got := r.finishes(rig.Binary(), "-t", "-f", path)
+		if got != want {
+			t.Errorf("%s: status %d, keepalived's %d\n%skeepalived:\n%s", file.name, got, want, gotOutput, wantOutput)
+		}
+	}
+	_, want := r.finishes(rig.Keepalived, "-t", "-f", "/etc/keepalived/none.conf")
+	if _, got := r.finishes(rig.Binary(), "-t", "-f", "/etc/keepalived/none.conf"); got != want {
+		t.Errorf("missing file: status %d, keepalived's %d", got, want)
+	}
+}

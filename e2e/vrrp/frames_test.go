@@ -1,0 +1,188 @@
+package vrrp
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// TestFrames runs lvsd and keepalived with the same configuration on hosts
+// with the same MAC and IP addresses, each alone on a segment of its own. What
+// they send from taking over until they have stopped is equal byte for byte,
+// identification of the IP header included: both count the adverts.
+func TestFrames(t *testing.T) {
+	t.Parallel()
+	several := []string{"10.9.0.100/24", "10.9.0.102/24", "10.9.0.101/32 dev eth0"}
+	tests := []struct {
+		name     string
+		instance instance
+	}{
+		{"v2", instance{}},
+		{"v2 pass", instance{pass: "s3cret"}},
+		{"v2 long pass", instance{pass: "12345678"}},
+		{"v2 pass too long", instance{pass: "123456789"}},
+		{"v2 fault and recovery", instance{more: trackOther}},
+		{"v3 fault and recovery", instance{version: 3, more: trackOther}},
+		{"v2 advert_int 2", instance{advert: "2"}},
+		{"v2 several addresses", instance{vips: several, excluded: []string{"10.9.0.110/24", "10.9.0.109/24"}}},
+		{"v2 unicast", instance{source: "10.9.0.1", peers: []string{"10.9.0.3", "10.9.0.2"}}},
+		{"v3", instance{version: 3}},
+		{"v3 advert_int 0.5", instance{version: 3, advert: "0.5"}},
+		{"v3 several addresses", instance{version: 3, vips: several, excluded: []string{"10.9.0.110/24", "10.9.0.109/24"}}},
+		{"v3 unicast", instance{version: 3, source: "10.9.0.1", peers: []string{"10.9.0.3", "10.9.0.2"}}},
+		{"v3 owner", instance{version: 3, priority: 255, state: "MASTER"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if test.instance.priority == 0 {
+				test.instance.priority = 120
+			}
+			first := startRecording(t, rig.Binary(), test.instance)
+			second := startRecording(t, rig.Keepalived, test.instance)
+			if test.instance.more == trackOther {
+				first.fail()
+				second.fail()
+			}
+			got, want := first.finish(), second.finish()
+			if diff := cmp.Diff(second.states(0), first.states(0)); diff != "" {
+				t.Errorf("the log's lines about states, of keepalived (-) and of lvsd (+):\n%s", diff)
+			}
+			if diff := cmp.Diff(want.adverts, got.adverts); diff != "" {
+				t.Errorf("adverts, of keepalived (-) and of lvsd (+):\n%s", diff)
+			}
+			if diff := cmp.Diff(want.farewell, got.farewell); diff != "" {
+				t.Errorf("adverts of priority 0, of keepalived (-) and of lvsd (+):\n%s", diff)
+			}
+			if diff := cmp.Diff(want.arps, got.arps); diff != "" {
+				t.Errorf("gratuitous ARP, of keepalived (-) and of lvsd (+):\n%s", diff)
+			}
+			if !got.advertFirst {
+				t.Errorf("the first gratuitous ARP left before the first advert")
+			}
+			within(t, "from the first burst of gratuitous ARP to the second", got.burstGap, 5*time.Second, 5*time.Second+busy)
+			if len(want.adverts) < 2 || len(want.farewell) == 0 || len(want.arps) < 10 {
+				t.Errorf("keepalived sent too little to compare: %d adverts, %d ARPs", len(want.adverts), len(want.arps))
+			}
+		})
+	}
+}
+
+// trackOther makes an instance depend on a second device.
+const trackOther = "track_interface {\n\teth1\n}"
+
+// A recording is a daemon that is alone on its segment, from its start to its stop.
+type recording struct {
+	*router
+	instance instance
+}
+
+// startRecording starts a daemon; neighbours that only answer for their
+// addresses are there for unicast.
+func startRecording(t *testing.T, binary string, i instance) *recording {
+	t.Helper()
+	s := newSegment(t)
+	if i.source != "" {
+		s.router(2)
+		s.router(3)
+	}
+	r := &recording{s.router(1), i}
+	r.plug("eth1", s.Lab.Switch("lan2"), "02:00:00:00:01:01", "10.9.1.1/24")
+	r.run(binary, i)
+	return r
+}
+
+// fail takes the tracked link away from a master for a moment.
+func (r *recording) fail() {
+	r.t.Helper()
+	r.nextAdvert(time.Time{}, r.instance.priority, r.instance.down()+patience)
+	r.owns(true, patience)
+	time.Sleep(busy) // what it has to announce at once
+	r.Link("eth1", false)
+	r.becomes(0, "VI_1", "FAULT", patience)
+	r.owns(false, patience)
+	time.Sleep(busy)
+	r.Link("eth1", true)
+}
+
+// What a recorded daemon sent, in hexadecimal.
+type sent struct {
+	adverts     []string // the first few
+	farewell    []string // priority 0: how many adverts were sent before is not part of it
+	arps        []string
+	advertFirst bool
+	burstGap    time.Duration // between the bursts of gratuitous ARP
+}
+
+// finish waits for the second burst of gratuitous ARP, stops the daemon and
+// answers with what it has sent.
+func (r *recording) finish() sent {
+	r.t.Helper()
+	r.owns(true, r.instance.down()+patience)
+	began := r.lastAdvert().At
+	time.Sleep(time.Until(began.Add(5*time.Second + busy)))
+	r.Stop(patience)
+	return r.collect()
+}
+
+func (r *recording) collect() sent {
+	const few = 6 // three rounds with two peers each
+	var s sent
+	var advert, arp []rig.Frame
+	for _, f := range r.wire.Frames() {
+		switch {
+		case !f.Sent:
+		case isAdvert(f.Data) && priority(f.Data) == 0:
+			s.farewell = append(s.farewell, words(f.Data, identification(advert[len(advert)-1].Data)))
+		case isAdvert(f.Data):
+			if len(advert) < few && time.Duration(len(advert)) < 5*time.Second/r.instance.interval() {
+				s.adverts = append(s.adverts, words(f.Data, 0))
+			}
+			advert = append(advert, f)
+		case isGratuitous(f.Data):
+			if len(arp) > 0 {
+				s.burstGap = max(s.burstGap, f.At.Sub(arp[len(arp)-1].At))
+			}
+			arp = append(arp, f)
+			s.arps = append(s.arps, hex.EncodeToString(f.Data))
+		}
+	}
+	s.advertFirst = len(advert) > 0 && len(arp) > 0 && !arp[0].At.Before(advert[0].At)
+	return s
+}
+
+// isAdvert reports whether an Ethernet frame carries VRRP.
+func isAdvert(frame []byte) bool {
+	return len(frame) >= 14+20+8 && frame[12] == 0x08 && frame[13] == 0x00 && frame[14+9] == 112
+}
+
+// isGratuitous reports whether an Ethernet frame is an ARP packet whose sender
+// asks for, or speaks of, its own address.
+func isGratuitous(frame []byte) bool {
+	return len(frame) >= 14+28 && frame[12] == 0x08 && frame[13] == 0x06 &&
+		netip.AddrFrom4([4]byte(frame[28:32])) == netip.AddrFrom4([4]byte(frame[38:42]))
+}
+
+// identification is the IP header's, and priority the advert's.
+func identification(advert []byte) uint16 { return binary.BigEndian.Uint16(advert[14+4:]) }
+func priority(advert []byte) uint8        { return advert[14+4*int(advert[14]&15)+2] }
+
+// words is an advert in hexadecimal. Its identification counts from base, and
+// the IP header's checksum is only there when base is 0.
+func words(advert []byte, base uint16) string {
+	f := slices.Clone(advert)
+	binary.BigEndian.PutUint16(f[14+4:], identification(f)-base)
+	if base != 0 {
+		clear(f[14+10 : 14+12])
+	}
+	header := 14 + 4*int(f[14]&15)
+	return fmt.Sprintf("ethernet %x ip %x vrrp %x", f[:14], f[14:header], f[header:])
+}

@@ -1,0 +1,161 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// vip is the virtual address unless a test says otherwise.
+var vip = netip.MustParseAddr("10.9.0.100")
+
+// busy is what a protocol deadline may be late on a busy test machine.
+const busy = time.Second
+
+// patience is a limit for what no protocol promises.
+const patience = 15 * time.Second
+
+// A router is a host on the segment that runs lvsd or keepalived.
+type router struct {
+	*rig.Host
+	*rig.Daemon
+	t       *testing.T
+	address netip.Addr
+	wire    *rig.Capture // of eth0
+}
+
+// A segment is an Ethernet with routers on it.
+type segment struct {
+	*rig.Lab
+	*rig.Switch
+	t *testing.T
+}
+
+func newSegment(t *testing.T) *segment {
+	t.Helper()
+	lab := rig.New(t)
+	return &segment{lab, lab.Switch("lan"), t}
+}
+
+// router plugs router number n into the segment: 10.9.0.n, and a MAC address
+// that is the same in every lab.
+func (s *segment) router(n int) *router {
+	s.t.Helper()
+	h := s.Host(fmt.Sprintf("r%d", n))
+	h.Sysctl("net.ipv6.conf.default.disable_ipv6", "1") // no chatter of the kernel's own
+	r := &router{Host: h, t: s.t, address: netip.AddrFrom4([4]byte{10, 9, 0, byte(n)})}
+	r.plug("eth0", s.Switch, fmt.Sprintf("02:00:00:00:00:%02x", n), r.address.String()+"/24")
+	r.wire = h.Capture("eth0")
+	return r
+}
+
+// plug connects a device with a MAC address.
+func (r *router) plug(device string, to *rig.Switch, mac, address string) {
+	r.t.Helper()
+	r.Plug(to, device)
+	r.Run("ip", "link", "set", device, "address", mac)
+	r.Run("ip", "addr", "add", address, "broadcast", "+", "dev", device)
+}
+
+// run starts a daemon with this configuration.
+func (r *router) run(binary string, configuration ...any) {
+	r.t.Helper()
+	r.configure(configuration...)
+	r.Daemon = r.Host.Start(binary, "-P")
+}
+
+// configure writes keepalived.conf.
+func (r *router) configure(configuration ...any) {
+	r.t.Helper()
+	r.File("keepalived.conf", fmt.Sprintln(configuration...))
+}
+
+// owns waits until the router has the virtual address, or has not.
+func (r *router) owns(want bool, limit time.Duration) {
+	r.t.Helper()
+	verb := "to own"
+	if !want {
+		verb = "to let go of"
+	}
+	rig.Until(r.t, fmt.Sprintf("%s %s %s", r, verb, vip), limit, func() bool { return r.Has(vip) == want })
+}
+
+// String is how messages call the router.
+func (r *router) String() string {
+	if r.Daemon == nil {
+		return r.Name
+	}
+	return r.Daemon.String()
+}
+
+// becomes waits for the log to say that an instance entered a state.
+func (r *router) becomes(mark int, name, state string, limit time.Duration) time.Time {
+	r.t.Helper()
+	return r.Wait(mark, fmt.Sprintf("(%s) Entering %s STATE", name, state), limit).At
+}
+
+// sent are the adverts that the router has sent since a moment.
+func (r *router) sent(since time.Time) []rig.Advert {
+	var own []rig.Advert
+	for _, a := range r.wire.Adverts(since) {
+		if a.Source == r.address {
+			own = append(own, a)
+		}
+	}
+	return own
+}
+
+// nextAdvert waits for the router's first advert of a priority since a moment.
+func (r *router) nextAdvert(since time.Time, priority int, limit time.Duration) rig.Advert {
+	r.t.Helper()
+	var found rig.Advert
+	rig.Until(r.t, fmt.Sprintf("an advert of %s with priority %d", r, priority), limit, func() bool {
+		for _, a := range r.sent(since) {
+			if int(a.Priority) == priority {
+				found = a
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// lastAdvert is the latest advert that the router has sent.
+func (r *router) lastAdvert() rig.Advert {
+	r.t.Helper()
+	sent := r.sent(time.Time{})
+	if len(sent) == 0 {
+		r.t.Fatalf("%s has sent no advert", r)
+	}
+	return sent[len(sent)-1]
+}
+
+// states are the log's lines about states since a mark.
+func (r *router) states(mark int) []string {
+	var found []string
+	for _, line := range r.Lines(mark) {
+		if strings.Contains(line.Text, ") Entering ") && strings.Contains(line.Text, " STATE") {
+			found = append(found, line.Text[strings.IndexByte(line.Text, '('):])
+		}
+	}
+	return found
+}
+
+// within fails the test when a duration is not between bounds. Kernels stamp
+// frames in their own time: the lower bound gets a little slack.
+func within(t *testing.T, what string, got, least, most time.Duration) {
+	t.Helper()
+	const slack = 60 * time.Millisecond
+	if got < least-slack || got > most {
+		t.Errorf("%s: %s, want %s to %s", what, got.Round(time.Millisecond), least, most)
+	}
+}
+
+// short is a binary's name in names of tests.
+func short(binary string) string { return filepath.Base(binary) }

@@ -1,0 +1,141 @@
+package syslog
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Limits of the outputs.
+const (
+	// Buffer is how many lines wait for a destination.
+	Buffer = 4096
+	// FlushTime is what the outputs have to write what is buffered when Run
+	// ends.
+	FlushTime = time.Second
+	// Retry is how long a destination that failed is left alone.
+	Retry = time.Second
+)
+
+// Options says where the log goes.
+type Options struct {
+	Console  io.Writer // keepalived's -l: os.Stderr; nil: no console
+	Socket   string    // [Socket]; empty: no syslog, keepalived's -G
+	Facility Facility  // keepalived's -S
+	Detail   bool      // also lines of debug level, keepalived's -D
+}
+
+// Socket is where a local syslog listens.
+const Socket = "/dev/log"
+
+// Output is the log's way out. Its logger can be used from the beginning;
+// lines wait until [Output.Run] writes them.
+type Output struct {
+	level   zapcore.Level
+	targets []*target
+}
+
+// New makes the outputs, and touches none.
+func New(o Options) *Output {
+	out := &Output{level: zapcore.InfoLevel}
+	if o.Detail {
+		out.level = zapcore.DebugLevel
+	}
+	if o.Console != nil {
+		out.add(&console{w: o.Console})
+	}
+	if o.Socket != "" {
+		out.add(&local{path: o.Socket, facility: o.Facility, pid: os.Getpid()})
+	}
+	return out
+}
+
+func (o *Output) add(w writer) {
+	o.targets = append(o.targets, &target{writer: w, buffer: buffer{wake: make(chan struct{}, 1)}})
+}
+
+// Logger is a logger that writes here. The first part of its name decides the
+// ident: vrrp, healthcheckers (or checker) and bfd stand for those of
+// keepalived's processes, anything else for its parent process.
+func (o *Output) Logger() *zap.Logger { return zap.New(&core{out: o}) }
+
+// Run writes lines until ctx ends, and then what is left of them, for at most
+// [FlushTime]; so an ended ctx flushes. A destination that hangs then, say a
+// stopped terminal, is left behind, and that is the error.
+func (o *Output) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, t := range o.targets {
+		wg.Go(func() { t.run(ctx) })
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	case <-time.After(FlushTime):
+		return errors.New("log: a destination hangs, giving it up")
+	}
+}
+
+// line is a log line, not yet in the form of a destination.
+type line struct {
+	time  time.Time
+	level zapcore.Level
+	name  string // of the logger
+	text  string
+}
+
+// buffer holds the newest lines.
+type buffer struct {
+	wake chan struct{}
+
+	mu    sync.Mutex
+	lines []line
+	lost  int
+}
+
+func (b *buffer) push(l line) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.lines) == Buffer {
+		b.lines = append(b.lines[:0], b.lines[Buffer/8:]...)
+		b.lost += Buffer / 8
+	}
+	b.lines = append(b.lines, l)
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the buffer.
+func (b *buffer) take() (lines []line, lost int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lines, lost = b.lines, b.lost
+	b.lines, b.lost = nil, 0
+	return lines, lost
+}
+
+// putBack returns lines that could not be written, in front of newer ones.
+func (b *buffer) putBack(lines []line, lost int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost += lost
+	b.lines = append(lines, b.lines...)
+	if over := len(b.lines) - Buffer; over > 0 {
+		b.lines = append([]line(nil), b.lines[over:]...)
+		b.lost += over
+	}
+}

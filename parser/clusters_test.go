@@ -1,0 +1,67 @@
+package parser
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// TestClusters loads three configurations from the field, which are no part of
+// lvsd: LVSD_CLUSTERS names their folder, or it lies next to the checkout.
+func TestClusters(t *testing.T) {
+	dir := os.Getenv("LVSD_CLUSTERS")
+	if dir == "" {
+		dir = "../../shared/clusters"
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("NO CLUSTERS, nothing is tested: set LVSD_CLUSTERS to their folder (%v)", err)
+	}
+	const shell = "'&&' in a script: lvsd runs this line under /bin/sh -c; keepalived passes '&&' to the command as a word [shell-operators]"
+	for name, want := range map[string]struct {
+		problems []string
+		status   int
+		counts   [4]int // groups, instances, blocks of services, services
+	}{
+		"dr.conf": {[]string{
+			"dr.conf:65:1: warning: WARNING - virtual server [10.65.32.28]:tcp:443 and real server [10.65.32.14]:tcp:80 ports don't match - resetting [port-mismatch]",
+		}, config.ExitTestFailed, [4]int{1, 2, 4, 4}},
+		"mixed.conf": {[]string{
+			"mixed.conf:1:1: warning: Sync group GOP has only 1 virtual router(s) - this probably isn't what you want [lonely-member]",
+			"mixed.conf:39:1: note: virtual server [10.10.36.11]:tcp:80 is also the block of line 23: one service with the real servers of both [duplicate-service]",
+		}, config.ExitTestFailed, [4]int{1, 1, 2, 1}},
+		"dual.conf": {[]string{
+			"dual.conf:6:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:14:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:18:8: warning: " + shell, "dual.conf:25:8: warning: " + shell,
+			"dual.conf:32:8: warning: " + shell, "dual.conf:39:8: warning: " + shell,
+			"warning: SECURITY VIOLATION - scripts are being executed but script_security not enabled. [script-security]",
+		}, config.ExitTestSecurity, [4]int{2, 4, 4, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, problems, err := Load(Options{File: filepath.Join(dir, name), Environment: bench{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range problems {
+				if p.Origin.File != "" {
+					p.Origin.File = filepath.Base(p.Origin.File)
+				}
+				got = append(got, p.String())
+			}
+			if diff := cmp.Diff(want.problems, got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			if status := config.TestStatus(problems); status != want.status {
+				t.Errorf("status %d, want %d", status, want.status)
+			}
+			if counts := [4]int{len(c.Groups), len(c.Instances), len(c.Services), len(c.KernelServices())}; counts != want.counts {
+				t.Errorf("groups, instances, blocks, services: %v, want %v", counts, want.counts)
+			}
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const confDir = "../testdata/conf"
+
+// bench is the machine that the test configurations are for.
+type bench struct{}
+
+// benchLinks are its interfaces.
+var benchLinks = []string{"eth0", "eth1", "bond0", "bond1", "em1"}
+
+func (bench) HasInterface(name string) bool { return slices.Contains(benchLinks, name) }
+func (bench) HasUser(u config.User) bool    { return u.Name == "root" && (u.Group == "" || u.Group == "root") }
+func (bench) Executable(path string) error {
+	if slices.Contains([]string{"/bin/true", "/bin/false", "/bin/sh", "/bin/bash"}, path) {
+		return nil
+	}
+	return errors.New("no such file")
+}
+
+// TestConf loads every file of testdata/conf: its problems as lvsd -t prints
+// them and the configuration as lvsd -d does.
+func TestConf(t *testing.T) {
+	for _, file := range confFiles(t) {
+		name := strings.TrimSuffix(filepath.Base(file), ".conf")
+		t.Run(name, func(t *testing.T) {
+			golden(t, filepath.Join(confDir, name+".golden"), load(t, file))
+		})
+	}
+}
+
+func confFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(confDir + "/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no configurations in %s: %v", confDir, err)
+	}
+	return files
+}
+
+// load is all that one file comes to. File names are cut to their base.
+func load(t *testing.T, file string) string {
+	t.Helper()
+	c, problems, err := Load(Options{File: file, ConfigID: "here", Environment: bench{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := Print(&out, problems, Full); err != nil {
+		t.Fatal(err)
+	}
+	out.WriteString("\n")
+	if err := Dump(&out, c); err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(out.String(), filepath.Dir(file)+"/", "")
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (write it with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
+	}
+}

@@ -1,0 +1,75 @@
+package parser
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// Files is where configuration files come from. Names are slash-separated
+// paths; Open answers only for regular files.
+type Files interface {
+	Open(name string) (io.ReadCloser, error)
+	// Glob are the files that match a glob(3) pattern with braces, sorted.
+	Glob(pattern string) ([]string, error)
+}
+
+// Disk is the file system of this machine.
+type Disk struct{}
+
+// Open opens a regular file that is not executable, as keepalived wants its
+// configuration to be: a fifo or a device would block the reader, a script in
+// a conf.d is a mistake.
+func (Disk) Open(name string) (io.ReadCloser, error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Mode()&0o111 != 0 {
+		return nil, fmt.Errorf("configuration file '%s' is not a regular non-executable file", name)
+	}
+	return os.Open(name)
+}
+
+// Glob expands a pattern as glob(3) with GLOB_BRACE does; `**` is no more than
+// `*` there.
+func (Disk) Glob(pattern string) ([]string, error) {
+	return doublestar.FilepathGlob(stars.ReplaceAllString(pattern, "*"), doublestar.WithFilesOnly())
+}
+
+var stars = regexp.MustCompile(`\*\*+`)
+
+// Memory is a set of files by name: tests, and configurations that are not on
+// a disk yet.
+type Memory map[string]string
+
+// Open opens a file of the set.
+func (m Memory) Open(name string) (io.ReadCloser, error) {
+	text, ok := m[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+// Glob implements [Files].
+func (m Memory) Glob(pattern string) ([]string, error) {
+	var names []string
+	for name := range m {
+		ok, err := doublestar.Match(pattern, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}

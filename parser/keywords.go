@@ -1,0 +1,121 @@
+package parser
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Keyword is a keyword of the language.
+type Keyword struct {
+	Block   string // path of the block it stands in, / for the top level: vrrp_instance/authentication
+	Name    string
+	ActedOn bool // false: known, read over with a note
+}
+
+// Keywords is the whole language, sorted.
+func Keywords() []Keyword {
+	s := newSchema()
+	var all []Keyword
+	all = appendRows(all, s.root)
+	all = appendRows(all, s.global)
+	all = appendRows(all, s.instance)
+	all = appendRows(all, authenticationBlock())
+	all = appendRows(all, s.group)
+	all = appendRows(all, s.script)
+	all = appendRows(all, s.service)
+	all = appendRows(all, realServerBlock())
+	all = appendRows(all, checkBlock(config.TCPCheck))
+	for path, names := range notYet {
+		for _, name := range strings.Fields(names) {
+			all = append(all, Keyword{Block: pathName(path), Name: strings.TrimSuffix(name, "{")})
+		}
+	}
+	slices.SortFunc(all, func(a, b Keyword) int {
+		return strings.Compare(a.Block+"\t"+a.Name, b.Block+"\t"+b.Name)
+	})
+	return all
+}
+
+func appendRows[T any](all []Keyword, b *block[T]) []Keyword {
+	for name := range maps.Keys(b.rows) {
+		all = append(all, Keyword{Block: pathName(b.path), Name: name, ActedOn: !b.rows[name].unused})
+	}
+	return all
+}
+
+func pathName(path string) string {
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+// keywordKind says whether a keyword that is not acted on has a block.
+type keywordKind uint8
+
+const (
+	isLine keywordKind = iota
+	isBlock
+)
+
+// later are the keywords of [notYet] by path.
+func (d *decoder) later() map[string]keywordKind {
+	if d.known == nil {
+		d.known = map[string]keywordKind{}
+		for path, names := range notYet {
+			for _, name := range strings.Fields(names) {
+				kind := isLine
+				if trimmed := strings.TrimSuffix(name, "{"); trimmed != name {
+					name, kind = trimmed, isBlock
+				}
+				d.known[join(path, name)] = kind
+			}
+		}
+	}
+	return d.known
+}
+
+// nearest is the name that a misspelt word was meant to be, if it is clear:
+// at most a third of its letters differ.
+func nearest(word string, names []string) string {
+	best, distance := "", 1+len(word)/3
+	slices.Sort(names)
+	for _, name := range names {
+		if d := editDistance(word, name, distance); d < distance {
+			best, distance = name, d
+		}
+	}
+	return best
+}
+
+// editDistance is the number of letters to insert, delete, replace or swap;
+// limit when it is that or more.
+func editDistance(a, b string, limit int) int {
+	if len(a) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	var before []int
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, prev = prev, row
+	}
+	return min(prev[len(b)], limit)
+}

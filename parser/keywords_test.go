@@ -1,0 +1,62 @@
+package parser
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestKeywords compares the schema with the project's own list of the whole
+// language, so that no keyword is lost and none begins to be acted on
+// unnoticed. The list is written by hand: block, keyword, acted-on or
+// not-yet, separated by tabs.
+func TestKeywords(t *testing.T) {
+	list, err := os.ReadFile(filepath.Join("..", "testdata", "keywords.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(string(list)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) != 3 {
+			t.Fatalf("keywords.txt: %q has not three columns", line)
+		}
+		want[fields[0]+"\t"+fields[1]] = fields[2]
+	}
+	acted := 0
+	for _, k := range Keywords() {
+		key, state := k.Block+"\t"+k.Name, "not-yet"
+		if k.ActedOn {
+			state = "acted-on"
+			acted++
+		}
+		switch listed, ok := want[key]; {
+		case !ok:
+			t.Errorf("not in the list, or twice in the schema: %s", strings.ReplaceAll(key, "\t", " "))
+		case listed != state:
+			t.Errorf("%s is %s in the list and %s in the schema", strings.ReplaceAll(key, "\t", " "), listed, state)
+		}
+		delete(want, key)
+	}
+	for key := range want {
+		t.Errorf("not in the schema: %s", strings.ReplaceAll(key, "\t", " "))
+	}
+	t.Log(fmt.Sprintf("%d keywords acted on", acted))
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"priority", "virtual_ipaddress", "interface", "state", "lb_algo"}
+	for word, want := range map[string]string{
+		"prioritty": "priority", "Priority": "priority", "piroirty": "priority", "vitual_ipaddres": "virtual_ipaddress",
+		"stat": "state", "lb_alog": "lb_algo", "foo": "", "": "", "x": "", strings.Repeat("priority", 9): "",
+	} {
+		if got := nearest(word, names); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}

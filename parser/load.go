@@ -1,0 +1,111 @@
+package parser
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Options say what [Load] reads and what it may look up.
+type Options struct {
+	File     string // -f: a path, or a glob pattern that may match several files
+	ConfigID string // -i: the id of @id lines; empty drops every @id line
+	Files    Files  // nil: [Disk]
+	// Environment answers what a check of the configuration asks the machine.
+	// nil looks nothing up: the file is for another machine.
+	Environment config.Environment
+}
+
+// ErrNoConfig is the error of [Load] when there is no file to read: exit
+// status [config.ExitNoConfig].
+var ErrNoConfig = errors.New("no configuration file")
+
+// Load reads a configuration, validates it, applies keepalived's own fix-ups
+// and resolves it. The configuration is never nil without an error: what is
+// wrong is left out and is one of the problems, in the order of the files and
+// their lines. The error wraps [ErrNoConfig].
+func Load(o Options) (*config.Config, []config.Problem, error) {
+	if o.Files == nil {
+		o.Files = Disk{}
+	}
+	d := &decoder{schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}}
+	d.src = newSource(o, d.report)
+	if err := d.src.start(o.File); err != nil {
+		return nil, nil, err
+	}
+	d.run()
+	d.problems = append(d.problems, d.cfg.Validate(o.Environment)...)
+	d.cfg.Resolve()
+	d.src.quote(d.problems)
+	return d.cfg, d.problems, nil
+}
+
+// run decodes one top-level statement after the other.
+func (d *decoder) run() {
+	grammar := newGrammar()
+	t := &tokens{src: d.src}
+	for t.more() {
+		st, err := grammar.next(t)
+		if err != nil { // the grammar is total: this would be a defect of its own
+			d.report(config.Problem{Severity: config.Error, Class: config.ClassGeneral, Code: "syntax", Message: err.Error()})
+			continue
+		}
+		c := d.cursor(st)
+		d.schema.root.apply(&c, d.cfg)
+	}
+}
+
+// start opens the file of -f, or all files that it matches.
+func (s *source) start(file string) error {
+	names := []string{file}
+	if strings.ContainsAny(file, "*?[{") {
+		var err error
+		if names, err = s.files.Glob(file); err != nil || len(names) == 0 {
+			return fmt.Errorf("%w: nothing matches '%s'", ErrNoConfig, file)
+		}
+	}
+	for _, name := range slices.Backward(names) {
+		if err := s.push(name, 0); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoConfig, err)
+		}
+	}
+	return nil
+}
+
+// quote sorts problems by their place and gives each the line that it is
+// about.
+func (s *source) quote(problems []config.Problem) {
+	slices.SortStableFunc(problems, func(a, b config.Problem) int {
+		if a.Origin.File != b.Origin.File || a.Origin.Line == 0 || b.Origin.Line == 0 {
+			return cmp.Compare(s.rank(a.Origin), s.rank(b.Origin))
+		}
+		return cmp.Compare(a.Origin.Line, b.Origin.Line)
+	})
+	var file, rest string
+	at := 0
+	for i := range problems {
+		o := problems[i].Origin
+		if o.File != file || o.Line < at {
+			file, rest, at = o.File, s.texts[o.File], 1
+		}
+		for ; at < o.Line; at++ {
+			_, rest, _ = strings.Cut(rest, "\n")
+		}
+		if o.Line > 0 {
+			text, _, _ := strings.Cut(rest, "\n")
+			problems[i].Source = strings.Clone(strings.TrimRight(text, "\r"))
+		}
+	}
+}
+
+// rank orders files as they were opened; what has no place comes last.
+func (s *source) rank(o config.Origin) int {
+	if o.Line == 0 {
+		return len(s.order)
+	}
+	return slices.Index(s.order, o.File)
+}

@@ -1,0 +1,173 @@
+package parser
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// rows are the keywords of a block that is decoded into a T.
+type rows[T any] map[string]row[T]
+
+// row is a keyword that is acted on.
+type row[T any] struct {
+	block bool // a block belongs to it
+	apply func(c *cursor, t *T)
+	says  string
+	// unused: the value is in the configuration, and nobody reads it yet
+	unused bool
+}
+
+// or gives the row keepalived's own sentence for a wrong value; %N is the name
+// of the enclosing block, %V the value.
+func (r row[T]) or(says string) row[T] {
+	r.says = says
+	return r
+}
+
+// block is a table of keywords and its place in the language.
+type block[T any] struct {
+	path string // virtual_server/real_server; empty for the top level
+	rows rows[T]
+}
+
+// decoder turns statements into a configuration.
+type decoder struct {
+	src      *source
+	lines    lineGrammars
+	schema   *schema
+	cfg      *config.Config
+	problems []config.Problem
+	name     string          // of the instance, group or script that is being decoded
+	owner    string          // the same as sentences about its scripts begin
+	noted    map[string]bool // keywords that are not acted on and were named already
+	known    map[string]keywordKind
+	skipped  string // the last block that is not acted on
+
+	levels []*level // by depth
+	depth  int
+
+	realServers int // that a virtual_server will have, at most
+}
+
+// decode applies the statements of a block.
+func decode[T any](d *decoder, b *block[T], from *body, t *T) {
+	d.each(from, func(c *cursor) { b.apply(c, t) })
+}
+
+// apply decodes one statement of the block.
+func (b *block[T]) apply(c *cursor, t *T) {
+	d, st := c.d, c.st
+	c.keyword, _ = c.next()
+	r, ok := b.rows[c.keyword]
+	switch {
+	case !ok:
+		d.unread(b.path, c, func() []string { return slices.Collect(maps.Keys(b.rows)) })
+		return
+	case r.block && st.Body == nil:
+		c.errorf(config.ClassMissingBrace, "missing-brace", "Missing '{' at beginning of configuration block")
+		return
+	case !r.block && st.Body != nil:
+		d.problem(st.Body.Open.Pos, config.Error, config.ClassUnexpectedBrace, "unexpected-brace", "Unexpected '{' - ignoring")
+	}
+	c.says = r.says
+	r.apply(c, t)
+	c.finish()
+}
+
+// unread handles a keyword that has no row: one that lvsd knows and does
+// nothing for yet, or one that nobody knows. Its whole block is skipped.
+func (d *decoder) unread(path string, c *cursor, names func() []string) {
+	kind, known := d.later()[join(path, c.keyword)]
+	switch {
+	case !known:
+		d.unknown(path, c, names())
+	case kind == isBlock && c.st.Body == nil:
+		c.errorf(config.ClassMissingBrace, "missing-brace", "Missing '{' at beginning of configuration block")
+	default:
+		d.noteOnce(c.keyword, c.origin())
+		if c.st.Body != nil {
+			d.skipped = c.keyword
+			d.skip(join(path, c.keyword), c.st.Body)
+		}
+	}
+}
+
+// skip looks for unknown keywords in a block that is not acted on. A block
+// without keywords of its own holds lines of values.
+func (d *decoder) skip(path string, b *body) {
+	if _, ok := notYet[path]; !ok {
+		return
+	}
+	d.each(b, func(c *cursor) {
+		c.keyword, _ = c.next()
+		switch _, known := d.later()[join(path, c.keyword)]; {
+		case !known:
+			d.unknown(path, c, nil)
+		case c.st.Body != nil:
+			d.skip(join(path, c.keyword), c.st.Body)
+		}
+	})
+}
+
+func (d *decoder) unknown(path string, c *cursor, names []string) {
+	names = append(names, strings.Fields(strings.ReplaceAll(notYet[path], "{", ""))...)
+	c.at = 0
+	p := config.Problem{
+		Severity: config.Error, Class: config.ClassUnknownKeyword, Code: "unknown-keyword",
+		Message: fmt.Sprintf("Unknown keyword '%s'", c.keyword), Origin: d.src.origin(c.pos()), Chain: d.src.via(c.st.Pos),
+	}
+	if near := nearest(c.keyword, names); near != "" {
+		p.Hint = fmt.Sprintf("did you mean '%s'?", near)
+	}
+	d.report(p)
+}
+
+// noteOnce names a keyword that is not acted on yet where it is first used.
+func (d *decoder) noteOnce(keyword string, at config.Origin) {
+	if !d.noted[keyword] {
+		d.noted[keyword] = true
+		d.report(notActedOn(at, keyword))
+	}
+}
+
+func join(path, keyword string) string {
+	if path == "" {
+		return keyword
+	}
+	return path + "/" + keyword
+}
+
+func (d *decoder) report(p config.Problem) { d.problems = append(d.problems, p) }
+
+func (d *decoder) problem(at lexer.Position, severity config.Severity, class config.Class, code, message string) {
+	d.src.problem(line{pos: at}, severity, class, code, message)
+}
+
+// nest is a block within the T that it is decoded into.
+func nest[T, U any](b *block[U], field func(*T) *U) row[T] {
+	return row[T]{block: true, apply: func(c *cursor, t *T) { decode(c.d, b, c.st.Body, field(t)) }}
+}
+
+// list is a block of lines that are values, not keywords.
+func list[T any](each func(c *cursor, t *T)) row[T] {
+	return row[T]{block: true, apply: func(c *cursor, t *T) {
+		if extra := c.tail(); extra != "" {
+			c.errorf(config.ClassGeneral, "extra-words", "Block %s has extra parameters %s ...", c.keyword, extra)
+		}
+		keyword := c.keyword
+		c.d.each(c.st.Body, func(c *cursor) {
+			c.keyword = keyword
+			if c.st.Body != nil {
+				c.d.problem(c.st.Body.Open.Pos, config.Error, config.ClassUnexpectedBrace, "unexpected-brace", "Unexpected '{' - ignoring")
+			}
+			each(c, t)
+			c.finish()
+		})
+	}}
+}

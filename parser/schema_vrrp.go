@@ -1,0 +1,339 @@
+package parser
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+func instanceBlock() *block[config.Instance] {
+	type inst = config.Instance
+	duration, number := func(f func(*inst) *config.Opt[time.Duration]) row[inst] { return opt(wholeSeconds(0, 4294), f) }, opt[inst, int]
+	return &block[inst]{path: "vrrp_instance", rows: rows[inst]{
+		"version":   opt(num[uint8](2, 3), func(i *inst) *config.Opt[uint8] { return &i.Version }).or("(%N): Version must be either 2 or 3"),
+		"state":     {apply: instanceState},
+		"interface": {apply: instanceInterface, says: "Interface name '%V' too long - ignoring"},
+		"virtual_router_id": set(num[uint8](1, 255), func(i *inst) *uint8 { return &i.VirtualRouterID }).
+			or("(%N): VRID '%V' not valid - must be between 1 & 255"),
+		"priority": opt(num[uint8](1, config.Owner), func(i *inst) *config.Opt[uint8] { return &i.Priority }).
+			or("(%N) Priority not valid! must be between 1 & 255. Using default 100"),
+		"advert_int": set(seconds(10*time.Millisecond, 255*time.Second), func(i *inst) *time.Duration { return &i.AdvertInt }).
+			or("(%N) Advert interval (%V) not valid! Must be > 0 - ignoring"),
+		"nopreempt": on(func(i *inst) { i.NoPreempt = true }),
+		"preempt":   on(func(i *inst) { i.NoPreempt = false }),
+		"preempt_delay": set(seconds(0, 1000*time.Second), func(i *inst) *time.Duration { return &i.PreemptDelay }).
+			or("(%N) Preempt_delay not valid! must be between 0-1000"),
+		"mcast_src_ip":   source4(func(i *inst) *netip.Addr { return &i.McastSrcIP }),
+		"unicast_src_ip": source4(func(i *inst) *netip.Addr { return &i.UnicastSrcIP }),
+		"mcast_dst_ip":   set(multicast, func(i *inst) *netip.Addr { return &i.McastDstIP }).or("(%N) mcast_dst_ip %V not multicast. Skipping..."),
+		"unicast_peer":   {block: true, apply: unicastPeers},
+		"unicast_ttl": opt(num[uint8](0, 255), func(i *inst) *config.Opt[uint8] { return &i.UnicastTTL }).
+			or("(%N): TTL '%V' not valid - must be between 0 & 255"),
+		"check_unicast_src":   on(func(i *inst) { i.CheckUnicastSrc = config.Some(true) }),
+		"skip_check_adv_addr": optBool(func(i *inst) *config.Opt[bool] { return &i.SkipCheckAdvAddr }).or("(%N) invalid skip_check_adv_addr %V specified"),
+		"strict_mode":         optBool(func(i *inst) *config.Opt[bool] { return &i.StrictMode }).or("(%N) invalid strict_mode %V specified"),
+		"dont_track_primary":  on(func(i *inst) { i.DontTrackPrimary = true }),
+		"authentication":      nest(authenticationBlock(), func(i *inst) *config.Authentication { return &i.Authentication }),
+
+		"virtual_ipaddress":          list(virtualAddress),
+		"virtual_ipaddress_excluded": list(excludedAddress),
+		"track_interface":            list(trackInterface(func(i *inst) *[]config.Track { return &i.TrackInterface })),
+		"track_script":               list(trackScript(func(i *inst) *[]config.Track { return &i.TrackScript })),
+
+		"garp_master_delay":          duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpMasterDelay }).or("(%N): garp_master_delay '%V' invalid - ignoring"),
+		"garp_master_refresh":        duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpMasterRefresh }).or("(%N): Invalid garp_master_refresh '%V' - ignoring"),
+		"garp_master_repeat":         optRepeat(func(i *inst) *config.Opt[int] { return &i.GarpMasterRepeat }),
+		"garp_master_refresh_repeat": optRepeat(func(i *inst) *config.Opt[int] { return &i.GarpMasterRefreshRepeat }),
+		"garp_lower_prio_delay":      duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpLowerPrioDelay }).or("(%N): garp_lower_prio_delay '%V' invalid - ignoring"),
+		"garp_lower_prio_repeat":     number(count(0, maxInt), func(i *inst) *config.Opt[int] { return &i.GarpLowerPrioRepeat }).or("(%N): Invalid garp_lower_prio_repeat '%V'"),
+		"down_timer_adverts":         number(count(1, 100), func(i *inst) *config.Opt[int] { return &i.DownTimerAdverts }).or("(%N): Invalid down_timer_adverts [1:100] '%V'"),
+		"lower_prio_no_advert":       optBool(func(i *inst) *config.Opt[bool] { return &i.LowerPrioNoAdvert }).or("(%N) invalid lower_prio_no_advert %V specified"),
+		"higher_prio_send_advert":    optBool(func(i *inst) *config.Opt[bool] { return &i.HigherPrioSendAdvert }).or("(%N) invalid higher_prio_send_advert %V specified"),
+
+		"notify":                     script(func(i *inst) *config.Command { return &i.Notify }),
+		"notify_master":              script(func(i *inst) *config.Command { return &i.NotifyMaster }),
+		"notify_backup":              script(func(i *inst) *config.Command { return &i.NotifyBackup }),
+		"notify_fault":               script(func(i *inst) *config.Command { return &i.NotifyFault }),
+		"notify_stop":                script(func(i *inst) *config.Command { return &i.NotifyStop }),
+		"notify_deleted":             {apply: notifyDeleted},
+		"notify_master_rx_lower_pri": script(func(i *inst) *config.Command { return &i.NotifyMasterRxLowerPri }),
+	}}
+}
+
+func authenticationBlock() *block[config.Authentication] {
+	type auth = config.Authentication
+	return &block[auth]{path: "vrrp_instance/authentication", rows: rows[auth]{
+		"auth_type": set(oneOf(map[string]config.AuthType{"PASS": config.AuthPass, "AH": config.AuthAH, "IPSEC": config.AuthAH}),
+			func(a *auth) *config.AuthType { return &a.Type }).or("(%N) unknown authentication type '%V'"),
+		"auth_pass": {apply: authPass},
+	}}
+}
+
+func authPass(c *cursor, a *config.Authentication) {
+	word, ok := c.need()
+	if !ok {
+		return
+	}
+	if len(word) > 8 { // Authentication Data, RFC 2338 section 5.3.10
+		c.errorf(config.ClassGeneral, "auth-pass-truncated", "Truncating auth_pass to 8 characters")
+		word = word[:8]
+	}
+	a.Pass = config.Secret(strings.Clone(word))
+}
+
+// instanceState: once MASTER was said, BACKUP is too late.
+func instanceState(c *cursor, i *config.Instance) {
+	word, ok := c.need()
+	switch {
+	case !ok:
+	case word == "MASTER":
+		i.State = config.Some(config.Master)
+	case word != "BACKUP":
+		c.errorf(config.ClassGeneral, "invalid-value", "(%s) unknown state '%s', defaulting to BACKUP", c.d.name, word)
+		fallthrough
+	case !i.State.Set:
+		i.State = config.Some(config.Backup)
+	}
+}
+
+func instanceInterface(c *cursor, i *config.Instance) {
+	i.InterfaceOrigin = c.origin()
+	set(ifname, func(i *config.Instance) *string { return &i.Interface }).apply(c, i)
+}
+
+// source4 is the address that adverts come from.
+func source4(field func(*config.Instance) *netip.Addr) row[config.Instance] {
+	return set(address, field).or("Configuration error: VRRP instance[%N] malformed src address[%V]. Skipping...")
+}
+
+func multicast(word string) (netip.Addr, *fault) {
+	a, f := address(word)
+	if f == nil && !a.IsMulticast() {
+		f = badValue("'%s' is not a multicast address", word)
+	}
+	return a, f
+}
+
+// optRepeat is repeat of which global_defs may say otherwise.
+func optRepeat(field func(*config.Instance) *config.Opt[int]) row[config.Instance] {
+	return row[config.Instance]{apply: func(c *cursor, i *config.Instance) {
+		n := -1
+		repeat(func(n *int) *int { return n }).apply(c, &n)
+		if n >= 0 {
+			*field(i) = config.Some(n)
+		}
+	}}
+}
+
+func notifyDeleted(c *cursor, i *config.Instance) {
+	var cmd config.Command
+	if trim(c.rest) != "" {
+		cmd, _ = c.command()
+	}
+	if i.NotifyDeleted.Set {
+		c.assign(&i.NotifyDeleted.Value, cmd)
+		return
+	}
+	i.NotifyDeleted = config.Some(cmd)
+}
+
+// familyOf is the address family that an instance is bound to by what it has
+// so far: its first address decides.
+func familyOf(i *config.Instance) (is6, known bool) {
+	if len(i.VirtualIPAddress) == 0 && len(i.UnicastPeers) > 0 {
+		return i.UnicastPeers[0].Addr.Is6(), true
+	}
+	return i.IPv6(), len(i.VirtualIPAddress) > 0 || i.UnicastSrcIP.IsValid() || i.McastSrcIP.IsValid()
+}
+
+// unicastPeers leaves an empty list, not none: the block is there and names
+// nobody.
+func unicastPeers(c *cursor, i *config.Instance) {
+	if i.UnicastPeers == nil {
+		i.UnicastPeers = []config.Peer{}
+	}
+	list(unicastPeer).apply(c, i)
+}
+
+func unicastPeer(c *cursor, i *config.Instance) {
+	p, ok := c.peer()
+	if !ok {
+		return
+	}
+	is6, known := familyOf(i)
+	switch {
+	case known && p.Addr.Is6() != is6:
+		c.errorf(config.ClassGeneral, "address-family", "Configuration error: VRRP instance[%s] and unicast peer address[%s] MUST be of the same family !!! Skipping...", c.d.name, p.Addr)
+	case slices.ContainsFunc(i.UnicastPeers, func(q config.Peer) bool { return q.Addr == p.Addr }):
+		c.errorf(config.ClassGeneral, "duplicate", "(%s) %s - duplicate unicast_peer", c.d.name, p.Addr)
+	default:
+		i.UnicastPeers = append(i.UnicastPeers, p)
+	}
+}
+
+func virtualAddress(c *cursor, i *config.Instance) {
+	a, ok := c.address()
+	if !ok {
+		return
+	}
+	is6, known := familyOf(i)
+	switch {
+	case known && a.Prefix.Addr().Is6() != is6:
+		c.at = 0
+		c.errorf(config.ClassGeneral, "address-family", "(%s): address family must match VRRP instance [%s] - ignoring", c.d.name, a.Prefix.Addr())
+	case hasAddress(i.VirtualIPAddress, a):
+		c.at = 0
+		c.errorf(config.ClassGeneral, "duplicate", "(%s): VIP duplicates a VIP %s - ignoring", c.d.name, a.Prefix.Addr())
+	default:
+		i.VirtualIPAddress = append(i.VirtualIPAddress, a)
+	}
+}
+
+func excludedAddress(c *cursor, i *config.Instance) {
+	a, ok := c.address()
+	switch {
+	case !ok:
+	case hasAddress(i.VirtualIPAddressExcluded, a):
+		c.at = 0
+		c.errorf(config.ClassGeneral, "duplicate", "(%s): eVIP duplicates an eVIP %s - ignoring", c.d.name, a.Prefix.Addr())
+	default:
+		i.VirtualIPAddressExcluded = append(i.VirtualIPAddressExcluded, a)
+	}
+}
+
+func hasAddress(all []config.Address, a config.Address) bool {
+	return slices.ContainsFunc(all, func(b config.Address) bool { return a.Prefix == b.Prefix && a.Dev == b.Dev })
+}
+
+// trackInterface and trackScript read their lists; of the same name twice the
+// first counts.
+func trackInterface[T any](field func(*T) *[]config.Track) func(*cursor, *T) {
+	return track(field, 253, "(%s) unknown track_interace %s weight option %s - ignoring") // its own spelling
+}
+
+func trackScript[T any](field func(*T) *[]config.Track) func(*cursor, *T) {
+	return track(field, 253, "(%s) unknown track script %s option %s - ignoring")
+}
+
+func track[T any](field func(*T) *[]config.Track, bound int64, unknown string) func(*cursor, *T) {
+	return func(c *cursor, t *T) {
+		l, ok := c.track(bound, unknown)
+		all := field(t)
+		switch {
+		case !ok:
+		case slices.ContainsFunc(*all, func(m config.Track) bool { return m.Name == l.Name }):
+			c.at = 0
+			c.errorf(config.ClassGeneral, "duplicate", "(%s) duplicate %s %s - ignoring", c.d.name, c.keyword, l.Name)
+		default:
+			*all = append(*all, l)
+		}
+	}
+}
+
+func groupBlock() *block[config.SyncGroup] {
+	type group = config.SyncGroup
+	return &block[group]{path: "vrrp_sync_group", rows: rows[group]{
+		"group":                      {block: true, apply: groupMembers},
+		"track_interface":            list(trackInterface(func(g *group) *[]config.Track { return &g.TrackInterface })),
+		"track_script":               list(trackScript(func(g *group) *[]config.Track { return &g.TrackScript })),
+		"notify":                     script(func(g *group) *config.Command { return &g.Notify }),
+		"notify_master":              script(func(g *group) *config.Command { return &g.NotifyMaster }),
+		"notify_backup":              script(func(g *group) *config.Command { return &g.NotifyBackup }),
+		"notify_fault":               script(func(g *group) *config.Command { return &g.NotifyFault }),
+		"notify_stop":                script(func(g *group) *config.Command { return &g.NotifyStop }),
+		"sync_group_tracking_weight": on(func(g *group) { g.SyncGroupTrackingWeight = true }),
+		"global_tracking":            {apply: globalTracking},
+	}}
+}
+
+func groupMembers(c *cursor, g *config.SyncGroup) {
+	if len(g.Members) > 0 {
+		c.errorf(config.ClassGeneral, "duplicate", "Group list already specified for sync group %s", g.Name)
+		return
+	}
+	list(func(c *cursor, g *config.SyncGroup) {
+		for word, ok := c.next(); ok; word, ok = c.next() {
+			g.Members = append(g.Members, strings.Clone(word))
+		}
+	}).apply(c, g)
+}
+
+func globalTracking(c *cursor, g *config.SyncGroup) {
+	c.errorf(config.ClassDeprecated, "deprecated", "(%s) global_tracking is deprecated. Use track_interface/script/file on the sync group", g.Name)
+	g.SyncGroupTrackingWeight = true
+}
+
+func scriptBlock() *block[config.TrackScript] {
+	type track = config.TrackScript
+	const longest = 4294 * time.Second
+	return &block[track]{path: "vrrp_script", rows: rows[track]{
+		"script":    {apply: trackScriptCommand},
+		"interval":  atLeast(seconds(0, longest), time.Second, func(s *track, v time.Duration) { s.Interval = v }).or("(%N): vrrp script interval '%V' must be between 1 and 4294 - ignoring"),
+		"timeout":   atLeast(seconds(0, longest), time.Second, func(s *track, v time.Duration) { s.Timeout = config.Some(v) }).or("(%N): vrrp script timeout '%V' must be between 1 and 4294 - ignoring"),
+		"weight":    {apply: scriptWeight},
+		"rise":      set(count(1, maxInt), func(s *track) *int { return &s.Rise }).or("(%N): vrrp script rise value '%V' invalid, defaulting to 1"),
+		"fall":      set(count(1, maxInt), func(s *track) *int { return &s.Fall }).or("(%N): vrrp script fall value '%V' invalid, defaulting to 1"),
+		"user":      {apply: func(c *cursor, s *track) { s.Script.User = c.user() }},
+		"init_fail": on(func(s *track) { s.InitFail = true }),
+	}}
+}
+
+// atLeast is a time that is not zero.
+func atLeast[T any](read value[time.Duration], least time.Duration, put func(*T, time.Duration)) row[T] {
+	return row[T]{apply: func(c *cursor, t *T) {
+		word, ok := c.need()
+		if !ok {
+			return
+		}
+		v, f := read(word)
+		switch {
+		case f != nil:
+			c.invalid(f, word)
+			return
+		case v == 0:
+			c.errorf(config.ClassGeneral, "invalid-value", "(%s): vrrp script %s must be greater than 0, setting to 1", c.d.name, c.keyword)
+			v = least
+		}
+		put(t, v)
+	}}
+}
+
+// trackScriptCommand reads CMD, one word: its arguments must be quoted.
+func trackScriptCommand(c *cursor, s *config.TrackScript) {
+	user := s.Script.User
+	rest := trim(c.rest)
+	cmd, ok := c.command()
+	if !ok {
+		return
+	}
+	if cmd.User != (config.User{}) && !s.Script.IsZero() || cmd.User.Name != "" {
+		c.problem(config.Warning, config.ClassNone, "extra-words", "script takes one word, ignoring what follows: quote a command with arguments: \""+rest+`"`)
+	}
+	cmd.User = user
+	s.Script = cmd
+}
+
+// scriptWeight reads weight INT [reverse].
+func scriptWeight(c *cursor, s *config.TrackScript) {
+	word, ok := c.need()
+	if !ok {
+		return
+	}
+	n, f := count(-253, 253)(word)
+	if f != nil {
+		c.errorf(f.class, f.code, "vrrp_script %s weight %s must be in [-253, 253]", c.d.name, word)
+		c.complete = true
+		return
+	}
+	s.Weight, s.Reverse = n, false
+	switch option, ok := c.next(); {
+	case !ok:
+	case option == "reverse":
+		s.Reverse = true
+	case option != "noreverse":
+		c.errorf(config.ClassGeneral, "invalid-value", "vrrp_script %s unknown weight option %s", c.d.name, option)
+	}
+}

@@ -1,0 +1,243 @@
+package parser
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// fault is why a word is not a value.
+type fault struct {
+	class config.Class
+	code  string
+	text  string
+}
+
+func badNumber(format string, args ...any) *fault {
+	return &fault{config.ClassInvalidNumber, "invalid-number", fmt.Sprintf(format, args...)}
+}
+
+func badValue(format string, args ...any) *fault {
+	return &fault{config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...)}
+}
+
+// value reads a V from a word.
+type value[V any] func(word string) (V, *fault)
+
+// set is a keyword with one value.
+func set[T, V any](read value[V], field func(*T) *V) row[T] {
+	return row[T]{apply: func(c *cursor, t *T) {
+		if word, ok := c.need(); ok {
+			if v, f := read(word); f != nil {
+				c.invalid(f, word)
+			} else {
+				*field(t) = v
+			}
+		}
+	}}
+}
+
+// opt is a keyword with one value that a parent may give instead.
+func opt[T, V any](read value[V], field func(*T) *config.Opt[V]) row[T] {
+	return set(func(word string) (config.Opt[V], *fault) {
+		v, f := read(word)
+		return config.Some(v), f
+	}, field)
+}
+
+// on is a keyword without a value.
+func on[T any](apply func(*T)) row[T] {
+	return row[T]{apply: func(_ *cursor, t *T) { apply(t) }}
+}
+
+// boolean is BOOL?: no value means true.
+func boolean[T any](apply func(*T, bool)) row[T] {
+	return row[T]{apply: func(c *cursor, t *T) {
+		word, ok := c.next()
+		switch {
+		case !ok, slices.Contains([]string{"true", "on", "yes"}, word):
+			apply(t, true)
+		case slices.Contains([]string{"false", "off", "no"}, word):
+			apply(t, false)
+		default:
+			c.invalid(badValue("'%s' is neither true, on, yes nor false, off, no", word), word)
+		}
+	}}
+}
+
+// optBool is BOOL? of which a parent may say otherwise.
+func optBool[T any](field func(*T) *config.Opt[bool]) row[T] {
+	return boolean(func(t *T, v bool) { *field(t) = config.Some(v) })
+}
+
+// text is any word.
+func text(word string) (string, *fault) { return strings.Clone(word), nil }
+
+// integer is a type of the configuration that a number is stored in.
+type integer interface {
+	~int | ~uint8 | ~uint16 | ~uint32
+}
+
+// num is a decimal number between two bounds.
+func num[N integer](lo, hi int64) value[N] {
+	return func(word string) (N, *fault) {
+		digits := word
+		if lo < 0 {
+			digits = strings.TrimPrefix(word, "-")
+		} else if strings.HasPrefix(word, "-") {
+			return 0, badNumber("negative number '%s'", word)
+		}
+		if !decimal(digits) {
+			return 0, badNumber("invalid number '%s'", word)
+		}
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil || n < lo || n > hi {
+			return 0, badNumber("number '%s' outside range [%d, %d]", word, lo, hi)
+		}
+		return N(n), nil
+	}
+}
+
+// decimal reports whether text is made of digits.
+func decimal(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// count is a number that the configuration holds as an int.
+var count = num[int]
+
+// seconds is a time: a decimal number of seconds, to the microsecond.
+func seconds(lo, hi time.Duration) value[time.Duration] {
+	return func(word string) (time.Duration, *fault) {
+		whole, fraction, _ := strings.Cut(word, ".")
+		if whole == "" && fraction != "" {
+			whole = "0"
+		}
+		switch {
+		case !decimal(whole), fraction != "" && !decimal(fraction):
+			return 0, badNumber("invalid number '%s'", word)
+		case len(fraction) > 6:
+			return 0, badNumber("number '%s' has too many decimal places", word)
+		}
+		n, err := strconv.ParseUint(whole, 10, 33)
+		d := time.Duration(n) * time.Second
+		for i, unit := 0, 100*time.Millisecond; i < len(fraction); i, unit = i+1, unit/10 {
+			d += time.Duration(fraction[i]-'0') * unit
+		}
+		if err != nil || d < lo || d > hi {
+			return 0, badNumber("number '%s' outside range [%f, %f]", word, lo.Seconds(), hi.Seconds())
+		}
+		return d, nil
+	}
+}
+
+// wholeSeconds is a time without a fraction.
+func wholeSeconds(lo, hi int64) value[time.Duration] {
+	read := num[int](lo, hi)
+	return func(word string) (time.Duration, *fault) {
+		n, f := read(word)
+		return time.Duration(n) * time.Second, f
+	}
+}
+
+// address is an IP address; keepalived cuts a prefix length from those that
+// name an endpoint.
+func address(word string) (netip.Addr, *fault) {
+	host, _, _ := strings.Cut(word, "/")
+	a, err := netip.ParseAddr(host)
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}, badValue("'%s' is not an IP address", word)
+	}
+	return a, nil
+}
+
+// ifname is the name of a network interface: IFNAMSIZ less its NUL.
+func ifname(word string) (string, *fault) {
+	if len(word) > 15 {
+		return "", badValue("interface name '%s' is longer than 15 characters", word)
+	}
+	return strings.Clone(word), nil
+}
+
+// oneOf is a name with a meaning.
+func oneOf[V any](meaning map[string]V) value[V] {
+	return func(word string) (V, *fault) {
+		v, ok := meaning[word]
+		if !ok {
+			return v, badValue("unknown value '%s'", word)
+		}
+		return v, nil
+	}
+}
+
+// upper is oneOf without regard to case.
+func upper[V any](meaning map[string]V) value[V] {
+	read := oneOf(meaning)
+	return func(word string) (V, *fault) { return read(strings.ToUpper(word)) }
+}
+
+// script is CMD [USER [GROUP]]. Of two the first counts.
+func script[T any](field func(*T) *config.Command) row[T] {
+	return row[T]{apply: func(c *cursor, t *T) {
+		if cmd, ok := c.command(); ok {
+			c.assign(field(t), cmd)
+		}
+	}}
+}
+
+// command reads CMD [USER [GROUP]].
+func (c *cursor) command() (config.Command, bool) {
+	origin := c.origin()
+	if c.rest = trimLeft(c.rest); c.rest == "" {
+		c.need()
+		return config.Command{}, false
+	}
+	problems := len(c.d.problems)
+	text, _ := c.script()
+	text = strings.Clone(trim(text))
+	at := c.pos()
+	cmd := config.NewCommand(text, c.user(), origin)
+	switch quote, _, unclosed := config.UnclosedQuote(text); {
+	case len(c.d.problems) > problems:
+		return cmd, false
+	case unclosed:
+		c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", text, quote)
+		return cmd, false
+	case cmd.Shell:
+		op, _, _ := config.Operator(text)
+		c.d.problem(at, config.Warning, config.ClassNone, "shell-operators",
+			fmt.Sprintf("'%s' in a script: lvsd runs this line under /bin/sh -c; keepalived passes '%s' to the command as a word", op, op))
+	}
+	return cmd, text != ""
+}
+
+// user reads [USER [GROUP]].
+func (c *cursor) user() (u config.User) {
+	if name, ok := c.next(); ok {
+		u.Name = strings.Clone(name)
+	}
+	if group, ok := c.next(); ok {
+		u.Group = strings.Clone(group)
+	}
+	return u
+}
+
+// assign keeps the first of several scripts.
+func (c *cursor) assign(to *config.Command, cmd config.Command) {
+	if !to.IsZero() {
+		c.at = 0
+		c.errorf(config.ClassGeneral, "duplicate", "%s %s script already specified - ignoring %s", c.d.owner, c.keyword, cmd.Line)
+		return
+	}
+	*to = cmd
+}

@@ -1,0 +1,295 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/checker"
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/kernel"
+	"github.com/lvsd/lvsd/ipvs"
+	"github.com/lvsd/lvsd/notify"
+	"github.com/lvsd/lvsd/parser"
+	"github.com/lvsd/lvsd/vrrp"
+)
+
+// Options say what to run and how.
+type Options struct {
+	File     string // keepalived.conf, or a glob pattern
+	ConfigID string // of @id lines
+	Log      *zap.Logger
+
+	NoVRRP   bool // -C
+	NoCheck  bool // -P
+	KeepVRRP bool // --dont-release-vrrp: leave addresses in place at the end
+	KeepIPVS bool // --dont-release-ipvs: leave services in place at the end
+	Dump     bool // log the configuration at start
+
+	Signals  <-chan os.Signal // SIGHUP and its like; SIGTERM and SIGINT end Run
+	Started  func()           // called once everything runs; may be nil
+	Reloaded func()           // called after each reload that was carried out; may be nil
+
+	// IPVS is the table of virtual services, nil for the kernel's. It is
+	// opened when the first service needs it.
+	IPVS ipvs.Kernel
+}
+
+// Supervisor is one lvsd.
+type Supervisor struct {
+	opts Options
+	log  *zap.Logger
+
+	config   *config.Config   // what runs
+	problems []config.Problem // of config, tolerated
+
+	stopping atomic.Bool // from here on everything is taken back
+
+	host     *kernel.Host
+	dispatch *notify.Dispatcher
+	scripts  *scripts
+	router   *vrrp.Runner // nil with NoVRRP
+	services *ipvs.Manager
+	checks   *checker.Scheduler
+}
+
+// ExitError is the end of a run that is to be the exit status of the process.
+type ExitError struct {
+	Status int // one of config.Exit...
+	Err    error
+}
+
+func (e *ExitError) Error() string { return e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// New prepares a supervisor; nothing happens before Run.
+func New(opts Options) *Supervisor {
+	return &Supervisor{opts: opts, log: opts.Log, config: new(config.Config)}
+}
+
+// Run reads the configuration, runs it and reloads it until SIGTERM, SIGINT or
+// the end of ctx; then it takes everything back. An error that decides the
+// exit status is an [ExitError].
+func (s *Supervisor) Run(ctx context.Context) error {
+	next, problems, err := s.load()
+	if err != nil {
+		return &ExitError{config.ExitNoConfig, err}
+	}
+	s.report(problems)
+	if config.Fatal(problems) && !s.opts.NoVRRP {
+		return &ExitError{config.ExitConfig, errFatal}
+	}
+	if s.opts.Dump {
+		s.dump(next)
+	}
+	if s.host, err = kernel.Open(s.log); err != nil {
+		return &ExitError{config.ExitFatal, err}
+	}
+	defer s.host.Close()
+	s.build(next)
+	parts, links := s.start(ctx)
+	defer func() {
+		s.log.Info("Stopping")
+		s.stopping.Store(true)
+		parts.stop()
+	}()
+	select {
+	case <-links:
+	case err := <-parts.failed:
+		return &ExitError{config.ExitFatal, err}
+	}
+	if err := s.apply(next, problems); err != nil {
+		return &ExitError{config.ExitFatal, err}
+	}
+	if len(next.Instances)+len(next.Services) == 0 {
+		s.log.Warn("Warning - keepalived has no configuration to run")
+	}
+	s.log.Info("Startup complete")
+	if s.opts.Started != nil {
+		s.opts.Started()
+	}
+	return s.serve(ctx, parts)
+}
+
+func (s *Supervisor) load() (*config.Config, []config.Problem, error) {
+	return parser.Load(parser.Options{File: s.opts.File, ConfigID: s.opts.ConfigID, Environment: Machine()})
+}
+
+// report logs problems, one line each.
+func (s *Supervisor) report(problems []config.Problem) {
+	for _, p := range problems {
+		if p.Severity == config.Note {
+			s.log.Info(p.String())
+		} else {
+			s.log.Warn(p.String())
+		}
+	}
+}
+
+func (s *Supervisor) dump(c *config.Config) {
+	var text strings.Builder
+	if err := parser.Dump(&text, c); err != nil {
+		s.log.Error("dump the configuration", zap.Error(err))
+		return
+	}
+	for line := range strings.Lines(text.String()) {
+		s.log.Info(strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// build makes the parts and connects them.
+func (s *Supervisor) build(next *config.Config) {
+	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
+	s.dispatch = notify.New(notify.Options{Log: s.log})
+	s.scripts = &scripts{dispatch: s.dispatch}
+	if !s.opts.NoVRRP {
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.addresses(), Notifier: s.scripts, Track: track(vrrpLog)})
+	}
+	table := s.opts.IPVS
+	if table == nil {
+		table = ipvs.NewKernel()
+	}
+	s.services = ipvs.New(ipvs.Options{
+		Log: checkLog, Kernel: table, OnServer: s.scripts.server,
+		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush,
+	})
+	s.checks = checker.New(checker.Options{
+		Log: checkLog, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		OnResult: func(service config.ServiceKey, server netip.AddrPort, check config.CheckID, up bool, _ string) {
+			s.services.Health(service, server, check, up)
+		},
+	})
+}
+
+// addresses is the host as VRRP sees it.
+func (s *Supervisor) addresses() vrrp.Host {
+	if s.opts.KeepVRRP {
+		return keeper{s.host, &s.stopping}
+	}
+	return s.host
+}
+
+// start runs the parts. They end in the reverse order: adverts of priority 0
+// leave first, and no state changes after the scripts' dispatcher has ended.
+//
+// The channel is closed when the state of all links is known: an instance that
+// starts earlier would take its own for missing.
+func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
+	p := newParts(ctx)
+	p.run("notify", s.dispatch.Run)
+	p.run("checkers", s.checks.Run)
+	if s.router == nil {
+		p.run("ipvs", s.services.Run)
+		ready := make(chan struct{})
+		close(ready)
+		return p, ready
+	}
+	links := kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
+		// Once the router has stopped there is nothing to tell.
+		_ = s.router.Link(vrrp.LinkChanged{Link: l.Name, Exists: l.Exists, Up: l.Up, IPv4: l.IPv4, IPv6: l.IPv6})
+	})
+	p.run("links", links.Run)
+	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
+	return p, links.Ready()
+}
+
+// apply makes the parts run a configuration that was found good.
+func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
+	plan := config.Diff(s.config, next)
+	s.scripts.learn(next)
+	if s.router != nil {
+		if err := s.router.Apply(next); err != nil {
+			return fmt.Errorf("start VRRP: %w", err)
+		}
+	}
+	if !s.opts.NoCheck && !plan.Services.Empty() {
+		services := next.KernelServices()
+		if err := s.services.Apply(services); err != nil {
+			return err
+		}
+		if err := s.checks.Apply(services); err != nil {
+			return err
+		}
+	}
+	s.config, s.problems = next, problems
+	return nil
+}
+
+// serve handles signals until the end.
+func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-parts.failed:
+			return &ExitError{config.ExitFatal, err}
+		case sig := <-s.opts.Signals:
+			if s.signal(sig) {
+				return nil
+			}
+		}
+	}
+}
+
+var (
+	errFatal = errors.New("the VRRP configuration cannot be run: exited with permanent error CONFIG")
+	errEmpty = errors.New("there is nothing in it")
+)
+
+// Reload reads the configuration again and applies it, or changes nothing and
+// says why.
+func (s *Supervisor) Reload() error {
+	s.log.Info("Reloading ...")
+	next, problems, err := s.load()
+	if err == nil && isEmpty(next) && !isEmpty(s.config) {
+		err = errEmpty
+	}
+	if err != nil {
+		return fmt.Errorf("the configuration %s cannot be used, everything runs on as before: %w", s.opts.File, err)
+	}
+	s.report(problems)
+	if broken := newlyBroken(s.problems, problems); broken != nil {
+		return fmt.Errorf("the configuration has a new error, everything runs on as before: %s", broken)
+	}
+	if err := s.apply(next, problems); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	if s.opts.Reloaded != nil {
+		s.opts.Reloaded()
+	}
+	s.log.Info("Reload finished")
+	return nil
+}
+
+func isEmpty(c *config.Config) bool {
+	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0
+}
+
+// newlyBroken is an error that the running configuration did not have. What
+// was tolerated at start is tolerated again, wherever it stands by now.
+func newlyBroken(running, next []config.Problem) *config.Problem {
+	type kind struct{ code, message string }
+	tolerated := make(map[kind]int)
+	for _, p := range running {
+		tolerated[kind{p.Code, p.Message}]++
+	}
+	for i, p := range next {
+		k := kind{p.Code, p.Message}
+		if p.Severity != config.Error {
+			continue
+		}
+		if tolerated[k]--; tolerated[k] < 0 {
+			return &next[i]
+		}
+	}
+	return nil
+}

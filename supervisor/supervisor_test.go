@@ -1,0 +1,315 @@
+//go:build linux
+
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/netns"
+	"github.com/lvsd/lvsd/ipvs"
+)
+
+// insideVar marks the process that runs in a namespace of its own: a
+// supervisor takes the network as it finds it.
+const insideVar = "LVSD_SUPERVISOR_INSIDE"
+
+// inside runs the calling test once more, in a namespace with the link veth0,
+// and reports whether this is already that run.
+func inside(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(insideVar) != "" {
+		return true
+	}
+	if testing.Short() {
+		t.Log("left out by -short: it needs root and a network namespace; `make test` runs it")
+		return false
+	}
+	a, b := netns.New(t, "sup"), netns.New(t, "peer")
+	netns.Veth(t, a, "veth0", b, "veth1")
+	a.Run(t, "ip addr add 10.9.0.1/24 dev veth0")
+	cmd := a.Command(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), insideVar+"=1")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return false
+}
+
+// table is an IPVS that remembers what was done to it.
+type table struct {
+	mu  sync.Mutex
+	ops []string
+}
+
+func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) { return nil, nil }
+func (k *table) Read(config.ServiceKey) (*ipvs.Service, error)      { return nil, nil }
+func (k *table) Do(op ipvs.Op) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ops = append(k.ops, op.String())
+	return nil
+}
+func (k *table) take() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ops := k.ops
+	k.ops = nil
+	return ops
+}
+
+// bench is a supervisor under test.
+type bench struct {
+	t       *testing.T
+	file    string
+	signals chan os.Signal
+	table   *table
+	logs    *observer.ObservedLogs
+	done    chan error
+}
+
+const base = `
+global_defs {
+    router_id test
+    vrrp_garp_master_delay 1
+}
+vrrp_instance VI_1 {
+    interface veth0
+    state MASTER
+    virtual_router_id 7
+    priority 255
+    advert_int 1
+    virtual_ipaddress {
+        10.9.0.100/24
+    }
+    notify %[1]s/notify.sh
+}
+virtual_server 10.9.0.100 80 {
+    delay_loop 60
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+    real_server 10.9.0.11 80 {
+        TCP_CHECK {
+        }
+    }
+    real_server 10.9.0.12 80 {
+        TCP_CHECK {
+        }
+    }
+%[2]s}
+`
+
+const third = `    real_server 10.9.0.13 80 {
+        TCP_CHECK {
+        }
+    }
+`
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	dir := t.TempDir()
+	b := &bench{t: t, file: filepath.Join(dir, "keepalived.conf"), signals: make(chan os.Signal), table: new(table), done: make(chan error, 1)}
+	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >> %s/notified\n", dir)
+	if err := os.WriteFile(filepath.Join(dir, "notify.sh"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.write("")
+	core, logs := observer.New(zap.DebugLevel)
+	b.logs = logs
+	started := make(chan struct{})
+	s := New(Options{File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: b.table, Started: func() { close(started) }})
+	go func() { b.done <- s.Run(context.Background()) }()
+	select {
+	case <-started:
+	case err := <-b.done:
+		t.Fatalf("Run: %v\n%s", err, b.log())
+	}
+	return b
+}
+
+func (b *bench) write(servers string) {
+	b.t.Helper()
+	b.put(fmt.Sprintf(base, filepath.Dir(b.file), servers))
+}
+
+func (b *bench) put(text string) {
+	b.t.Helper()
+	if err := os.WriteFile(b.file, []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// reload sends SIGHUP and returns the line that says how it went.
+func (b *bench) reload() string {
+	b.t.Helper()
+	before := b.logs.Len()
+	b.signals <- syscall.SIGHUP
+	var line string
+	b.wait("the end of the reload", func() bool {
+		for _, e := range b.logs.All()[before:] {
+			if e.Message == "Reload finished" || strings.Contains(e.Message, "runs on as before") {
+				line = e.Message
+				return true
+			}
+		}
+		return false
+	})
+	return line
+}
+
+func (b *bench) wait(what string, held func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !held(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("waited in vain for %s\n%s", what, b.log())
+		}
+	}
+}
+
+func (b *bench) stop() {
+	b.t.Helper()
+	b.signals <- syscall.SIGTERM
+	if err := <-b.done; err != nil {
+		b.t.Errorf("Run: %v\n%s", err, b.log())
+	}
+}
+
+func (b *bench) log() string {
+	var text strings.Builder
+	for _, e := range b.logs.All() {
+		fmt.Fprintf(&text, "%s %s: %s\n", e.Time.Format("05.000"), e.LoggerName, e.Message)
+	}
+	return text.String()
+}
+
+func (b *bench) notified() string {
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(b.file), "notified"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The whole life: start, reloads that change nothing, one thing or are
+// refused, stop.
+func TestLife(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := newBench(t)
+	b.wait("MASTER", func() bool { return strings.Contains(b.notified(), "INSTANCE VI_1 MASTER 255") })
+	want := []string{
+		"-A -t 10.9.0.100:80 -s rr", "-a -t 10.9.0.100:80 -r 10.9.0.11:80 -g -w 1", "-a -t 10.9.0.100:80 -r 10.9.0.12:80 -g -w 1",
+	}
+	if got := b.table.take(); !slices.Equal(got, want) {
+		t.Errorf("at start: %q\nwant %q", got, want)
+	}
+	told := b.notified()
+
+	if line := b.reload(); line != "Reload finished" {
+		t.Errorf("unchanged: %s", line)
+	}
+	if ops := b.table.take(); len(ops) > 0 {
+		t.Errorf("an unchanged file changes the kernel: %q", ops)
+	}
+	b.write(third)
+	b.reload()
+	if got, want := b.table.take(), []string{"-a -t 10.9.0.100:80 -r 10.9.0.13:80 -g -w 1"}; !slices.Equal(got, want) {
+		t.Errorf("a real server added: %q, want %q", got, want)
+	}
+	for name, text := range map[string]string{
+		"empty":   "\n",
+		"broken":  "vrrp_instance VI_1 {\n    interfac veth0\n}\n",
+		"garbage": "\x00\xff{{{{",
+	} {
+		b.put(text)
+		if line := b.reload(); !strings.Contains(line, "everything runs on as before") {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+	if err := os.Remove(b.file); err != nil {
+		t.Fatal(err)
+	}
+	if line := b.reload(); !strings.Contains(line, "everything runs on as before") {
+		t.Errorf("missing: %s", line)
+	}
+	if ops := b.table.take(); len(ops) > 0 {
+		t.Errorf("a refused file changes the kernel: %q", ops)
+	}
+	if now := b.notified(); now != told {
+		t.Errorf("a reload notifies: %q", strings.TrimPrefix(now, told))
+	}
+	b.stop()
+	if !strings.HasSuffix(b.notified(), "INSTANCE VI_1 STOP 255\n") {
+		t.Errorf("notified: %s", b.notified())
+	}
+	if got := b.table.take(); len(got) == 0 || got[len(got)-1] != "-D -t 10.9.0.100:80" {
+		t.Errorf("at the end: %q", got)
+	}
+}
+
+// 200 reloads leave descriptors, goroutines and heap where they were.
+func TestReloadsLeaveNothing(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := newBench(t)
+	b.wait("MASTER", func() bool { return strings.Contains(b.notified(), "INSTANCE VI_1 MASTER 255") })
+	both := func() {
+		b.write(third)
+		b.reload()
+		b.write("")
+		b.reload()
+		b.logs.TakeAll()
+		b.table.take()
+	}
+	for range 10 {
+		both()
+	}
+	before := usage()
+	for range 100 {
+		both()
+	}
+	var after resources
+	b.wait("goroutines and descriptors to be as before", func() bool {
+		after = usage()
+		return after.goroutines <= before.goroutines && after.descriptors <= before.descriptors
+	})
+	t.Logf("before %+v, after 200 reloads %+v", before, after)
+	if grown := after.heap - before.heap; grown > 256<<10 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	b.stop()
+}
+
+type resources struct {
+	goroutines, descriptors int
+	heap                    int64
+}
+
+func usage() resources {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fds, _ := os.ReadDir("/proc/self/fd")
+	return resources{runtime.NumGoroutine(), len(fds), int64(m.HeapAlloc)}
+}

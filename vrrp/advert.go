@@ -1,0 +1,114 @@
+package vrrp
+
+import (
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// effects is what a step has asked for so far.
+type effects []Effect
+
+func (e *effects) add(x Effect) { *e = append(*e, x) }
+
+// advert is the effect that sends the instance's advert: made once and sent
+// many times, so that a MASTER's timer costs no allocation. The slice is full,
+// so that whoever appends to it gets a copy.
+type advert []Effect
+
+// compose makes the advert again.
+func (m *Machine) compose() {
+	e := m.message(m.priority)
+	m.own, m.advert = e.Advert, advert{e}
+}
+
+func (m *Machine) message(priority uint8) SendAdvert {
+	a := wire.Advert{
+		Version:  m.cfg.Version.Value,
+		VRID:     m.cfg.VirtualRouterID,
+		Priority: priority,
+		Interval: m.interval(),
+	}
+	if a.Version == 2 && m.cfg.Authentication.Type == config.AuthPass {
+		a.AuthType = wire.AuthPass
+		copy(a.Auth[:], m.cfg.Authentication.Pass)
+	}
+	v6 := m.cfg.IPv6()
+	for i := range m.cfg.VirtualIPAddress {
+		if addr := m.cfg.VirtualIPAddress[i].Prefix.Addr(); addr.Is6() == v6 && len(a.Addrs) < wire.MaxAddrs {
+			a.Addrs = append(a.Addrs, addr)
+		}
+	}
+	return SendAdvert{Instance: m.cfg.Name, Src: m.source, Advert: a}
+}
+
+func (m *Machine) send(out *effects) {
+	m.stats.AdvertSent++
+	if len(*out) == 0 {
+		*out = effects(m.advert)
+		return
+	}
+	out.add(m.advert[0])
+}
+
+// resign sends priority 0: the backups need not wait, RFC 9568 section 6.4.3.
+func (m *Machine) resign(out *effects) {
+	m.stats.AdvertSent++
+	m.stats.PriZeroSent++
+	out.add(m.message(0))
+}
+
+// announcer holds the times of gratuitous ARP to come; zero: none.
+type announcer struct {
+	again   time.Time // garp_master_delay after becoming MASTER
+	refresh time.Time // garp_master_refresh
+	lower   time.Time // garp_lower_prio_delay after an advert of lower priority
+}
+
+func (a *announcer) due() time.Time { return earliest(a.again, a.refresh, a.lower) }
+
+// schedule is called when an instance has become MASTER.
+func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
+	if d := cfg.GarpMasterDelay.Value; d > 0 && cfg.GarpMasterRepeat.Value > 0 {
+		a.again = now.Add(d)
+	}
+	if d := cfg.GarpMasterRefresh.Value; d > 0 {
+		a.refresh = now.Add(d)
+	}
+}
+
+func (m *Machine) gratuitous(out *effects, addrs []config.Address, rounds int) {
+	if rounds > 0 && len(addrs) > 0 {
+		out.add(Announce{Instance: m.cfg.Name, Addresses: addrs, Rounds: rounds})
+	}
+}
+
+// announceDue sends what gratuitous ARP is due.
+func (m *Machine) announceDue(now time.Time, out *effects) {
+	a := &m.announce
+	if passed(a.again, now) {
+		a.again = time.Time{}
+		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRepeat.Value)
+	}
+	if passed(a.lower, now) {
+		a.lower = time.Time{}
+		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpLowerPrioRepeat.Value)
+	}
+	if passed(a.refresh, now) {
+		a.refresh = next(a.refresh, now, m.cfg.GarpMasterRefresh.Value)
+		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRefreshRepeat.Value)
+	}
+}
+
+// reclaim is the gratuitous ARP of a MASTER that has seen another one of lower
+// priority: neighbours may have learned the wrong one.
+func (m *Machine) reclaim(now time.Time, out *effects) {
+	if m.state != config.Master || m.cfg.GarpLowerPrioRepeat.Value == 0 {
+		return
+	}
+	m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpLowerPrioRepeat.Value)
+	if d := m.cfg.GarpLowerPrioDelay.Value; d > 0 && m.announce.lower.IsZero() {
+		m.announce.lower = now.Add(d)
+	}
+}

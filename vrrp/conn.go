@@ -1,0 +1,41 @@
+package vrrp
+
+import (
+	"net/netip"
+
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// Socket says which adverts a connection carries: those of a multicast group,
+// or those to an own unicast address, on one link. Instances that agree in it
+// share the connection.
+type Socket struct {
+	Link   string     // "": unicast without an interface
+	Group  netip.Addr // destination of multicast adverts
+	Source netip.Addr // of unicast instances: the own address
+}
+
+// Conn carries the adverts of one [Socket]. Its methods are called by the loop
+// only.
+type Conn interface {
+	// Send sends one datagram. It never blocks.
+	Send(Outgoing) error
+	// Filter replaces the virtual router ids that are received.
+	Filter(vrids []uint8) error
+	Close() error
+}
+
+// Outgoing is a datagram of protocol 112 to be sent.
+type Outgoing struct {
+	Src, Dst netip.Addr
+	TTL      uint8
+	ID       uint16 // identification in the IPv4 header
+	Payload  []byte // the VRRP message; the sender uses it again
+}
+
+// Opener opens connections. Received datagrams are handed to receive, from a
+// goroutine of the connection; receive may block until Close is called and is
+// not called any more when Close has returned.
+type Opener interface {
+	Open(s Socket, vrids []uint8, receive func(wire.Datagram)) (Conn, error)
+}

@@ -1,0 +1,124 @@
+package vrrp
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// perform sends adverts at once and leaves everything else to a queue.
+func (r *Runner) perform(q *queue, effects []Effect) {
+	for _, e := range effects {
+		if advert, ok := e.(SendAdvert); ok {
+			r.send(advert)
+			continue
+		}
+		r.enqueue(q, e)
+	}
+}
+
+// queueLimit is how many effects of a group may wait before those that others
+// can do without are dropped.
+const queueLimit = 1024
+
+func (r *Runner) enqueue(q *queue, e Effect) {
+	ctx := context.Background() // a release is not given up because lvsd stops
+	switch e := e.(type) {
+	case Claim:
+		r.required(q, func() { r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.Addresses)) })
+	case Announce:
+		r.optional(q, func() {
+			for range e.Rounds {
+				r.complain(e.Instance, r.host.Announce(ctx, e.Addresses))
+			}
+		})
+	case Became:
+		if !e.Silent {
+			r.required(q, func() { r.notifier.Notify(e) })
+		}
+	case ReceivedLowerPriority:
+		r.optional(q, func() { r.notifier.ReceivedLowerPriority(e.Instance) })
+	case Log:
+		r.optional(q, func() { r.say(e) })
+	}
+}
+
+func (r *Runner) optional(q *queue, item func()) {
+	if q.len() >= queueLimit {
+		r.counters.Dropped++
+		return
+	}
+	r.required(q, item)
+}
+
+// required pushes an item whose panic would end nothing but itself.
+func (r *Runner) required(q *queue, item func()) {
+	q.push(func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				r.log.Error("VRRP effect failed", zap.Any("panic", cause), zap.ByteString("stack", debug.Stack()))
+			}
+		}()
+		item()
+	})
+}
+
+func (r *Runner) complain(instance string, err error) {
+	if err != nil {
+		r.log.Warn(fmt.Sprintf("(%s) %v", instance, err))
+	}
+}
+
+func (r *Runner) say(l Log) {
+	switch {
+	case l.Detail:
+		r.log.Debug(l.Text)
+	case l.Warn:
+		r.log.Warn(l.Text)
+	default:
+		r.log.Info(l.Text)
+	}
+}
+
+// send sends an advert to the group, or to each unicast peer.
+func (r *Runner) send(e SendAdvert) {
+	m := r.members[e.Instance]
+	if m == nil {
+		return
+	}
+	m.last = &e
+	if m.id++; m.id == 0 {
+		m.id = 1 // with 0 the kernel would choose one
+	}
+	cfg := m.Config()
+	s := r.sockets[r.socketOf(m.Machine)]
+	if s == nil || s.conn == nil {
+		r.counters.SendErrors++
+		return
+	}
+	if !cfg.Unicast() {
+		const multicastTTL = 255 // RFC 9568 section 5.1.1.3
+		r.sendTo(m, s, e, cfg.McastDstIP, multicastTTL)
+		return
+	}
+	for _, peer := range cfg.UnicastPeers {
+		r.sendTo(m, s, e, peer.Addr, cfg.UnicastTTL.Value)
+	}
+}
+
+func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl uint8) {
+	payload, err := e.Advert.AppendTo(r.payload[:0], wire.Pseudo{Src: e.Src, Dst: dst})
+	if err == nil {
+		r.payload = payload
+		err = s.conn.Send(Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: m.id, Payload: payload})
+	}
+	if err != nil {
+		r.counters.SendErrors++
+	}
+	s.report(r.log, err)
+}

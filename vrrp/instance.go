@@ -1,0 +1,221 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// Machine is the state of one virtual router, RFC 9568 section 6.4. It belongs
+// to one [Group], which steps it; a reload may move it to another.
+type Machine struct {
+	cfg     config.Instance
+	stats   Stats
+	started bool // has been told to Start
+	told    bool // has told a state
+	state   config.State
+	own     wire.Advert // what is sent, made again when something in it changes
+	advert  advert      // the effect that sends it
+
+	deadline time.Time // Adver_Timer of a MASTER, Active_Down_Timer of a BACKUP
+	expired  bool      // the BACKUP's timer has run out, its sync group is not ready
+	announce announcer // gratuitous ARP that is still to come
+	answered [2]time.Time
+
+	priority  uint8         // effective
+	learned   time.Duration // Active_Adver_Interval, RFC 9568 section 6.1
+	master    netip.Addr    // who sent the last accepted advert
+	preemptAt time.Time     // end of preempt_delay; zero: none runs
+
+	link       LinkChanged // the own one, as told last
+	source     netip.Addr  // the last one, when sourceless
+	sourceless bool
+	interfaces []tracker
+	scripts    []tracker
+
+	heard    wire.Advert // of the datagram being looked at
+	reported reports
+}
+
+// NewMachine is a virtual router in INIT. The configuration is resolved.
+func NewMachine(cfg config.Instance) *Machine {
+	m := &Machine{cfg: cfg}
+	m.learned = m.interval()
+	m.track(nil)
+	m.priority = m.effective()
+	m.refreshSource()
+	return m
+}
+
+// Name is the name of the vrrp_instance.
+func (m *Machine) Name() string { return m.cfg.Name }
+
+// Config is the configuration in effect; it is only read.
+func (m *Machine) Config() *config.Instance { return &m.cfg }
+
+// State is Init, Backup, Master, Fault or, after a [Shutdown], Stop.
+func (m *Machine) State() config.State { return m.state }
+
+// Priority is the effective priority.
+func (m *Machine) Priority() uint8 { return m.priority }
+
+// Source is the address that adverts are sent from; unset when there is none.
+func (m *Machine) Source() netip.Addr {
+	if m.sourceless {
+		return netip.Addr{}
+	}
+	return m.source
+}
+
+// Master is the router whose advert was accepted last; unset before the first.
+func (m *Machine) Master() netip.Addr { return m.master }
+
+// Stats are the counters.
+func (m *Machine) Stats() Stats { return m.stats }
+
+// refreshSource chooses the source of adverts: as configured, or the first
+// address of the link that is no virtual one. A predecessor that was killed
+// may have left virtual addresses behind. A source that is gone is still that
+// of the farewell.
+func (m *Machine) refreshSource() {
+	source := m.chooseSource()
+	m.sourceless = !source.IsValid()
+	if !m.sourceless {
+		m.source = source
+	}
+	m.compose()
+}
+
+func (m *Machine) chooseSource() netip.Addr {
+	if m.cfg.Unicast() && m.cfg.UnicastSrcIP.IsValid() {
+		return m.cfg.UnicastSrcIP
+	}
+	if m.cfg.McastSrcIP.IsValid() {
+		return m.cfg.McastSrcIP
+	}
+	own := m.link.IPv4
+	if m.cfg.IPv6() {
+		own = m.link.IPv6
+	}
+	for _, addr := range own {
+		if !holds(m.cfg.VirtualIPAddress, addr) && !holds(m.cfg.VirtualIPAddressExcluded, addr) {
+			return addr
+		}
+	}
+	return netip.Addr{}
+}
+
+func holds(list []config.Address, addr netip.Addr) bool {
+	return slices.ContainsFunc(list, func(a config.Address) bool { return a.Prefix.Addr() == addr })
+}
+
+// say adds a line about the instance to the log.
+func (m *Machine) say(out *effects, format string, args ...any) {
+	out.add(Log{Text: fmt.Sprintf("(%s) ", m.cfg.Name) + fmt.Sprintf(format, args...)})
+}
+
+// detail is say for what keepalived says only with -D.
+func (m *Machine) detail(out *effects, format string, args ...any) {
+	out.add(Log{Detail: true, Text: fmt.Sprintf("(%s) ", m.cfg.Name) + fmt.Sprintf(format, args...)})
+}
+
+// enter changes the state. Timers of the old one end.
+func (m *Machine) enter(now time.Time, s config.State) {
+	if m.state == config.Master {
+		m.stats.ReleaseMaster++
+	}
+	m.state = s
+	m.deadline, m.expired, m.preemptAt = time.Time{}, false, time.Time{}
+	m.announce, m.answered = announcer{}, [2]time.Time{}
+	m.reported.forgive(now)
+}
+
+// toMaster: the advert leaves first, then the addresses are taken.
+func (m *Machine) toMaster(now time.Time, out *effects) {
+	m.enter(now, config.Master)
+	m.stats.BecomeMaster++
+	m.master = netip.Addr{}
+	m.send(out)
+	m.deadline = now.Add(m.interval())
+	m.say(out, "Entering MASTER STATE")
+	if own := m.interval(); m.learned != own {
+		m.detail(out, "changing advert interval from %dms to locally configured %dms", m.learned.Milliseconds(), own.Milliseconds())
+		m.learned = own
+	}
+	addrs := m.cfg.Addresses()
+	if len(addrs) == 0 {
+		return
+	}
+	m.detail(out, "setting VIPs.")
+	out.add(Claim{Instance: m.cfg.Name, Addresses: addrs})
+	m.gratuitous(out, addrs, m.cfg.GarpMasterRepeat.Value)
+	m.announce.schedule(now, &m.cfg)
+}
+
+// waiting says that the instance takes no part in the election.
+func (m *Machine) waiting() bool { return m.state == config.Init || m.state == config.Fault }
+
+// begin is toBackup for an instance that need not be kept in INIT.
+func (m *Machine) begin(now time.Time, down time.Duration, out *effects) {
+	m.enter(now, config.Backup)
+	m.deadline = now.Add(down)
+	m.detail(out, "Entering BACKUP STATE (init)")
+}
+
+// toBackup waits for adverts, for down at the longest.
+func (m *Machine) toBackup(now time.Time, down time.Duration, out *effects) {
+	was := m.state
+	m.enter(now, config.Backup)
+	m.deadline = now.Add(down)
+	m.say(out, "Entering BACKUP STATE")
+	if was == config.Master {
+		m.release(out)
+	}
+}
+
+// toFault is for a failure of the instance itself, own, or of its sync group.
+// A MASTER resigns before it gives its addresses up.
+func (m *Machine) toFault(now time.Time, own bool, out *effects) {
+	was := m.state
+	if was == config.Master {
+		m.resign(out)
+		if own {
+			m.resign(out) // keepalived sends two of them
+		}
+	}
+	if own {
+		out.add(Log{Text: m.failure()})
+	}
+	m.enter(now, config.Fault)
+	m.say(out, "Entering FAULT STATE")
+	if was == config.Master {
+		if own {
+			m.detail(out, "sent 0 priority")
+		}
+		m.release(out)
+	}
+	m.learned = m.interval()
+	m.master = netip.Addr{}
+}
+
+// end is the farewell of an instance that stops or is no longer configured.
+func (m *Machine) end(now time.Time, s config.State, out *effects) {
+	was := m.state
+	if was == config.Master {
+		m.resign(out)
+		m.detail(out, "sent 0 priority")
+		m.release(out)
+	}
+	m.enter(now, s)
+}
+
+func (m *Machine) release(out *effects) {
+	if len(m.cfg.VirtualIPAddress)+len(m.cfg.VirtualIPAddressExcluded) > 0 {
+		m.detail(out, "removing VIPs.")
+		out.add(Claim{Instance: m.cfg.Name})
+	}
+}

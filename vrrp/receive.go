@@ -1,0 +1,213 @@
+package vrrp
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// reason is why a datagram is rejected, or what is remarkable about it.
+type reason uint8
+
+const (
+	fine reason = iota
+	wrongLength
+	wrongTTL
+	wrongVersion
+	wrongVRID
+	unknownAuth
+	wrongAuth
+	wrongPass
+	wrongInterval
+	wrongType
+	wrongChecksum
+	wrongDestination
+	noAddresses
+	unknownPeer
+	// from here on the advert counts
+	otherAddresses
+	lowerPriority
+	forcingElection
+	ownAddress
+	reasons
+)
+
+// reports keeps the log quiet: one line for each reason until the state or the
+// master changes, and even then at most one a second, so that a sender of
+// garbage does not fill the disk.
+type reports struct {
+	last  [reasons]time.Time
+	since time.Time // when the state or the master changed
+}
+
+func (r *reports) forgive(now time.Time) { r.since = now }
+
+func (r *reports) may(now time.Time, why reason) bool {
+	last := r.last[why]
+	if !last.IsZero() && (last.After(r.since) || last.Equal(r.since) || now.Sub(last) < time.Second) {
+		return false
+	}
+	r.last[why] = now
+	return true
+}
+
+// hear looks at a datagram in m.heard. A rejected one touches nothing but a
+// counter, and the log once. An accepted one is worth a decision.
+func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
+	if m.state != config.Backup && m.state != config.Master {
+		m.stats.NotListening++
+		return false
+	}
+	why := m.inspect(d)
+	if why != fine {
+		*m.stats.rejected(why)++
+		m.report(now, why, d, out)
+		return false
+	}
+	m.stats.AdvertRcvd++
+	if m.heard.MessageChecksum {
+		m.stats.MessageChecksum++
+	}
+	if m.heard.Priority == 0 {
+		m.stats.PriZeroRcvd++
+	}
+	if m.state == config.Backup && m.cfg.SkipCheckAdvAddr.Value && d.Src == m.master {
+		return true
+	}
+	if !m.sameAddresses() {
+		m.stats.AddrListErr++
+		m.report(now, otherAddresses, d, out)
+	}
+	return true
+}
+
+// inspect is the ladder of RFC 9568 section 7.1 with keepalived's additions,
+// in keepalived's order. It decodes into m.heard.
+func (m *Machine) inspect(d *wire.Datagram) reason {
+	err := m.heard.Decode(d.Payload, d.Pseudo())
+	unicast := m.cfg.Unicast()
+	switch {
+	case d.Src.Is4() == m.cfg.IPv6() || d.Dst.IsMulticast() == unicast:
+		return wrongDestination
+	case errors.Is(err, wire.ErrLength):
+		return wrongLength
+	case !unicast && d.TTL != 255: // of unicast they may have crossed routers
+		return wrongTTL
+	case d.Payload[0]>>4 != m.cfg.Version.Value:
+		return wrongVersion
+	case d.Payload[1] != m.cfg.VirtualRouterID:
+		return wrongVRID
+	case errors.Is(err, wire.ErrType):
+		return wrongType
+	case errors.Is(err, wire.ErrInterval):
+		return wrongInterval // RFC 9568 erratum 8301
+	case err != nil:
+		return wrongChecksum
+	case m.heard.Version == 2:
+		if why := m.inspectV2(); why != fine {
+			return why
+		}
+	case len(m.heard.Addrs) == 0 && len(m.own.Addrs) > 0:
+		return noAddresses // RFC 9568 erratum 8299
+	}
+	if m.cfg.CheckUnicastSrc.Value && unicast && !m.knowsPeer(d.Src) {
+		return unknownPeer
+	}
+	return fine
+}
+
+// inspectV2 checks what version 3 has given up: authentication, and the
+// interval, which has to be the same on all routers, RFC 3768 section 7.1.
+func (m *Machine) inspectV2() reason {
+	own := &m.own
+	switch {
+	case m.heard.AuthType > uint8(config.AuthAH):
+		return unknownAuth
+	case m.heard.AuthType != own.AuthType:
+		return wrongAuth
+	case own.AuthType == wire.AuthPass && subtle.ConstantTimeCompare(m.heard.Auth[:], own.Auth[:]) == 0:
+		return wrongPass
+	case m.heard.Interval != own.Interval:
+		return wrongInterval
+	}
+	return fine
+}
+
+func (m *Machine) knowsPeer(addr netip.Addr) bool {
+	return slices.ContainsFunc(m.cfg.UnicastPeers, func(p config.Peer) bool { return p.Addr == addr })
+}
+
+// sameAddresses compares the lists whatever their order.
+func (m *Machine) sameAddresses() bool {
+	return len(m.heard.Addrs) == len(m.own.Addrs) &&
+		(slices.Equal(m.heard.Addrs, m.own.Addrs) || !m.missing().IsValid())
+}
+
+// missing is the first own address that the advert heard does not list.
+func (m *Machine) missing() netip.Addr {
+	for _, addr := range m.own.Addrs {
+		if !slices.Contains(m.heard.Addrs, addr) {
+			return addr
+		}
+	}
+	return netip.Addr{}
+}
+
+// report says why, unless it has been said already.
+func (m *Machine) report(now time.Time, why reason, d *wire.Datagram, out *effects) {
+	if m.reported.may(now, why) {
+		out.add(Log{Text: fmt.Sprintf("(%s) ", m.cfg.Name) + m.explain(why, d)})
+	}
+}
+
+// explain is keepalived's sentence for a reason, where it has one.
+func (m *Machine) explain(why reason, d *wire.Datagram) string {
+	switch why {
+	case wrongLength:
+		return fmt.Sprintf("vrrp packet of wrong length %d from %s", len(d.Payload), d.Src)
+	case wrongTTL:
+		return fmt.Sprintf("invalid TTL/HL. Received %d and expect %d", d.TTL, 255)
+	case wrongVersion:
+		return fmt.Sprintf("wrong version. Received %d and expect %d", d.Payload[0]>>4, m.cfg.Version.Value)
+	case wrongVRID:
+		return fmt.Sprintf("received VRID %d, expecting %d!", d.Payload[1], m.cfg.VirtualRouterID)
+	case unknownAuth:
+		return fmt.Sprintf("Invalid auth type: %d", m.heard.AuthType)
+	case wrongAuth:
+		return fmt.Sprintf("received a %d auth, expecting %d!", m.heard.AuthType, m.own.AuthType)
+	case wrongPass:
+		return "received an invalid passwd!"
+	case wrongInterval:
+		return fmt.Sprintf("advertisement interval mismatch mine=%d sec rcv'd=%d sec", m.own.Interval/time.Second, m.heard.Interval/time.Second)
+	case wrongType:
+		return fmt.Sprintf("Invalid packet type. %d and expect %d", d.Payload[0]&0x0f, 1)
+	case wrongChecksum:
+		return fmt.Sprintf("Invalid VRRPv%d checksum", m.cfg.Version.Value)
+	case wrongDestination:
+		return fmt.Sprintf("unexpected packet from %s to %s", d.Src, d.Dst)
+	case unknownPeer:
+		return fmt.Sprintf("unicast source address %s not a unicast peer", d.Src)
+	case noAddresses, otherAddresses:
+		if len(m.heard.Addrs) != len(m.own.Addrs) {
+			return fmt.Sprintf("received an unexpected ip number count %d, expected %d!", len(m.heard.Addrs), len(m.own.Addrs))
+		}
+		return fmt.Sprintf("ip address associated with VRID %d not present in MASTER advert: %s", m.cfg.VirtualRouterID, m.missing())
+	case lowerPriority:
+		return fmt.Sprintf("received lower priority (%d) advert from %s - discarding", m.heard.Priority, d.Src)
+	case forcingElection:
+		forcing := ", forcing new election"
+		if m.cfg.LowerPrioNoAdvert.Value {
+			forcing = ""
+		}
+		return fmt.Sprintf("Received advert from %s with lower priority %d, ours %d%s", d.Src, m.heard.Priority, m.priority, forcing)
+	case ownAddress:
+		return "WARNING - equal priority advert received from remote host with our IP address."
+	}
+	return ""
+}

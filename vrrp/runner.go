@@ -1,0 +1,297 @@
+package vrrp
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Options is the world of a [Runner]. Host and Notifier are required.
+type Options struct {
+	Log      *zap.Logger // nil: no log
+	Host     Host
+	Notifier Notifier
+	Opener   Opener // nil: [RawSockets]
+	Track    Track  // nil: verdicts come from [Runner.Tracked] alone
+}
+
+// ErrStopped is returned for a request to a [Runner] that has ended.
+var ErrStopped = errors.New("the VRRP runner has stopped")
+
+// Runner is the shell around the groups of a configuration. One loop, in
+// [Runner.Run], owns all of them: every other method asks the loop and waits
+// until it has answered, so that it must not be called before Run.
+type Runner struct {
+	log      *zap.Logger
+	host     Host
+	notifier Notifier
+	opener   Opener
+	track    Track
+
+	calls    chan func()
+	received chan arrival
+	stopped  chan struct{} // closed when Run has ended
+	applying sync.Mutex    // one Apply at a time
+
+	// What follows belongs to the loop.
+	groups    deadlines
+	members   map[string]*member // by instance name
+	addresses map[config.Addr]bool
+	links     map[string]LinkChanged
+	sockets   map[Socket]*socket
+	retry     time.Time // when to open sockets again that could not be opened
+	scripts   map[string]*script
+	tracking  sync.WaitGroup // scripts that have not ended
+	counters  Counters
+	payload   []byte // of the advert being sent
+}
+
+// group is a [Group] with what the shell keeps about it.
+type group struct {
+	*Group
+	label    string // in the log: the sync group, or the lone instance
+	queue    *queue
+	deadline time.Time
+	failed   bool // a step panicked
+	concerns map[string]bool
+}
+
+// member is an instance with what the shell keeps about it.
+type member struct {
+	*Machine
+	group *group
+	id    uint16      // of the last datagram
+	last  *SendAdvert // the last advert
+}
+
+// New makes a runner; nothing runs before [Runner.Run].
+func New(o Options) *Runner {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Opener == nil {
+		o.Opener = RawSockets{}
+	}
+	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
+	return &Runner{
+		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track,
+		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
+		members: make(map[string]*member), links: make(map[string]LinkChanged),
+		sockets: make(map[Socket]*socket), scripts: make(map[string]*script),
+	}
+}
+
+// Run runs the loop until ctx ends. Then every instance says farewell: Run
+// returns when the adverts of priority 0 are sent, the addresses released and
+// the STOP notifications handed over.
+func (r *Runner) Run(ctx context.Context) error {
+	defer close(r.stopped)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			r.shutdown()
+			return nil
+		case call := <-r.calls:
+			call()
+		case a := <-r.received:
+			r.receive(a)
+		case <-timer.C:
+			// What came before a deadline that is served late counts: a
+			// backup that was not running must not mistake that for a silent
+			// master.
+			r.drain()
+		}
+		r.fire(time.Now())
+		timer.Reset(r.sleep(time.Now()))
+	}
+}
+
+func (r *Runner) drain() {
+	for range cap(r.received) {
+		select {
+		case a := <-r.received:
+			r.receive(a)
+		default:
+			return
+		}
+	}
+}
+
+// fire serves the deadlines that have passed, no group more often than there
+// are groups: one whose deadline does not move must not keep the others out.
+func (r *Runner) fire(now time.Time) {
+	for range r.groups.Len() {
+		g := r.groups.first()
+		if g.deadline.IsZero() || g.deadline.After(now) {
+			break
+		}
+		r.step(g, TimerFired{})
+	}
+	if !r.retry.IsZero() && !r.retry.After(now) {
+		r.reopen()
+	}
+}
+
+// sleep is how long the loop may wait for other inputs.
+func (r *Runner) sleep(now time.Time) time.Duration {
+	const long = time.Hour
+	until := now.Add(long)
+	if g := r.groups.first(); g != nil && !g.deadline.IsZero() && g.deadline.Before(until) {
+		until = g.deadline
+	}
+	if !r.retry.IsZero() && r.retry.Before(until) {
+		until = r.retry
+	}
+	return until.Sub(now)
+}
+
+// do runs f on the loop and waits for it.
+func (r *Runner) do(f func()) error {
+	done := make(chan struct{})
+	select {
+	case r.calls <- func() { defer close(done); f() }:
+		<-done
+		return nil
+	case <-r.stopped:
+		return ErrStopped
+	}
+}
+
+// Link tells the state of a link, as it is now.
+func (r *Runner) Link(l LinkChanged) error {
+	return r.do(func() {
+		r.links[l.Link] = l
+		if !l.Exists {
+			delete(r.links, l.Link)
+		}
+		concerned := r.concerned(linkKey(l.Link))
+		if len(concerned) == 0 {
+			return
+		}
+		r.syncSockets()
+		for _, g := range concerned {
+			r.step(g, r.linkFor(g, l.Link))
+		}
+	})
+}
+
+// concerned are the groups to which a link or script means something.
+func (r *Runner) concerned(key string) []*group {
+	var found []*group
+	for _, g := range r.groups.all {
+		if g.concerns[key] {
+			found = append(found, g)
+		}
+	}
+	return found
+}
+
+// link is a link that is known, without the addresses that instances hold:
+// those are no source of adverts, not even if a predecessor left them behind.
+func (r *Runner) link(name string) LinkChanged {
+	l := r.links[name]
+	mine := func(a config.Addr) bool { return r.addresses[a] }
+	l.Link = name
+	l.IPv4 = slices.DeleteFunc(slices.Clone(l.IPv4), mine)
+	l.IPv6 = slices.DeleteFunc(slices.Clone(l.IPv6), mine)
+	return l
+}
+
+// linkFor is the event about a link for a group. When a socket of the group
+// could not be opened there, the link is as good as down: who hears nothing
+// must not take himself for the only one.
+func (r *Runner) linkFor(g *group, name string) LinkChanged {
+	l := r.link(name)
+	l.Up = l.Up && !r.deaf(g, name)
+	return l
+}
+
+// Tracked tells the verdict about a vrrp_script, after rise and fall.
+func (r *Runner) Tracked(script string, up bool) error {
+	return r.do(func() { r.tracked(script, up) })
+}
+
+func (r *Runner) tracked(name string, up bool) {
+	if s := r.scripts[name]; s != nil {
+		s.last = &up
+	}
+	for _, g := range r.concerned(scriptKey(name)) {
+		r.step(g, Tracked{Script: name, Up: up})
+	}
+}
+
+// step takes an event to a group and carries out the effects. A panic ends the
+// group and nothing else.
+func (r *Runner) step(g *group, ev Event) {
+	if g.failed {
+		return
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.bury(g, cause, debug.Stack())
+		}
+		r.groups.moved(g)
+	}()
+	effects := g.Step(time.Now(), ev)
+	g.deadline = g.Deadline()
+	r.perform(g.queue, effects)
+}
+
+// bury takes a group out of the running after a panic: its masters resign, its
+// addresses are released, and it is in FAULT until the next reload makes it
+// anew. What the group itself says is not trusted any more.
+func (r *Runner) bury(g *group, cause any, stack []byte) {
+	g.failed, g.deadline = true, time.Time{}
+	r.counters.Panics++
+	r.log.Error("VRRP group failed", zap.String("group", g.label), zap.Any("panic", cause), zap.ByteString("stack", stack))
+	for _, name := range slices.Sorted(maps.Keys(r.members)) {
+		m := r.members[name]
+		if m.group != g {
+			continue
+		}
+		if m.last != nil && m.last.Advert.Priority != 0 {
+			farewell := *m.last
+			farewell.Advert.Priority = 0
+			r.send(farewell)
+		}
+		r.perform(g.queue, []Effect{
+			Claim{Instance: name},
+			Log{Warn: true, Text: "(" + name + ") Entering FAULT STATE"},
+			Became{Name: name, State: config.Fault},
+		})
+	}
+	if g.Name() != "" {
+		r.perform(g.queue, []Effect{Became{Group: true, Name: g.Name(), State: config.Fault}})
+	}
+}
+
+// shutdown lets every group say farewell and waits until all is carried out.
+func (r *Runner) shutdown() {
+	for _, s := range r.scripts {
+		s.cancel()
+	}
+	groups := slices.Clone(r.groups.all)
+	for _, g := range groups {
+		r.step(g, Shutdown{})
+	}
+	for _, g := range groups {
+		g.queue.close()
+	}
+	for _, g := range groups {
+		<-g.queue.ended
+	}
+	for _, s := range r.sockets {
+		s.close()
+	}
+	r.tracking.Wait()
+}

@@ -1,0 +1,302 @@
+package vrrp_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp"
+)
+
+const vip = "10.0.0.100/24"
+
+// Two routers elect the one of the higher priority; it says farewell and the
+// other takes over after its skew time.
+func TestElectionAndShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := l.newRouter("10.0.0.1", nil), l.newRouter("10.0.0.2", nil)
+		apply(t, a, resolved(virtual("VI_1", 51, 150, vip)))
+		apply(t, b, resolved(virtual("VI_1", 51, 100, vip)))
+		l.until(5 * time.Second)
+		want(t, "states of a", a.noted(), []string{"0s VI_1 BACKUP 150", "3.4140625s VI_1 MASTER 150"})
+		want(t, "states of b", b.noted(), []string{"0s VI_1 BACKUP 100"})
+		want(t, "wire", l.sent(), []string{
+			"3.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 1 vrid 51 prio 150",
+			"4.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 2 vrid 51 prio 150",
+		})
+		if got := a.host.String(); got != "eth0:\n    inet 10.0.0.100/24 scope global eth0\n" {
+			t.Errorf("addresses of a:\n%s", got)
+		}
+		want(t, "host a", a.host.Operations(), []string{
+			"add 10.0.0.100/24 dev eth0",
+			"announce 10.0.0.100/24 dev eth0", "announce 10.0.0.100/24 dev eth0", "announce 10.0.0.100/24 dev eth0",
+			"announce 10.0.0.100/24 dev eth0", "announce 10.0.0.100/24 dev eth0",
+		})
+
+		a.stop(t)
+		want(t, "states of a", a.noted(), []string{"5s VI_1 STOP 150"})
+		want(t, "host a", a.host.Operations(), []string{"del 10.0.0.100/24 dev eth0"})
+		l.until(5700 * time.Millisecond)
+		want(t, "wire", l.sent(), []string{
+			"5s 10.0.0.1 > 224.0.0.18 ttl 255 id 3 vrid 51 prio 0",
+			"5.609375s 10.0.0.2 > 224.0.0.18 ttl 255 id 1 vrid 51 prio 100",
+		})
+		want(t, "states of b", b.noted(), []string{"5.609375s VI_1 MASTER 100"})
+		b.stop(t)
+	})
+}
+
+// A master that dies without a word is replaced after Active_Down_Interval,
+// RFC 9568 section 6.1, to the nanosecond.
+func TestKilledMaster(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := l.newRouter("10.0.0.1", nil), l.newRouter("10.0.0.2", nil)
+		apply(t, a, resolved(virtual("VI_1", 51, 150, vip)))
+		apply(t, b, resolved(virtual("VI_1", 51, 100, vip)))
+		l.until(5 * time.Second)
+		a.kill()
+		b.noted()
+		l.until(9 * time.Second)
+		want(t, "states of b", b.noted(), []string{(4414062500*time.Nanosecond + 3609375*time.Microsecond).String() + " VI_1 MASTER 100"})
+		a.stop(t)
+		b.stop(t)
+	})
+}
+
+// A reload of the same configuration: no packet out of turn, nothing done to
+// the host, nobody told.
+func TestReloadUnchanged(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a, b := l.newRouter("10.0.0.1", nil), l.newRouter("10.0.0.2", nil)
+		apply(t, a, resolved(virtual("VI_1", 51, 150, vip), virtual("VI_2", 52, 90, "10.0.0.101/24")))
+		apply(t, b, resolved(virtual("VI_1", 51, 100, vip), virtual("VI_2", 52, 100, "10.0.0.101/24")))
+		l.until(5500 * time.Millisecond)
+		l.sent()
+		for _, r := range []*router{a, b} {
+			r.noted()
+			r.host.Operations()
+		}
+		for range 10 {
+			apply(t, a, resolved(virtual("VI_1", 51, 150, vip), virtual("VI_2", 52, 90, "10.0.0.101/24")))
+			apply(t, b, resolved(virtual("VI_1", 51, 100, vip), virtual("VI_2", 52, 100, "10.0.0.101/24")))
+		}
+		l.until(7 * time.Second)
+		want(t, "wire", l.sent(), []string{
+			"5.609375s 10.0.0.2 > 224.0.0.18 ttl 255 id 3 vrid 52 prio 100",
+			"6.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 4 vrid 51 prio 150",
+			"6.609375s 10.0.0.2 > 224.0.0.18 ttl 255 id 4 vrid 52 prio 100",
+		})
+		for _, r := range []*router{a, b} {
+			want(t, "states", r.noted(), nil)
+			want(t, "host", r.host.Operations(), nil)
+			if r.opened != 1 || len(r.filtered) != 1 {
+				t.Errorf("sockets: opened %d, filters %v", r.opened, r.filtered)
+			}
+			r.stop(t)
+		}
+	})
+}
+
+// A reload that adds, changes and removes instances: the survivor keeps its
+// state and its address, even under another name.
+func TestReload(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		a.host.Put(config.Address{Prefix: netip.MustParsePrefix("10.0.0.102/24"), Dev: "eth0"})
+		apply(t, a, resolved(virtual("VI_1", 51, 150, vip), virtual("VI_2", 52, 150, "10.0.0.101/24")))
+		l.until(4 * time.Second)
+		a.noted()
+		a.host.Operations()
+		l.sent()
+
+		// VI_1 keeps its address and gets one more, VI_2's goes to a new VI_3.
+		apply(t, a, resolved(virtual("VI_1", 51, 150, vip, "10.0.0.103/24"), virtual("VI_3", 53, 150, "10.0.0.102/24")))
+		l.until(4100 * time.Millisecond)
+		ops := a.host.Operations()
+		if len(ops) < 3 || ops[0] != "del 10.0.0.102/24 dev eth0" || ops[1] != "add 10.0.0.103/24 dev eth0" || ops[len(ops)-1] != "del 10.0.0.101/24 dev eth0" {
+			t.Errorf("want a sweep of VI_3's address, an addition, and the deletion last: %q", ops)
+		}
+		if got := a.host.String(); got != "eth0:\n    inet 10.0.0.100/24 scope global eth0\n    inet 10.0.0.103/24 scope global eth0\n" {
+			t.Errorf("addresses:\n%s", got)
+		}
+		sent := l.sent()
+		if len(sent) == 0 || sent[0] != "4s 10.0.0.1 > 224.0.0.18 ttl 255 id 2 vrid 52 prio 0" {
+			t.Errorf("VI_2 did not say farewell: %q", sent)
+		}
+		snapshot, err := a.runner.Snapshot()
+		if err != nil || len(snapshot.Instances) != 2 || snapshot.Instances[0].State != config.Master || snapshot.Instances[1].State != config.Backup {
+			t.Errorf("snapshot %+v, %v", snapshot, err)
+		}
+		if a.opened != 1 {
+			t.Errorf("opened %d sockets", a.opened)
+		}
+		a.stop(t)
+		if got := a.host.String(); got != "" {
+			t.Errorf("left behind:\n%s", got)
+		}
+	})
+}
+
+// The members of a sync group move together, and the group has a voice of its
+// own.
+func TestSyncGroup(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		cfg := resolved(virtual("VI_1", 51, 150, vip), virtual("VI_2", 52, 100, "10.0.0.101/24"))
+		cfg.Groups = []config.SyncGroup{{Name: "G", Members: []string{"VI_1", "VI_2"}}}
+		apply(t, a, cfg)
+		l.until(8 * time.Second)
+		snapshot, err := a.runner.Snapshot()
+		if err != nil || len(snapshot.Groups) != 1 || snapshot.Groups[0] != (vrrp.GroupStatus{Name: "G", State: config.Master}) {
+			t.Errorf("snapshot %+v, %v", snapshot, err)
+		}
+		if got := a.host.String(); got != "eth0:\n    inet 10.0.0.101/24 scope global eth0\n    inet 10.0.0.100/24 scope global eth0\n" {
+			t.Errorf("addresses:\n%s", got)
+		}
+		a.noted()
+		a.link(false)
+		l.until(9 * time.Second)
+		want(t, "states", a.noted(), []string{"8s VI_1 FAULT 150", "8s VI_2 FAULT 100", "8s G FAULT 0"})
+		a.stop(t)
+	})
+}
+
+// The link fails and comes back; the other router serves meanwhile.
+func TestLinkFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		apply(t, a, resolved(virtual("VI_1", 51, 100, vip)))
+		l.until(4 * time.Second)
+		a.link(false)
+		l.until(5 * time.Second)
+		_ = a.runner.Link(vrrp.LinkChanged{Link: "eth0"})
+		_ = a.runner.Link(vrrp.LinkChanged{Link: "eth9", Exists: true, Up: true})
+		l.until(6 * time.Second)
+		a.link(true)
+		l.until(10 * time.Second)
+		want(t, "states", a.noted(), []string{
+			"0s VI_1 BACKUP 100", "3.609375s VI_1 MASTER 100", "4s VI_1 FAULT 100",
+			"6s VI_1 BACKUP 100", "9.609375s VI_1 MASTER 100",
+		})
+		if a.opened != 2 {
+			t.Errorf("opened %d sockets; a link that was made again needs a new one", a.opened)
+		}
+		a.stop(t)
+	})
+}
+
+// Without a socket an instance would hear nobody and become a second master:
+// it is in FAULT until the socket can be opened.
+func TestNoSocket(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		a.fail(errNoSocket)
+		apply(t, a, resolved(virtual("VI_1", 51, 100, vip)))
+		l.until(5500 * time.Millisecond)
+		a.fail(nil)
+		l.until(7 * time.Second)
+		want(t, "states", a.noted(), []string{"0s VI_1 FAULT 100", "6s VI_1 BACKUP 100"})
+		a.stop(t)
+	})
+}
+
+// Addresses of instances are no source of adverts, even if a predecessor left
+// them on the link.
+func TestSourceIsNoVIP(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		_ = a.runner.Link(vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true,
+			IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.100"), netip.MustParseAddr("10.0.0.1")}})
+		apply(t, a, resolved(virtual("VI_1", 51, 100, vip)))
+		l.until(4 * time.Second)
+		want(t, "wire", l.sent(), []string{"3.609375s 10.0.0.1 > 224.0.0.18 ttl 255 id 1 vrid 51 prio 100"})
+		a.stop(t)
+	})
+}
+
+// Unicast: one datagram for each peer, all of one advert with the same
+// identification, as keepalived sends them.
+func TestUnicast(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		peers := func(i config.Instance, addrs ...string) *config.Config {
+			for _, addr := range addrs {
+				i.UnicastPeers = append(i.UnicastPeers, config.Peer{Addr: netip.MustParseAddr(addr)})
+			}
+			return resolved(i)
+		}
+		a, b := l.newRouter("10.0.0.1", nil), l.newRouter("10.0.0.2", nil)
+		apply(t, a, peers(virtual("VI_1", 51, 150, vip), "10.0.0.2", "10.0.0.3"))
+		apply(t, b, peers(virtual("VI_1", 51, 100, vip), "10.0.0.1"))
+		l.until(4 * time.Second)
+		want(t, "wire", l.sent(), []string{
+			"3.4140625s 10.0.0.1 > 10.0.0.2 ttl 255 id 1 vrid 51 prio 150",
+			"3.4140625s 10.0.0.1 > 10.0.0.3 ttl 255 id 1 vrid 51 prio 150",
+		})
+		a.stop(t)
+		want(t, "states of b", b.noted(), []string{"0s VI_1 BACKUP 100"})
+		b.stop(t)
+	})
+}
+
+// Tracked scripts begin with the configuration that tracks them and end with
+// it; a reload that leaves the command alone keeps what is known.
+func TestTrackedScripts(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		var mu sync.Mutex
+		var events []string
+		track := func(ctx context.Context, s config.TrackScript, last *bool, report func(bool)) {
+			known := "unknown"
+			if last != nil {
+				known = map[bool]string{true: "up", false: "down"}[*last]
+			}
+			mu.Lock()
+			events = append(events, s.Name+" begins "+known)
+			mu.Unlock()
+			select {
+			case <-time.After(s.Interval):
+				report(s.Script.Line == "true")
+			case <-ctx.Done():
+				return
+			}
+			<-ctx.Done()
+		}
+		a := l.newRouter("10.0.0.1", track)
+		cfg := func(interval time.Duration) *config.Config {
+			script := config.DefaultTrackScript
+			script.Name, script.Script, script.Interval = "chk", config.Command{Line: "true", Args: []string{"true"}}, interval
+			unused := script
+			unused.Name = "unused"
+			i := virtual("VI_1", 51, 100, vip)
+			i.TrackScript = []config.Track{{Name: "chk", Weight: config.Some(0)}}
+			c := &config.Config{Global: config.DefaultGlobal, Scripts: []config.TrackScript{script, unused}, Instances: []config.Instance{i}}
+			c.Resolve()
+			return c
+		}
+		apply(t, a, cfg(time.Second))
+		l.until(2 * time.Second)
+		apply(t, a, cfg(time.Second))
+		apply(t, a, cfg(2*time.Second))
+		l.until(10 * time.Second)
+		apply(t, a, resolved(virtual("VI_1", 51, 100, vip)))
+		a.stop(t)
+		want(t, "scripts", events, []string{"chk begins unknown", "chk begins up"})
+		want(t, "states", a.noted(), []string{"1s VI_1 BACKUP 100", "4.609375s VI_1 MASTER 100", "10s VI_1 STOP 100"})
+	})
+}
+
+func TestAfterStop(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		a.stop(t)
+		if err := a.runner.Apply(resolved()); !errors.Is(err, vrrp.ErrStopped) {
+			t.Errorf("Apply: %v", err)
+		}
+		if _, err := a.runner.Snapshot(); !errors.Is(err, vrrp.ErrStopped) {
+			t.Errorf("Snapshot: %v", err)
+		}
+	})
+}
