@@ -26,7 +26,9 @@ type bench struct{}
 var benchLinks = []string{"eth0", "eth1", "bond0", "bond1", "em1"}
 
 func (bench) HasInterface(name string) bool { return slices.Contains(benchLinks, name) }
-func (bench) HasUser(u config.User) bool    { return u.Name == "root" && (u.Group == "" || u.Group == "root") }
+func (bench) HasUser(u config.User) bool {
+	return u.Name == "root" && (u.Group == "" || u.Group == "root")
+}
 func (bench) Executable(path string) error {
 	if slices.Contains([]string{"/bin/true", "/bin/false", "/bin/sh", "/bin/bash"}, path) {
 		return nil

@@ -18,6 +18,7 @@ type cursor struct {
 	words    int // read so far
 	keyword  string
 	says     string // keepalived's sentence for a wrong value of this keyword
+	missing  string // and for a missing one
 	complete bool   // unread words were reported, or are of no interest
 }
 
@@ -49,7 +50,11 @@ func (c *cursor) next() (string, bool) {
 // need is the next word, which keepalived does not run without.
 func (c *cursor) need() (string, bool) {
 	word, ok := c.next()
-	if !ok {
+	switch {
+	case ok:
+	case c.missing != "":
+		c.errorf(config.ClassGeneral, "missing-parameter", "%s", c.missing)
+	default:
 		c.at = len(c.st.Line)
 		c.errorf(config.ClassMissingParameter, "missing-parameter",
 			"*** Configuration line starting `%s` is missing a parameter after keyword `%s` at word position %d", c.keyword, c.keyword, c.words+1)

@@ -114,12 +114,12 @@ func (d dumper) global(g *config.Global) {
 	set("VRRP strict mode", g.VRRPStrict)
 	d.line(" Script security %s", enabled(g.EnableScriptSecurity))
 	if g.ScriptUser != (config.User{}) {
-		d.line(" Default script user %s", user(g.ScriptUser))
+		d.line(" Default script user %s", account(g.ScriptUser))
 	}
 	set("rs_init_notifies", g.RSInitNotifies)
 }
 
-func user(u config.User) string { return strings.TrimSuffix(u.Name+":"+u.Group, ":") }
+func account(u config.User) string { return strings.TrimSuffix(u.Name+":"+u.Group, ":") }
 
 func (d dumper) instance(i *config.Instance, group string) {
 	d.line(" VRRP Instance = %s", i.Name)
@@ -267,7 +267,7 @@ func commandText(c *config.Command) string {
 	}
 	text := "'" + strings.Join(args, "' '") + "'"
 	if c.User != (config.User{}) {
-		text += ", user " + user(c.User)
+		text += ", user " + account(c.User)
 	}
 	return text
 }

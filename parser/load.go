@@ -69,7 +69,7 @@ func (s *source) start(file string) error {
 		}
 	}
 	for _, name := range slices.Backward(names) {
-		if err := s.push(name, 0); err != nil {
+		if _, err := s.push(name, 0); err != nil {
 			return fmt.Errorf("%w: %w", ErrNoConfig, err)
 		}
 	}

@@ -36,7 +36,7 @@ func (s *source) define(l line) bool {
 		if !ok {
 			break
 		}
-		value = stripComment(next.text)
+		value = cutComment(next.text)
 	}
 	s.macros[l.text[1:1+n]] = m
 	return true
@@ -58,7 +58,7 @@ func nameLen(text string) int {
 // substitute expands the definitions that a line uses, one deep. The lines
 // after the first of a multi-line definition are read next.
 func (s *source) substitute(l line) (line, bool) {
-	if !strings.Contains(l.text, "$") {
+	if s.spent || !strings.Contains(l.text, "$") {
 		return l, false
 	}
 	var out strings.Builder
@@ -90,8 +90,10 @@ func (s *source) substitute(l line) (line, bool) {
 			s.chains = append(s.chains, chain{from: m.origin, parent: at, expanded: true})
 			at = len(s.chains) - 1
 		}
-		if s.expanded+len(s.chains) > maxExpansion || out.Len() > maxLine {
-			s.problem(l, config.Error, config.ClassGeneral, "expansion-limit", "the definitions of this line expand to too much - ignoring the line")
+		s.uses += len(m.lines)
+		if s.expanded > maxExpansion || s.uses > maxExpansions || out.Len() > maxLine {
+			s.spent, s.pending = true, nil
+			s.problem(l, config.Error, config.ClassGeneral, "expansion-limit", "the definitions of this line expand to too much - ignoring them from here on")
 			l.text = ""
 			return l, false
 		}

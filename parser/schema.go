@@ -19,6 +19,11 @@ type row[T any] struct {
 	block bool // a block belongs to it
 	apply func(c *cursor, t *T)
 	says  string
+	// missing is keepalived's sentence where it looks for the parameter itself,
+	// and does not stop at the line
+	missing string
+	// values: the lines of the block are not keywords; keepalived does without
+	values bool
 	// unused: the value is in the configuration, and nobody reads it yet
 	unused bool
 }
@@ -27,6 +32,12 @@ type row[T any] struct {
 // of the enclosing block, %V the value.
 func (r row[T]) or(says string) row[T] {
 	r.says = says
+	return r
+}
+
+// orMissing gives the row keepalived's own sentence for a missing parameter.
+func (r row[T]) orMissing(says string) row[T] {
+	r.missing = says
 	return r
 }
 
@@ -70,12 +81,16 @@ func (b *block[T]) apply(c *cursor, t *T) {
 		d.unread(b.path, c, func() []string { return slices.Collect(maps.Keys(b.rows)) })
 		return
 	case r.block && st.Body == nil:
-		c.errorf(config.ClassMissingBrace, "missing-brace", "Missing '{' at beginning of configuration block")
+		class := config.ClassMissingBrace
+		if r.values {
+			class = config.ClassNone
+		}
+		c.errorf(class, "missing-brace", "Missing '{' at beginning of configuration block")
 		return
 	case !r.block && st.Body != nil:
 		d.problem(st.Body.Open.Pos, config.Error, config.ClassUnexpectedBrace, "unexpected-brace", "Unexpected '{' - ignoring")
 	}
-	c.says = r.says
+	c.says, c.missing = r.says, r.missing
 	r.apply(c, t)
 	c.finish()
 }
@@ -156,7 +171,7 @@ func nest[T, U any](b *block[U], field func(*T) *U) row[T] {
 
 // list is a block of lines that are values, not keywords.
 func list[T any](each func(c *cursor, t *T)) row[T] {
-	return row[T]{block: true, apply: func(c *cursor, t *T) {
+	return row[T]{block: true, values: true, apply: func(c *cursor, t *T) {
 		if extra := c.tail(); extra != "" {
 			c.errorf(config.ClassGeneral, "extra-words", "Block %s has extra parameters %s ...", c.keyword, extra)
 		}

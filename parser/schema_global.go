@@ -13,16 +13,16 @@ func globalBlock() *block[config.Global] {
 	const maxSeconds = 4294 * time.Second // what 32 bits of microseconds hold
 	garpDelay := wholeSeconds(0, 4294)
 	return &block[global]{path: "global_defs", rows: rows[global]{
-		"router_id":               set(text, func(g *global) *string { return &g.RouterID }),
+		"router_id":               set(text, func(g *global) *string { return &g.RouterID }).orMissing("routerid name missing - ignoring"),
 		"notification_email":      mail(list(notificationEmail)),
 		"notification_email_from": mail(set(text, func(g *global) *string { return &g.NotificationEmailFrom })),
 		"smtp_server":             mail(row[global]{apply: smtpServer}),
 		"smtp_connect_timeout": mail(set(garpDelay, func(g *global) *time.Duration { return &g.SMTPConnectTimeout }).
 			or("smtp_connect_timeout '%V' must be in [0, 4294] - ignoring")),
 		"smtp_alert":                      mail(optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlert })),
-		"script_user":                     {apply: func(c *cursor, g *global) { g.ScriptUser = c.user() }},
+		"script_user":                     user(func(g *global) *config.User { return &g.ScriptUser }).orMissing("No script username specified"),
 		"enable_script_security":          on(func(g *global) { g.EnableScriptSecurity = true }),
-		"default_interface":               set(ifname, func(g *global) *string { return &g.DefaultInterface }),
+		"default_interface":               set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
 		"dynamic_interfaces":              {apply: dynamicInterfaces},
 		"lvs_flush":                       on(func(g *global) { g.LVSFlush = true }),
 		"lvs_flush_on_stop":               {apply: flushOnStop},

@@ -276,7 +276,7 @@ func scriptBlock() *block[config.TrackScript] {
 		"weight":    {apply: scriptWeight},
 		"rise":      set(count(1, maxInt), func(s *track) *int { return &s.Rise }).or("(%N): vrrp script rise value '%V' invalid, defaulting to 1"),
 		"fall":      set(count(1, maxInt), func(s *track) *int { return &s.Fall }).or("(%N): vrrp script fall value '%V' invalid, defaulting to 1"),
-		"user":      {apply: func(c *cursor, s *track) { s.Script.User = c.user() }},
+		"user":      user(func(s *track) *config.User { return &s.Script.User }),
 		"init_fail": on(func(s *track) { s.InitFail = true }),
 	}}
 }
@@ -305,6 +305,9 @@ func atLeast[T any](read value[time.Duration], least time.Duration, put func(*T,
 func trackScriptCommand(c *cursor, s *config.TrackScript) {
 	user := s.Script.User
 	rest := trim(c.rest)
+	if rest == "" {
+		return // keepalived complains at the end of the block
+	}
 	cmd, ok := c.command()
 	if !ok {
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"strings"
 
@@ -17,7 +18,8 @@ const (
 	maxIncludeDepth = 32        // files open in one another
 	maxFiles        = 1 << 14   // files read in all
 	maxBytes        = 256 << 20 // bytes read in all
-	maxExpansion    = 16 << 20  // bytes that definitions expand to in all
+	maxExpansion    = 8 << 20   // bytes that definitions expand to in all
+	maxExpansions   = 1 << 18   // lines that use definitions, and lines that these become
 	maxRounds       = 32        // substitutions of one line one after the other
 	maxLine         = 64 << 10  // bytes of a line after substitution
 )
@@ -50,8 +52,10 @@ type source struct {
 	chains   []chain           // the first is that of the main file
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
-	expanded int
-	bytes    int
+	expanded int               // bytes of definitions
+	uses     int               // lines with definitions
+	spent    bool              // a bound is reached: nothing is expanded any more
+	bytes    int               // read
 }
 
 // frame is a file that is being read.
@@ -160,7 +164,7 @@ func special(text string) bool {
 // preprocess strips the comment, tests conditions and expands definitions;
 // false when nothing is left of the line.
 func (s *source) preprocess(l line) (line, bool) {
-	l.text = stripComment(l.text)
+	l.text = cutComment(l.text)
 	written := l
 	for range maxRounds {
 		var keep bool
@@ -173,7 +177,7 @@ func (s *source) preprocess(l line) (line, bool) {
 		}
 		var changed bool
 		if l, changed = s.substitute(l); !changed {
-			l.text = trim(stripComment(l.text))
+			l.text = trim(unescape(cutComment(l.text)))
 			return l, l.text != ""
 		}
 	}
@@ -181,23 +185,46 @@ func (s *source) preprocess(l line) (line, bool) {
 	return l, false
 }
 
-// stripComment cuts a line at the first # or ! outside double quotes. A
-// backslash before it keeps the character and goes.
-func stripComment(text string) string {
-	quoted := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted || c != '#' && c != '!':
-		case i > 0 && text[i-1] == '\\':
-			text = text[:i-1] + text[i:]
-			i--
-		default:
+// cutComment cuts a line at the first # or ! outside double quotes without a
+// backslash before it.
+func cutComment(text string) string {
+	for i := range commentSigns(text) {
+		if i == 0 || text[i-1] != '\\' {
 			return trimRight(text[:i])
 		}
 	}
 	return text
+}
+
+// unescape takes the backslashes before # and !, when no comment is cut any
+// more.
+func unescape(text string) string {
+	var out strings.Builder
+	from := 0
+	for i := range commentSigns(text) {
+		out.WriteString(text[from : i-1])
+		from = i
+	}
+	if from == 0 {
+		return text
+	}
+	out.WriteString(text[from:])
+	return out.String()
+}
+
+// commentSigns are the offsets of # and ! outside double quotes.
+func commentSigns(text string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		quoted := false
+		for i := range len(text) {
+			switch c := text[i]; {
+			case c == '"':
+				quoted = !quoted
+			case !quoted && (c == '#' || c == '!') && !yield(i):
+				return
+			}
+		}
+	}
 }
 
 // condition tests `@id rest` and `@^id rest`.
@@ -224,6 +251,9 @@ func (s *source) include(l line) bool {
 		return false
 	}
 	pattern := strings.Trim(l.text[len(word):], blanks+`"`)
+	if pattern == "" {
+		return false
+	}
 	full := pattern
 	if !path.IsAbs(full) {
 		full = path.Join(path.Dir(l.pos.Filename), full)
@@ -244,40 +274,41 @@ func (s *source) include(l line) bool {
 	s.chains = append(s.chains, chain{from: s.origin(l.pos), parent: l.pos.Offset})
 	at := len(s.chains) - 1
 	for i := len(names) - 1; i >= 0; i-- { // the last is pushed first
-		if err := s.push(names[i], at); err != nil {
-			s.problem(l, config.Error, config.ClassNone, "include", err.Error())
+		if class, err := s.push(names[i], at); err != nil {
+			s.problem(l, config.Error, class, "include", err.Error())
 		}
 	}
 	return true
 }
 
-// push opens a file; its lines are the next ones.
-func (s *source) push(name string, chain int) error {
+// push opens a file; its lines are the next ones. A file that cannot be read
+// has no class: keepalived says so and finds nothing wrong with it.
+func (s *source) push(name string, chain int) (config.Class, error) {
 	for i := range s.open {
 		if s.open[i].name == name && s.open[i].chain != chain {
-			return fmt.Errorf("include '%s': the file includes itself - ignoring", name)
+			return config.ClassGeneral, fmt.Errorf("include '%s': the file includes itself - ignoring", name)
 		}
 	}
 	switch depth := s.depth(chain); {
 	case depth > maxIncludeDepth:
-		return fmt.Errorf("include '%s': more than %d files in one another - ignoring", name, maxIncludeDepth)
+		return config.ClassGeneral, fmt.Errorf("include '%s': more than %d files in one another - ignoring", name, maxIncludeDepth)
 	case len(s.chains) > maxFiles:
-		return fmt.Errorf("include '%s': more than %d includes - ignoring", name, maxFiles)
+		return config.ClassGeneral, fmt.Errorf("include '%s': more than %d includes - ignoring", name, maxFiles)
 	}
 	text, seen := s.texts[name]
 	if !seen {
 		var err error
 		if text, err = s.read(name); err != nil {
-			return err
+			return config.ClassNone, err
 		}
 		s.texts[name] = text
 		s.order = append(s.order, name)
 	}
 	if s.bytes += len(text); s.bytes > maxBytes {
-		return fmt.Errorf("include '%s': more than %d MiB of configuration - ignoring", name, maxBytes>>20)
+		return config.ClassGeneral, fmt.Errorf("include '%s': more than %d MiB of configuration - ignoring", name, maxBytes>>20)
 	}
 	s.open = append(s.open, frame{name: name, rest: text, chain: chain})
-	return nil
+	return config.ClassNone, nil
 }
 
 func (s *source) depth(at int) (n int) {

@@ -221,6 +221,17 @@ func (c *cursor) command() (config.Command, bool) {
 	return cmd, text != ""
 }
 
+// user is USER [GROUP].
+func user[T any](field func(*T) *config.User) row[T] {
+	return row[T]{apply: func(c *cursor, t *T) {
+		before := *c
+		if _, ok := c.need(); ok {
+			*c = before
+			*field(t) = c.user()
+		}
+	}}
+}
+
 // user reads [USER [GROUP]].
 func (c *cursor) user() (u config.User) {
 	if name, ok := c.next(); ok {

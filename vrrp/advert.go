@@ -52,6 +52,17 @@ func (m *Machine) send(out *effects) {
 	out.add(m.advert[0])
 }
 
+// beat is the advert in its turn. Whoever has slept through an interval tells
+// the neighbours too: somebody may have been MASTER in the meantime.
+func (m *Machine) beat(now time.Time, out *effects) {
+	slept := now.Sub(m.deadline) > m.interval()
+	m.send(out)
+	m.deadline = next(m.deadline, now, m.interval())
+	if slept {
+		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRepeat.Value)
+	}
+}
+
 // resign sends priority 0: the backups need not wait, RFC 9568 section 6.4.3.
 func (m *Machine) resign(out *effects) {
 	m.stats.AdvertSent++

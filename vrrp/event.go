@@ -91,7 +91,8 @@ type Announce struct {
 }
 
 // Became is a state that an instance or a sync group has entered. It leads to
-// the notify scripts.
+// the notify scripts. An instance that a reload has removed becomes DELETED
+// when notify_deleted is set, else FAULT; its scripts are those it had.
 type Became struct {
 	Group    bool   // Name is a sync group
 	Name     string // of the instance or sync group

@@ -104,13 +104,12 @@ func (g *Group) member(name string) *Machine {
 // timers does what is due. Several members may be.
 func (g *Group) timers(now time.Time, out *effects) {
 	for _, m := range g.members {
-		if passed(m.deadline, now) {
-			if m.state == config.Master {
-				m.send(out)
-				m.deadline = next(m.deadline, now, m.interval())
-			} else {
-				g.ready(now, m, out)
-			}
+		switch {
+		case !passed(m.deadline, now):
+		case m.state == config.Master:
+			m.beat(now, out)
+		default:
+			g.ready(now, m, out)
 		}
 		m.announceDue(now, out)
 	}

@@ -142,10 +142,11 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 	m.send(out)
 	m.deadline = now.Add(m.interval())
 	m.say(out, "Entering MASTER STATE")
-	if own := m.interval(); m.learned != own {
-		m.detail(out, "changing advert interval from %dms to locally configured %dms", m.learned.Milliseconds(), own.Milliseconds())
-		m.learned = own
+	own := m.interval()
+	if theirs := m.masterInterval(); theirs != own {
+		m.detail(out, "changing advert interval from %dms to locally configured %dms", theirs.Milliseconds(), own.Milliseconds())
 	}
+	m.learned = own
 	addrs := m.cfg.Addresses()
 	if len(addrs) == 0 {
 		return

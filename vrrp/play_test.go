@@ -100,6 +100,9 @@ type player struct {
 // epoch is second 0 of scripts and simulations.
 var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// everyone is the multicast group, RFC 9568 section 5.1.1.2.
+var everyone = netip.MustParseAddr("224.0.0.18")
+
 func newPlayer(t *testing.T) *player {
 	eth0 := vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
 	return &player{
@@ -329,7 +332,7 @@ func (p *player) group(name string, args []string) {
 // what the arguments change of it.
 func (p *player) advert(name string, args []string) {
 	g, m := p.machine(name)
-	d := wire.Datagram{Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("224.0.0.18"), TTL: 255}
+	d := wire.Datagram{Src: netip.MustParseAddr("10.0.0.2"), Dst: everyone, TTL: 255}
 	if m.Config().Unicast() {
 		d.Dst, d.TTL = netip.MustParseAddr("10.0.0.1"), 64
 	}

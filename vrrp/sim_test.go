@@ -466,7 +466,7 @@ func (s *sim) carryOut(r *simRouter, effects []vrrp.Effect) {
 
 // send gives an advert to each of the others, or loses it.
 func (s *sim) send(from *simRouter, e vrrp.SendAdvert) {
-	d := wire.Datagram{Src: e.Src, Dst: group4, TTL: 255}
+	d := wire.Datagram{Src: e.Src, Dst: everyone, TTL: 255}
 	var err error
 	if d.Payload, err = e.Advert.AppendTo(nil, d.Pseudo()); err != nil {
 		s.failf("%s: %v", from.addr, err)
@@ -497,7 +497,7 @@ func (s *sim) garbage(r *simRouter) {
 	for _, g := range r.groups {
 		for _, m := range g.Members() {
 			a := wire.Advert{Version: s.cfg.version, VRID: m.Config().VirtualRouterID, Priority: 255, Interval: s.cfg.interval, Addrs: []netip.Addr{netip.MustParseAddr("10.0.1.1")}}
-			d := wire.Datagram{Src: netip.MustParseAddr("10.0.0.200"), Dst: group4, TTL: 255}
+			d := wire.Datagram{Src: netip.MustParseAddr("10.0.0.200"), Dst: everyone, TTL: 255}
 			var err error
 			if d.Payload, err = a.AppendTo(nil, d.Pseudo()); err != nil {
 				s.failf("%v", err)

@@ -71,7 +71,6 @@ func dieAndReturn(t *testing.T, c *rig.Cluster, vip netip.AddrPort, dead netip.A
 		return slices.ContainsFunc(d.IPVS()[vip], func(d rig.Destination) bool { return d.Address.Addr() == dead })
 	}
 	began := time.Now()
-	for _, d := range c.Directors { t.Logf("DEBUG %v\n%s\n%s", d.IPVS(), d.Run("ipvsadm", "-Ln"), d.Run("cat", "/proc/net/ip_vs")) }
 	c.Real[dead].Stop()
 	for _, d := range c.Directors {
 		rig.Until(t, d.Name+" to remove "+dead.String(), removal, func() bool { return !served(d) })

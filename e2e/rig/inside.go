@@ -51,15 +51,25 @@ func (h *Host) Has(address netip.Addr) bool {
 }
 
 // IPVS is the host's table of services as the kernel holds it: real servers
-// by service. It costs less than calling ipvsadm, so that a test can poll it.
+// by service. It costs less than calling ipvsadm, so that a test can poll it,
+// and is for tables of up to some thirty entries: one page of /proc.
 func (h *Host) IPVS() map[netip.AddrPort][]Destination {
 	h.lab.t.Helper()
 	table := map[netip.AddrPort][]Destination{}
 	err := h.do(func() error {
-		content, err := os.ReadFile("/proc/thread-self/net/ip_vs")
+		file, err := os.Open("/proc/thread-self/net/ip_vs")
 		if err != nil {
 			return err
 		}
+		defer file.Close()
+		// In one read: the kernel loses an entry where one read ends and the
+		// next begins.
+		content := make([]byte, 1<<16)
+		n, err := file.Read(content)
+		if err != nil {
+			return err
+		}
+		content = content[:n]
 		var service netip.AddrPort
 		for line := range strings.Lines(string(content)) {
 			switch f := strings.Fields(line); {

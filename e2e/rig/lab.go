@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,8 +35,9 @@ type Lab struct {
 	daemons []*Daemon
 }
 
-// labs numbers the labs of this process, for names that do not collide.
-var labs atomic.Int32
+// namespaceFiles is where ip-netns(8) looks for files that it mounts over
+// those in /etc, a folder for each namespace.
+const namespaceFiles = "/etc/netns"
 
 // New makes an empty lab. It takes root.
 func New(t T) *Lab {
@@ -47,7 +47,15 @@ func New(t T) *Lab {
 		t.Fatalf("open this process's network namespace: %v", err)
 	}
 	t.Cleanup(func() { unix.Close(home) })
-	l := &Lab{t: t, prefix: fmt.Sprintf("lvsd-%d-%d-", os.Getpid(), labs.Add(1)), home: home}
+	if err := os.MkdirAll(namespaceFiles, 0o755); err != nil {
+		t.Fatalf("make a lab: %v", err)
+	}
+	marker, err := os.MkdirTemp(namespaceFiles, "lvsd-") // finds a name that nobody has
+	if err != nil {
+		t.Fatalf("make a lab: %v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(marker) })
+	l := &Lab{t: t, prefix: filepath.Base(marker) + "-", home: home}
 	t.Cleanup(l.printLogs)
 	l.wire = l.Host("wire")
 	return l
@@ -92,7 +100,7 @@ type Host struct {
 func (l *Lab) Host(name string) *Host {
 	l.t.Helper()
 	h := &Host{Name: name, lab: l, namespace: l.prefix + name}
-	etc := filepath.Join("/etc/netns", h.namespace)
+	etc := filepath.Join(namespaceFiles, h.namespace)
 	h.Folder = filepath.Join(etc, "keepalived")
 	for _, dir := range []string{h.Folder, "/etc/keepalived"} { // the second is what the first is mounted on
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -83,7 +83,11 @@ func prepareAndRun(p Program, needsIPVS bool) (int, error) {
 		return 0, err
 	}
 	if native {
-		if err := install(ctx, os.Stdout, append(slices.Clip(hostNeeds), need{"python", "python-is-python3"})); err != nil {
+		needs := hostNeeds
+		if needsIPVS { // the field's notify.sh calls /bin/python
+			needs = append(slices.Clip(needs), need{"python", "python-is-python3"})
+		}
+		if err := install(ctx, os.Stdout, needs); err != nil {
 			return 0, err
 		}
 		if err := os.Setenv(envDaemon, daemon); err != nil {

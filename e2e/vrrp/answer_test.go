@@ -84,24 +84,31 @@ func (d datagram) from(source string) datagram {
 	return d
 }
 
-// answer sends a frame at a quiet moment and answers with what the router
-// sends before its next advert is due.
+// answer sends a frame between two adverts and answers with what the router
+// sends before its next advert is due, and whether that one comes late because
+// the answer has restarted the timer.
 func (r *router) answer(stranger *router, frame []byte) []string {
 	r.t.Helper()
-	rig.Until(r.t, "a fresh advert", patience, func() bool { return time.Since(r.lastAdvert().At) < 200*time.Millisecond })
+	const quiet, window = 300 * time.Millisecond, 400 * time.Millisecond
+	rig.Until(r.t, "a fresh advert", patience, func() bool { return time.Since(r.lastAdvert().At) < 150*time.Millisecond })
+	time.Sleep(quiet)
+	asked := time.Now()
 	if err := stranger.wire.Send(frame); err != nil {
 		r.t.Fatal(err)
 	}
-	sent := time.Now()
-	time.Sleep(600 * time.Millisecond)
+	time.Sleep(2 * time.Second)
 	var answer []string
+	var last time.Time
 	for _, f := range r.wire.Frames() {
-		if f.Sent && f.At.After(sent.Add(-5*time.Millisecond)) && (isAdvert(f.Data) || isGratuitous(f.Data)) {
-			if isAdvert(f.Data) {
-				answer = append(answer, "advert "+words(f.Data, identification(f.Data)-1))
-			} else {
-				answer = append(answer, "ARP "+hex.EncodeToString(f.Data))
-			}
+		switch {
+		case !f.Sent || f.At.Before(asked):
+		case isGratuitous(f.Data) && f.At.Before(asked.Add(window)):
+			answer = append(answer, "ARP "+hex.EncodeToString(f.Data))
+		case isAdvert(f.Data) && f.At.Before(asked.Add(window)):
+			answer = append(answer, "advert "+words(f.Data, identification(f.Data)-1))
+			last = f.At
+		case isAdvert(f.Data) && !last.IsZero():
+			return append(answer, fmt.Sprintf("timer restarted: %t", f.At.Sub(last) > 800*time.Millisecond))
 		}
 	}
 	return answer

@@ -23,7 +23,7 @@ track_script {
 	sleeper
 }`,
 	}
-	sleeper := "vrrp_script sleeper {\n\tscript \"/bin/sleep 2\"\n\tinterval 3\n\ttimeout 10\n\tweight 1\n}\n"
+	sleeper := "vrrp_script sleeper {\n\tscript \"/bin/sleep 60\"\n\tinterval 100\n\ttimeout 90\n\tweight 1\n}\n"
 	for name, signal := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT} {
 		t.Run("master "+name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +43,7 @@ track_script {
 			if len(farewell) == 0 || farewell[len(farewell)-1].Priority != 0 {
 				t.Errorf("the last advert of a master that stops has priority 0; sent were %v", farewell)
 			}
-			r.notified(t, "stopping", "INSTANCE VI_1 STOP 10")
+			r.notified(t, "stopping", "INSTANCE VI_1 STOP 100")
 		})
 		t.Run("backup "+name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +66,7 @@ track_script {
 			if sent := r.sent(time.Time{}); len(sent) > 0 {
 				t.Errorf("a backup that stops has sent %v", sent)
 			}
-			r.notified(t, "stopping", "INSTANCE VI_1 STOP 10")
+			r.notified(t, "stopping", "INSTANCE VI_1 STOP 100")
 		})
 	}
 }

@@ -1,0 +1,99 @@
+package parser
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+func seed(f *testing.F) {
+	f.Helper()
+	files, err := os.ReadDir(confDir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), ".conf") {
+			text, err := os.ReadFile(confDir + "/" + file.Name())
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(text))
+		}
+	}
+	for _, text := range []string{
+		"", "{", "}", "{}}{", "a{b{c", "\"", "'", "\\", "$", "$A=\\", "$A=$A\n$A", "@", "@^", "~SEQ", "include", "include main", "include \"", "include [",
+		"vrrp_script x { script \"\\\" }", "virtual_server { }", "virtual_server 1.2.3.4-5/6 0 { real_server 1 2 { } }", "vrrp_instance a { virtual_ipaddress { 1.2.3.4 dev\n- \n\"\" } }",
+		"$A=a \\\nb \\\n\n$A", "\x00\xff\n\r\r\n", "vrrp_sync_group a { group { a { b } } }",
+	} {
+		f.Add(text)
+	}
+}
+
+// inside sees that every problem has a place in the file it names.
+func inside(t *testing.T, text string, problems []config.Problem) {
+	t.Helper()
+	lines := strings.Split(text, "\n")
+	for _, p := range problems {
+		o := p.Origin
+		if o.Line == 0 {
+			continue
+		}
+		if o.File != "main" || o.Line < 1 || o.Line > len(lines) || o.Column < 1 || o.Column > len(lines[o.Line-1])+1 {
+			t.Errorf("no such place: %s", p)
+		}
+	}
+}
+
+func FuzzSource(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		var problems []config.Problem
+		s := newSource(Options{Files: Memory{"main": text}, ConfigID: "here"}, func(p config.Problem) { problems = append(problems, p) })
+		if err := s.start("main"); err != nil {
+			t.Fatal(err)
+		}
+		tokens := &tokens{src: s}
+		for tokens.more() {
+			for depth := 0; ; {
+				tok, err := tokens.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tok.EOF() {
+					break
+				}
+				switch tok.Type {
+				case tokenLBrace:
+					depth++
+				case tokenRBrace:
+					depth--
+				}
+				if depth < 0 || depth > 1 {
+					t.Fatal("the outer braces are not balanced")
+				}
+			}
+		}
+		inside(t, text, problems)
+	})
+}
+
+func FuzzLoad(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, ConfigID: "here", Environment: bench{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside(t, text, problems)
+		if err := Print(io.Discard, problems, Full); err != nil {
+			t.Fatal(err)
+		}
+		if err := Dump(io.Discard, c); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
