@@ -21,6 +21,7 @@ func (v *validator) services() {
 		s := &v.c.Services[k]
 		v.serviceDefaults(s)
 		v.realServers(s)
+		v.quorum(s)
 		key := s.Key()
 		if at, twice := first[key]; twice {
 			v.add(s.Origin, ClassNone, "duplicate-service",
@@ -106,6 +107,16 @@ func (v *validator) realServers(s *VirtualServer) {
 		}
 		r.Addr = netip.AddrPortFrom(r.Addr.Addr(), port)
 	}
+}
+
+// quorum: without any weight there is none.
+func (v *validator) quorum(s *VirtualServer) {
+	for k := range s.RealServers {
+		if w := s.RealServers[k].Weight; w.Value > 0 || !w.Set {
+			return
+		}
+	}
+	v.fixed(s.Origin, "quorum", "Warning - quorum 1 for %s exceeds total weight of real servers 0, reducing quorum to 0", s.label())
 }
 
 func (v *validator) method(s *VirtualServer, r *RealServer) Method {

@@ -42,7 +42,7 @@ func (v *validator) viable(i *Instance, users map[segment]string) bool {
 	case i.VirtualRouterID == 0:
 		v.fatal(i.Origin, "missing-vrid", "(%s) the virtual router id must be set", i.Name)
 		return false
-	case i.Interface == "" && !(i.Unicast() && i.UnicastSrcIP.IsValid()):
+	case i.Interface == "" && (!i.Unicast() || !i.UnicastSrcIP.IsValid()):
 		v.fatal(i.Origin, "missing-interface", "(%s) Unknown interface!", i.Name)
 		return false
 	}
@@ -174,7 +174,10 @@ func (v *validator) strict(i *Instance) {
 // groups settles who belongs to which sync group. One without members is left
 // out.
 func (v *validator) groups() {
-	member := map[string]*SyncGroup{}
+	known, member := make(map[string]bool, len(v.c.Instances)), map[string]*SyncGroup{}
+	for k := range v.c.Instances {
+		known[v.c.Instances[k].Name] = true
+	}
 	for k := range v.c.Groups {
 		g := &v.c.Groups[k]
 		g.TrackScript = v.tracked(g.Name, g.TrackScript)
@@ -182,7 +185,7 @@ func (v *validator) groups() {
 			v.fixed(g.Origin, "empty-group", "Sync group %s has no virtual router(s). removing", g.Name)
 			continue
 		}
-		g.Members = slices.DeleteFunc(g.Members, func(name string) bool { return !v.joins(name, g, member) })
+		g.Members = slices.DeleteFunc(g.Members, func(name string) bool { return !v.joins(name, g, known, member) })
 		switch len(g.Members) {
 		case 0:
 			v.fixed(g.Origin, "empty-group", "Sync group %s, no matching virtual router found in group declaration - removing", g.Name)
@@ -198,9 +201,9 @@ func (v *validator) groups() {
 	}
 }
 
-func (v *validator) joins(name string, g *SyncGroup, member map[string]*SyncGroup) bool {
+func (v *validator) joins(name string, g *SyncGroup, known map[string]bool, member map[string]*SyncGroup) bool {
 	switch {
-	case !slices.ContainsFunc(v.c.Instances, func(i Instance) bool { return i.Name == name }):
+	case !known[name]:
 		v.add(g.Origin, ClassGeneral, "unknown-instance", "Virtual router %s specified in sync group %s doesn't exist - ignoring", name, g.Name)
 	case member[name] != nil:
 		v.add(g.Origin, ClassGeneral, "two-groups", "Virtual router %s cannot exist in more than one sync group; ignoring %s", name, g.Name)

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +44,7 @@ func TestKeywords(t *testing.T) {
 	for key := range want {
 		t.Errorf("not in the schema: %s", strings.ReplaceAll(key, "\t", " "))
 	}
-	t.Log(fmt.Sprintf("%d keywords acted on", acted))
+	t.Logf("%d keywords acted on", acted)
 }
 
 func TestNearest(t *testing.T) {

@@ -56,6 +56,8 @@ type decoder struct {
 	problems []config.Problem
 	name     string          // of the instance, group or script that is being decoded
 	owner    string          // the same as sentences about its scripts begin
+	seen     map[string]bool // of the block that is being decoded, see twice
+	names    map[string]bool // of blocks, with their keyword
 	noted    map[string]bool // keywords that are not acted on and were named already
 	known    map[string]keywordKind
 	skipped  string // the last block that is not acted on
@@ -84,6 +86,7 @@ func (b *block[T]) apply(c *cursor, t *T) {
 		class := config.ClassMissingBrace
 		if r.values {
 			class = config.ClassNone
+			c.extraParameters()
 		}
 		c.errorf(class, "missing-brace", "Missing '{' at beginning of configuration block")
 		return
@@ -151,6 +154,15 @@ func (d *decoder) noteOnce(keyword string, at config.Origin) {
 	}
 }
 
+// twice reports whether this block has named the same thing in the same list
+// before.
+func (d *decoder) twice(list string, thing ...string) bool {
+	key := list + "\x00" + strings.Join(thing, "\x00")
+	was := d.seen[key]
+	d.seen[key] = true
+	return was
+}
+
 func join(path, keyword string) string {
 	if path == "" {
 		return keyword
@@ -169,12 +181,17 @@ func nest[T, U any](b *block[U], field func(*T) *U) row[T] {
 	return row[T]{block: true, apply: func(c *cursor, t *T) { decode(c.d, b, c.st.Body, field(t)) }}
 }
 
+// extraParameters reports words between the name of a list and its brace.
+func (c *cursor) extraParameters() {
+	if extra := c.tail(); extra != "" {
+		c.errorf(config.ClassGeneral, "extra-words", "Block %s has extra parameters %s ...", c.keyword, extra)
+	}
+}
+
 // list is a block of lines that are values, not keywords.
 func list[T any](each func(c *cursor, t *T)) row[T] {
 	return row[T]{block: true, values: true, apply: func(c *cursor, t *T) {
-		if extra := c.tail(); extra != "" {
-			c.errorf(config.ClassGeneral, "extra-words", "Block %s has extra parameters %s ...", c.keyword, extra)
-		}
+		c.extraParameters()
 		keyword := c.keyword
 		c.d.each(c.st.Body, func(c *cursor) {
 			c.keyword = keyword

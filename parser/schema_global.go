@@ -10,7 +10,7 @@ import (
 
 func globalBlock() *block[config.Global] {
 	type global = config.Global
-	const maxSeconds = 4294 * time.Second // what 32 bits of microseconds hold
+	const longest = 4294 * time.Second // what 32 bits of microseconds hold
 	garpDelay := wholeSeconds(0, 4294)
 	return &block[global]{path: "global_defs", rows: rows[global]{
 		"router_id":               set(text, func(g *global) *string { return &g.RouterID }).orMissing("routerid name missing - ignoring"),
@@ -37,7 +37,7 @@ func globalBlock() *block[config.Global] {
 		"vrrp_garp_master_refresh_repeat": repeat(func(g *global) *int { return &g.VRRPGarpMasterRefreshRepeat }),
 		"vrrp_garp_lower_prio_delay":      opt(garpDelay, func(g *global) *config.Opt[time.Duration] { return &g.VRRPGarpLowerPrioDelay }),
 		"vrrp_garp_lower_prio_repeat":     opt(count(0, maxInt), func(g *global) *config.Opt[int] { return &g.VRRPGarpLowerPrioRepeat }),
-		"vrrp_garp_interval":              set(seconds(time.Microsecond, maxSeconds), func(g *global) *time.Duration { return &g.VRRPGarpInterval }).or("vrrp_garp_interval '%V' is invalid"),
+		"vrrp_garp_interval":              set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGarpInterval }).or("vrrp_garp_interval '%V' is invalid"),
 		"vrrp_down_timer_adverts":         set(count(1, 100), func(g *global) *int { return &g.VRRPDownTimerAdverts }),
 		"vrrp_lower_prio_no_advert":       boolean(func(g *global, v bool) { g.VRRPLowerPrioNoAdvert = v }),
 		"vrrp_higher_prio_send_advert":    boolean(func(g *global, v bool) { g.VRRPHigherPrioSendAdvert = v }),
@@ -76,16 +76,25 @@ func smtpServer(c *cursor, g *config.Global) {
 
 func dynamicInterfaces(c *cursor, g *config.Global) {
 	g.DynamicInterfaces = true
-	if c.tail() != "" {
-		c.d.noteOnce("allow_if_changes", c.origin())
+	switch option, ok := c.next(); {
+	case !ok:
+	case option == "allow_if_changes":
+		c.d.noteOnce(option, c.origin())
+	default:
+		c.errorf(config.ClassGeneral, "invalid-value", "Unknown dynamic_interfaces option '%s'", option)
 	}
 }
 
 // flushOnStop reads [VS]: delete the services one by one instead of flushing.
 func flushOnStop(c *cursor, g *config.Global) {
-	g.LVSFlushOnStop = true
-	if c.tail() != "" {
+	switch option, ok := c.next(); {
+	case !ok:
+		g.LVSFlushOnStop = true
+	case option == "VS":
+		g.LVSFlushOnStop = true
 		c.d.noteOnce("lvs_flush_on_stop VS", c.origin())
+	default:
+		c.errorf(config.ClassGeneral, "invalid-value", "Unknown lvs_flush_on_stop type %s", option)
 	}
 }
 

@@ -10,9 +10,6 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// longTime is the longest delay; keepalived's is longer than anybody waits.
-const longTime = 100 * 365 * 24 * time.Hour
-
 func virtualServerBlock() *block[config.VirtualServer] {
 	type vs = config.VirtualServer
 	b := &block[vs]{path: "virtual_server", rows: rows[vs]{

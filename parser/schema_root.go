@@ -2,7 +2,6 @@ package parser
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/lvsd/lvsd/config"
@@ -34,31 +33,36 @@ func newSchema() *schema {
 
 func (s *schema) globalDefs(c *cursor, cfg *config.Config) {
 	cfg.Global.Origin = c.origin()
-	c.d.name, c.d.owner = "global_defs", "global_defs"
+	c.d.begin("global_defs", "global_defs")
 	decode(c.d, s.global, c.st.Body, &cfg.Global)
 }
 
 // named reads the name of a block. The block is skipped when it has none, or
 // that of one before it.
-func named(c *cursor, taken func(string) bool) (string, bool) {
+func named(c *cursor) (string, bool) {
 	name, ok := c.next()
 	if !ok {
 		c.errorf(config.ClassGeneral, "missing-name", "%s must have a name - skipping", c.keyword)
 		return "", false
 	}
-	if taken(name) {
+	key := c.keyword + " " + name
+	if c.d.names[key] {
 		c.errorf(config.ClassGeneral, "duplicate", "%s %s already defined", c.listName(), name)
 		return "", false
 	}
+	c.d.names[key] = true
 	name = strings.Clone(name)
-	c.d.name, c.d.owner = name, "("+name+")"
+	c.d.begin(name, "("+name+")")
 	return name, true
 }
 
+// begin names the block that is decoded next.
+func (d *decoder) begin(name, owner string) {
+	d.name, d.owner, d.seen = name, owner, map[string]bool{}
+}
+
 func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
-	name, ok := named(c, func(name string) bool {
-		return slices.ContainsFunc(cfg.Instances, func(i config.Instance) bool { return i.Name == name })
-	})
+	name, ok := named(c)
 	if !ok {
 		return
 	}
@@ -69,9 +73,7 @@ func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
 }
 
 func (s *schema) syncGroup(c *cursor, cfg *config.Config) {
-	name, ok := named(c, func(name string) bool {
-		return slices.ContainsFunc(cfg.Groups, func(g config.SyncGroup) bool { return g.Name == name })
-	})
+	name, ok := named(c)
 	if !ok {
 		return
 	}
@@ -83,19 +85,23 @@ func (s *schema) syncGroup(c *cursor, cfg *config.Config) {
 // vrrpScript: keepalived accepts a second script of the same name silently and
 // never finds it.
 func (s *schema) vrrpScript(c *cursor, cfg *config.Config) {
-	name, ok := named(c, func(string) bool { return false })
+	name, ok := c.next()
 	if !ok {
+		c.errorf(config.ClassGeneral, "missing-name", "%s must have a name - skipping", c.keyword)
 		return
 	}
+	name = strings.Clone(name)
+	c.d.begin(name, "("+name+")")
 	t := config.DefaultTrackScript
 	t.Name, t.Origin = name, c.origin()
 	decode(c.d, s.script, c.st.Body, &t)
 	switch {
 	case t.Script.IsZero():
 		c.d.problem(c.st.Body.Close.Pos, config.Error, config.ClassGeneral, "missing-script", fmt.Sprintf("No script set for vrrp_script %s - removing", name))
-	case slices.ContainsFunc(cfg.Scripts, func(o config.TrackScript) bool { return o.Name == name }):
+	case c.d.names["vrrp_script "+name]:
 		c.problem(config.Warning, config.ClassNone, "duplicate", fmt.Sprintf("vrrp_script %s is defined twice, the first one counts", name))
 	default:
+		c.d.names["vrrp_script "+name] = true
 		cfg.Scripts = append(cfg.Scripts, t)
 	}
 }
@@ -129,8 +135,7 @@ func (s *schema) virtualServer(c *cursor, cfg *config.Config) {
 		}
 		v.Addr = addr
 	}
-	c.d.name = c.keyword
-	c.d.owner = "virtual_server"
+	c.d.begin(c.keyword, c.keyword)
 	c.d.realServers = c.st.Body.blocks()
 	decode(c.d, s.service, c.st.Body, &v)
 	cfg.Services = append(cfg.Services, v)

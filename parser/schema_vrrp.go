@@ -2,7 +2,6 @@ package parser
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -167,7 +166,7 @@ func unicastPeer(c *cursor, i *config.Instance) {
 	switch {
 	case known && p.Addr.Is6() != is6:
 		c.errorf(config.ClassGeneral, "address-family", "Configuration error: VRRP instance[%s] and unicast peer address[%s] MUST be of the same family !!! Skipping...", c.d.name, p.Addr)
-	case slices.ContainsFunc(i.UnicastPeers, func(q config.Peer) bool { return q.Addr == p.Addr }):
+	case c.d.twice("unicast_peer", p.Addr.String()):
 		c.errorf(config.ClassGeneral, "duplicate", "(%s) %s - duplicate unicast_peer", c.d.name, p.Addr)
 	default:
 		i.UnicastPeers = append(i.UnicastPeers, p)
@@ -184,7 +183,7 @@ func virtualAddress(c *cursor, i *config.Instance) {
 	case known && a.Prefix.Addr().Is6() != is6:
 		c.at = 0
 		c.errorf(config.ClassGeneral, "address-family", "(%s): address family must match VRRP instance [%s] - ignoring", c.d.name, a.Prefix.Addr())
-	case hasAddress(i.VirtualIPAddress, a):
+	case c.twiceAddress(&a):
 		c.at = 0
 		c.errorf(config.ClassGeneral, "duplicate", "(%s): VIP duplicates a VIP %s - ignoring", c.d.name, a.Prefix.Addr())
 	default:
@@ -196,7 +195,7 @@ func excludedAddress(c *cursor, i *config.Instance) {
 	a, ok := c.address()
 	switch {
 	case !ok:
-	case hasAddress(i.VirtualIPAddressExcluded, a):
+	case c.twiceAddress(&a):
 		c.at = 0
 		c.errorf(config.ClassGeneral, "duplicate", "(%s): eVIP duplicates an eVIP %s - ignoring", c.d.name, a.Prefix.Addr())
 	default:
@@ -204,14 +203,14 @@ func excludedAddress(c *cursor, i *config.Instance) {
 	}
 }
 
-func hasAddress(all []config.Address, a config.Address) bool {
-	return slices.ContainsFunc(all, func(b config.Address) bool { return a.Prefix == b.Prefix && a.Dev == b.Dev })
+func (c *cursor) twiceAddress(a *config.Address) bool {
+	return c.d.twice(c.keyword, a.Prefix.String(), a.Dev)
 }
 
 // trackInterface and trackScript read their lists; of the same name twice the
 // first counts.
 func trackInterface[T any](field func(*T) *[]config.Track) func(*cursor, *T) {
-	return track(field, 253, "(%s) unknown track_interace %s weight option %s - ignoring") // its own spelling
+	return track(field, 253, "(%s) unknown track_interace %s weight option %s - ignoring") //nolint:misspell // keepalived's own
 }
 
 func trackScript[T any](field func(*T) *[]config.Track) func(*cursor, *T) {
@@ -224,7 +223,7 @@ func track[T any](field func(*T) *[]config.Track, bound int64, unknown string) f
 		all := field(t)
 		switch {
 		case !ok:
-		case slices.ContainsFunc(*all, func(m config.Track) bool { return m.Name == l.Name }):
+		case c.d.twice(c.keyword, l.Name):
 			c.at = 0
 			c.errorf(config.ClassGeneral, "duplicate", "(%s) duplicate %s %s - ignoring", c.d.name, c.keyword, l.Name)
 		default:

@@ -116,6 +116,9 @@ func decimal(text string) bool {
 // count is a number that the configuration holds as an int.
 var count = num[int]
 
+// longTime is for ever, as far as anybody waits: longer delays are cut to it.
+const longTime = 100 * 365 * 24 * time.Hour
+
 // seconds is a time: a decimal number of seconds, to the microsecond.
 func seconds(lo, hi time.Duration) value[time.Duration] {
 	return func(word string) (time.Duration, *fault) {
@@ -134,7 +137,10 @@ func seconds(lo, hi time.Duration) value[time.Duration] {
 		for i, unit := 0, 100*time.Millisecond; i < len(fraction); i, unit = i+1, unit/10 {
 			d += time.Duration(fraction[i]-'0') * unit
 		}
-		if err != nil || d < lo || d > hi {
+		switch {
+		case hi == longTime && (err != nil || d > hi):
+			return longTime, nil
+		case err != nil || d < lo || d > hi:
 			return 0, badNumber("number '%s' outside range [%f, %f]", word, lo.Seconds(), hi.Seconds())
 		}
 		return d, nil

@@ -72,6 +72,6 @@ func (s *stage) TempDir() string {
 	if err != nil {
 		s.Fatalf("make a folder: %v", err)
 	}
-	s.Cleanup(func() { os.RemoveAll(dir) })
+	s.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }

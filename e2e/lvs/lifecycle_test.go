@@ -186,20 +186,7 @@ func TestStop(t *testing.T) {
 	}
 	began := time.Now()
 	master.Stop(patience)
-	if left := d.Processes(); len(left) > 0 {
-		t.Errorf("processes left: %q", left)
-	}
-	if left := master.PIDFiles(); len(left) > 0 {
-		t.Errorf("pid files left: %q", left)
-	}
-	if left := d.IPVS(); len(left) > 0 {
-		t.Errorf("services left: %v", left)
-	}
-	for _, v := range c.Plan.VIPs {
-		if d.Has(v.Prefix.Addr()) {
-			t.Errorf("address left: %s", v.Prefix)
-		}
-	}
+	leftNothing(t, c, master)
 	rig.Until(t, "the script to be told", patience, func() bool {
 		return strings.Contains(d.ReadFile("notified"), "STOP")
 	})

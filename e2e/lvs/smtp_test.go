@@ -23,23 +23,27 @@ func newMailbox(t *testing.T, h *rig.Host) *mailbox {
 	t.Helper()
 	box := &mailbox{}
 	listener := h.Listen("127.0.0.1:25")
-	t.Cleanup(func() { listener.Close() })
-	go func() {
+	var serving sync.WaitGroup
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	serving.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go box.serve(conn)
+			box.serve(conn)
 		}
-	}()
+	})
 	return box
 }
 
 // serve is the server's side of RFC 5321, section 3, as far as a client that
 // makes no mistake can see.
 func (box *mailbox) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	lines := bufio.NewScanner(conn)
 	fmt.Fprint(conn, "220 lvsd test\r\n")
 	for lines.Scan() {

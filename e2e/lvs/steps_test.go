@@ -170,7 +170,30 @@ func tableOf(t *testing.T, c *rig.Cluster, binary string, configuration map[stri
 	lines := strings.SplitAfter(d.Run("ipvsadm", "-Sn"), "\n")
 	slices.Sort(lines)
 	daemon.Stop(patience)
+	if !isKeepalived(binary) {
+		leftNothing(t, c, daemon)
+	}
 	return strings.Join(lines, "")
+}
+
+// leftNothing expects no process, pid file, service or address of a daemon
+// that has stopped.
+func leftNothing(t *testing.T, c *rig.Cluster, d *rig.Daemon) {
+	t.Helper()
+	if left := d.Host.Processes(); len(left) > 0 {
+		t.Errorf("%s left processes: %q", d, left)
+	}
+	if left := d.PIDFiles(); len(left) > 0 {
+		t.Errorf("%s left pid files: %q", d, left)
+	}
+	if left := d.Host.IPVS(); len(left) > 0 {
+		t.Errorf("%s left services: %v", d, left)
+	}
+	for _, v := range c.Plan.VIPs {
+		if d.Host.Has(v.Prefix.Addr()) {
+			t.Errorf("%s left the address %s", d, v.Prefix)
+		}
+	}
 }
 
 // requoted is a configuration as keepalived 2 needs it: it passes the shell's

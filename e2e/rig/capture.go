@@ -23,9 +23,10 @@ type Frame struct {
 
 // A Capture is a running packet capture on a device.
 type Capture struct {
-	file   *os.File
-	mu     sync.Mutex
-	frames []Frame
+	file      *os.File
+	receiving sync.WaitGroup
+	mu        sync.Mutex
+	frames    []Frame
 }
 
 // Capture starts to capture what passes a device of h, until the test ends.
@@ -36,8 +37,11 @@ func (h *Host) Capture(device string) *Capture {
 	if err := h.do(func() error { return c.open(device) }); err != nil {
 		h.lab.t.Fatalf("%s: capture on %s: %v", h.Name, device, err)
 	}
-	go c.receive()
-	h.lab.t.Cleanup(func() { c.file.Close() })
+	c.receiving.Go(c.receive)
+	h.lab.t.Cleanup(func() {
+		c.file.Close()
+		c.receiving.Wait()
+	})
 	return c
 }
 
@@ -57,7 +61,7 @@ func (c *Capture) open(device string) error {
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: link.Index}),
 	)
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return fmt.Errorf("prepare a packet socket: %w", err)
 	}
 	c.file = os.NewFile(uintptr(fd), "capture on "+device)

@@ -127,7 +127,7 @@ func (p *Plan) Service(vip netip.AddrPort) (names []string) {
 	return names
 }
 
-// Cluster builds what the configurations describe, and gives both directors
+// NewCluster builds what the configurations describe, and gives both directors
 // the files (names to contents); "keepalived.conf" is the configuration.
 // No daemon runs yet.
 func NewCluster(t T, files map[string]string) *Cluster {

@@ -25,11 +25,12 @@ func Binary() string { return os.Getenv(envDaemon) }
 type Daemon struct {
 	Host *Host
 
-	binary  string
-	folder  string // of its pid files
-	command *exec.Cmd
-	exited  chan struct{}
-	err     error // of the process, when exited is closed
+	binary   string
+	folder   string // of its pid files
+	command  *exec.Cmd
+	exited   chan struct{}
+	carrying sync.WaitGroup // its goroutines
+	err      error          // of the process, when exited is closed
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -56,6 +57,8 @@ func (h *Host) Start(binary string, args ...string) *Daemon {
 		"-r", filepath.Join(d.folder, "vrrp.pid"),
 		"-c", filepath.Join(d.folder, "checkers.pid"),
 	}, args...)...)
+	// An interrupted test takes its daemons with it.
+	d.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatalf("%s: %v", d, err)
@@ -66,16 +69,17 @@ func (h *Host) Start(binary string, args ...string) *Daemon {
 	if err != nil {
 		t.Fatalf("start %s: %v", d, err)
 	}
-	go func() {
+	d.carrying.Go(func() {
 		d.err = d.command.Wait()
 		close(d.exited)
-		d.changed.Broadcast()
-	}()
-	go d.read(reader)
+		d.wake()
+	})
+	d.carrying.Go(func() { d.read(reader) })
 	h.lab.daemons = append(h.lab.daemons, d)
 	t.Cleanup(func() {
 		d.Kill()
-		reader.Close()
+		reader.Close() // a script that it left may hold the other end
+		d.carrying.Wait()
 	})
 	return d
 }
@@ -120,9 +124,9 @@ func (d *Daemon) Mark() int {
 // it. It fails the test after limit, or when the daemon ends before.
 func (d *Daemon) Wait(mark int, text string, limit time.Duration) Line {
 	d.Host.lab.t.Helper()
-	timeout := time.AfterFunc(limit, d.changed.Broadcast)
-	defer timeout.Stop()
 	deadline := time.Now().Add(limit)
+	timeout := time.AfterFunc(limit, d.wake)
+	defer timeout.Stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
@@ -145,6 +149,14 @@ func (d *Daemon) Wait(mark int, text string, limit time.Duration) Line {
 		}
 		d.changed.Wait()
 	}
+}
+
+// wake makes Wait look again. It takes the lock, so that no Wait is between
+// its look and its sleep.
+func (d *Daemon) wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changed.Broadcast()
 }
 
 // Signal sends a signal to the daemon's first process, as an init system does.

@@ -91,7 +91,7 @@ func unpacked(ctx context.Context, out io.Writer, cache, pattern string, pick fu
 	if err != nil {
 		return "", fmt.Errorf("make the cache: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	fmt.Fprintf(out, "rig: downloading %s (unpacked into %s, not installed)\n", name, cache)
 	if err := aptGet(ctx, work, "download", name); err != nil {
 		return "", fmt.Errorf("download %s: %w", name, err)

@@ -107,7 +107,8 @@ func hexAddrPort(s string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(a)), binary.BigEndian.Uint16(p))
 }
 
-// Processes are the processes that run in h: pid and name.
+// Processes are the processes that run in h: pid and name. The test's own, a
+// thread of which may be inside, is not one of them.
 func (h *Host) Processes() []string {
 	h.lab.t.Helper()
 	var own unix.Stat_t
@@ -118,8 +119,11 @@ func (h *Host) Processes() []string {
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/net")
 	for _, link := range links {
 		var st unix.Stat_t
+		dir := filepath.Dir(filepath.Dir(link))
+		if filepath.Base(dir) == strconv.Itoa(os.Getpid()) {
+			continue
+		}
 		if unix.Stat(link, &st) == nil && st.Ino == own.Ino && st.Dev == own.Dev {
-			dir := filepath.Dir(filepath.Dir(link))
 			name, _ := os.ReadFile(dir + "/comm")
 			found = append(found, filepath.Base(dir)+" "+strings.TrimSpace(string(name)))
 		}

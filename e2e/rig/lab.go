@@ -46,19 +46,34 @@ func New(t T) *Lab {
 	if err != nil {
 		t.Fatalf("open this process's network namespace: %v", err)
 	}
-	t.Cleanup(func() { unix.Close(home) })
+	t.Cleanup(func() { _ = unix.Close(home) })
 	if err := os.MkdirAll(namespaceFiles, 0o755); err != nil {
 		t.Fatalf("make a lab: %v", err)
 	}
-	marker, err := os.MkdirTemp(namespaceFiles, "lvsd-") // finds a name that nobody has
+	marker, err := os.MkdirTemp(namespaceFiles, fmt.Sprintf("lvsd-%d-", os.Getpid())) // a name that nobody has
 	if err != nil {
 		t.Fatalf("make a lab: %v", err)
 	}
-	t.Cleanup(func() { os.RemoveAll(marker) })
+	t.Cleanup(func() { _ = os.RemoveAll(marker) })
 	l := &Lab{t: t, prefix: filepath.Base(marker) + "-", home: home}
 	t.Cleanup(l.printLogs)
 	l.wire = l.Host("wire")
 	return l
+}
+
+// sweep removes the labs of processes that ended without doing so themselves,
+// as a test that is interrupted does.
+func sweep() {
+	labs, _ := filepath.Glob(filepath.Join(namespaceFiles, "lvsd-*"))
+	for _, path := range labs {
+		name := filepath.Base(path) // lvsd-PID-NUMBER or lvsd-PID-NUMBER-HOST
+		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "lvsd-"), "-")
+		if _, err := os.Stat("/proc/" + pid); err == nil {
+			continue
+		}
+		_ = exec.Command("ip", "netns", "del", name).Run() // a lab's own name is no namespace
+		_ = os.RemoveAll(path)
+	}
 }
 
 // printLogs prints every daemon's log when the test has failed.
@@ -111,7 +126,7 @@ func (l *Lab) Host(name string) *Host {
 	if err := os.WriteFile(filepath.Join(etc, "hosts"), []byte(hosts), 0o644); err != nil {
 		l.t.Fatalf("make host %s: %v", name, err)
 	}
-	l.t.Cleanup(func() { os.RemoveAll(etc) })
+	l.t.Cleanup(func() { _ = os.RemoveAll(etc) })
 	if output, err := exec.Command("ip", "netns", "add", h.namespace).CombinedOutput(); err != nil {
 		l.t.Fatalf("make host %s: %v: %s(it takes root)", name, err, output)
 	}
@@ -121,7 +136,7 @@ func (l *Lab) Host(name string) *Host {
 		l.t.Fatalf("open the namespace of host %s: %v", name, err)
 	}
 	h.descriptor = descriptor
-	l.t.Cleanup(func() { unix.Close(descriptor) })
+	l.t.Cleanup(func() { _ = unix.Close(descriptor) })
 	h.batch("link set lo up")
 	return h
 }

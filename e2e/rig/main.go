@@ -77,7 +77,7 @@ func prepareAndRun(p Program, needsIPVS bool) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("make a folder for lvsd: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	daemon, err := daemonUnderTest(ctx, dir)
 	if err != nil {
 		return 0, err
@@ -90,6 +90,7 @@ func prepareAndRun(p Program, needsIPVS bool) (int, error) {
 		if err := install(ctx, os.Stdout, needs); err != nil {
 			return 0, err
 		}
+		sweep()
 		if err := os.Setenv(envDaemon, daemon); err != nil {
 			return 0, err
 		}

@@ -67,7 +67,7 @@ func (vm VM) Run(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("make a folder for the results: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	args, err := vm.prepare(ctx, img, dir)
 	if err != nil {
 		return 0, err

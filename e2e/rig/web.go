@@ -32,9 +32,10 @@ func (h *Host) Listen(address string) net.Listener {
 
 // A Web is a web server that answers every request with its host's name.
 type Web struct {
-	Host   *Host
-	ports  []uint16
-	server *http.Server
+	Host    *Host
+	ports   []uint16
+	server  *http.Server
+	serving sync.WaitGroup
 }
 
 // Serve starts a web server on some ports of all addresses of h.
@@ -53,12 +54,16 @@ func (w *Web) Start() {
 		_, _ = io.WriteString(rw, w.Host.Name)
 	})}
 	for _, port := range w.ports {
-		go w.server.Serve(w.Host.Listen(fmt.Sprintf(":%d", port)))
+		listener := w.Host.Listen(fmt.Sprintf(":%d", port))
+		w.serving.Go(func() { _ = w.server.Serve(listener) }) // it always ends with an error
 	}
 }
 
 // Stop ends the server at once: connections are refused from then on.
-func (w *Web) Stop() { _ = w.server.Close() }
+func (w *Web) Stop() {
+	_ = w.server.Close()
+	w.serving.Wait()
+}
 
 // A Tally is what came of some requests: answers by host name, and errors.
 type Tally struct {

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (i instance) String() string {
 	if i.state != "" {
 		line("state %s", i.state)
 	}
-	line("interface %s", or(i.device, "eth0"))
+	line("interface %s", cmp.Or(i.device, "eth0"))
 	line("virtual_router_id %d", i.id())
 	if i.version != 0 {
 		line("version %d", i.version)
@@ -66,14 +67,9 @@ func (i instance) String() string {
 	return b.String()
 }
 
-func (i instance) named() string { return or(i.name, "VI_1") }
+func (i instance) named() string { return cmp.Or(i.name, "VI_1") }
 
-func (i instance) id() int {
-	if i.vrid == 0 {
-		return 51
-	}
-	return i.vrid
-}
+func (i instance) id() int { return cmp.Or(i.vrid, 51) }
 
 func (i instance) addresses() []string {
 	if len(i.vips) == 0 {
@@ -106,10 +102,3 @@ func (i instance) skew() time.Duration {
 
 // down is Active_Down_Interval, RFC 9568 section 6.1.
 func (i instance) down() time.Duration { return 3*i.interval() + i.skew() }
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}

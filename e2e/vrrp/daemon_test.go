@@ -92,7 +92,7 @@ func TestStalePIDFile(t *testing.T) {
 	if err := os.WriteFile(pidFile, []byte(nobody+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r.Daemon = r.Host.Start(rig.Binary(), "-P", "-p", pidFile)
+	r.Daemon = r.Start(rig.Binary(), "-P", "-p", pidFile)
 	r.becomes(0, "VI_1", "MASTER", i.down()+patience)
 	if got := readPID(t, pidFile); got == nobody {
 		t.Errorf("the pid file still says %s", got)

@@ -19,7 +19,6 @@ type datagram struct {
 	pseudo              bool   // version 3: the checksum covers the pseudo header
 	vrrp                []byte // without its checksum
 	checksum            func(uint16) uint16
-	length              func(int) int // the IP header's total length
 }
 
 // forgeries are adverts for router 51 in version 2 with the password s3cret,
@@ -69,7 +68,6 @@ func validAdvert(version int, priority uint8) datagram {
 		pseudo:   version == 3,
 		vrrp:     []byte{byte(version)<<4 | 1, 51, priority, 1, 0, 100, 0, 0},
 		checksum: func(sum uint16) uint16 { return sum },
-		length:   func(n int) int { return n },
 	}
 	d.vrrp = append(d.vrrp, vip.AsSlice()...)
 	if version == 2 {
@@ -91,7 +89,7 @@ func (d datagram) frame() []byte {
 	}
 	ip := []byte{0x45, 0xc0, 0, 0, 0, 1, 0, 0, d.ttl, 112, 0, 0}
 	ip = slices.Concat(ip, d.source.AsSlice(), d.destination.AsSlice())
-	binary.BigEndian.PutUint16(ip[2:], uint16(d.length(len(ip)+len(v))))
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)+len(v)))
 	binary.BigEndian.PutUint16(ip[10:], internetChecksum(ip))
 	ethernet := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0x66, 0x08, 0x00}
 	return slices.Concat(ethernet, ip, v)

@@ -66,7 +66,7 @@ func (r *router) plug(device string, to *rig.Switch, mac, address string) {
 func (r *router) run(binary string, configuration ...any) {
 	r.t.Helper()
 	r.configure(configuration...)
-	r.Daemon = r.Host.Start(binary, "-P")
+	r.Daemon = r.Start(binary, "-P")
 }
 
 // configure writes keepalived.conf.
@@ -152,8 +152,9 @@ func (r *router) states(mark int) []string {
 func within(t *testing.T, what string, got, least, most time.Duration) {
 	t.Helper()
 	const slack = 60 * time.Millisecond
+	t.Logf("%s: %s, in theory %s", what, got.Round(time.Millisecond), least)
 	if got < least-slack || got > most {
-		t.Errorf("%s: %s, want %s to %s", what, got.Round(time.Millisecond), least, most)
+		t.Errorf("that is not within %s to %s", least, most)
 	}
 }
 

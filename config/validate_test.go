@@ -1,0 +1,168 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// world is an environment with one interface, one user and one program.
+type world struct{}
+
+func (world) HasInterface(name string) bool { return name == "eth0" }
+func (world) HasUser(u User) bool           { return u.Name == "root" }
+func (world) Executable(path string) error {
+	if path != "/usr/bin/true" {
+		return errors.New("no such file")
+	}
+	return nil
+}
+
+// router is an instance that nobody complains about.
+func router(name string, vrid uint8) Instance {
+	i := DefaultInstance
+	i.Name, i.Interface, i.VirtualRouterID = name, "eth0", vrid
+	i.VirtualIPAddress = []Address{{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, vrid}), 24)}}
+	return i
+}
+
+func service(servers ...RealServer) VirtualServer {
+	v := DefaultVirtualServer
+	v.Addr = netip.MustParseAddrPort("10.0.0.1:80")
+	v.Protocol, v.LBAlgo, v.LBKind = Some(TCP), Some("rr"), Some(DR)
+	v.RealServers = servers
+	return v
+}
+
+func server(addr string) RealServer { return RealServer{Addr: netip.MustParseAddrPort(addr)} }
+
+// codes are what Validate complains about.
+func codes(problems []Problem) (all []string) {
+	for _, p := range problems {
+		all = append(all, p.Code)
+	}
+	return all
+}
+
+func TestValidateFixes(t *testing.T) {
+	three := router("V3", 3)
+	three.Version, three.AdvertInt = Some[uint8](3), 1234*time.Millisecond
+	master := router("V4", 4)
+	master.State, master.NoPreempt, master.PreemptDelay = Some(Master), true, time.Second
+	alone := router("V5", 5)
+	alone.UnicastSrcIP, alone.UnicastTTL = MustAddr("10.0.0.9"), Some[uint8](1)
+	c := &Config{
+		Instances: []Instance{three, master, alone},
+		Services:  []VirtualServer{service(server("10.0.0.2:81"), server("10.0.0.2:81"), server("10.0.0.3:80")), service(server("10.0.0.4:80")), service()},
+	}
+	got := codes(c.Validate(world{}))
+	want := []string{"advert-int", "nopreempt", "preempt-delay", "unicast-without-peers", "no-real-server", "duplicate", "port-mismatch", "duplicate-service"}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("codes %v, want %v", got, want)
+	}
+	if d := c.Instances[0].AdvertInt; d != 1230*time.Millisecond {
+		t.Errorf("advert_int %v", d)
+	}
+	if i := c.Instances[1]; i.NoPreempt || i.PreemptDelay != 0 {
+		t.Errorf("state MASTER with nopreempt %v and preempt_delay %v", i.NoPreempt, i.PreemptDelay)
+	}
+	if i := c.Instances[2]; i.Unicast() || i.UnicastSrcIP.IsValid() || i.McastSrcIP != MustAddr("10.0.0.9") || i.UnicastTTL.Set {
+		t.Errorf("a unicast source without peers: %+v", i)
+	}
+	if n := len(c.Services); n != 2 {
+		t.Errorf("%d services, want 2", n)
+	}
+	if a := c.Services[0].RealServers[0].Addr; a != netip.MustParseAddrPort("10.0.0.2:80") {
+		t.Errorf("the port of DR is that of the service: %v", a)
+	}
+	if again := codes(c.Validate(world{})); !slices.Equal(again, []string{"duplicate-service"}) {
+		t.Errorf("a fixed configuration still has %v", again)
+	}
+}
+
+func TestValidateFatal(t *testing.T) {
+	nameless, numberless, elsewhere := router("V1", 1), router("V2", 0), router("V4", 4)
+	nameless.Interface, elsewhere.Interface = "", "eth9"
+	for name, tc := range map[string]struct {
+		instances []Instance
+		left      int
+		env       Environment
+	}{
+		"no interface":      {[]Instance{nameless}, 0, nil},
+		"no number":         {[]Instance{numberless}, 0, nil},
+		"the same number":   {[]Instance{router("a", 7), router("b", 7)}, 1, nil},
+		"unknown interface": {[]Instance{elsewhere}, 1, world{}},
+	} {
+		c := &Config{Instances: tc.instances}
+		problems := c.Validate(tc.env)
+		if !Fatal(problems) || len(c.Instances) != tc.left {
+			t.Errorf("%s: %v, %d instances", name, problems, len(c.Instances))
+		}
+	}
+	for name, c := range map[string]*Config{
+		"offline":            {Instances: []Instance{elsewhere}},
+		"dynamic_interfaces": {Instances: []Instance{elsewhere}, Global: Global{DynamicInterfaces: true}},
+	} {
+		var env Environment
+		if name != "offline" {
+			env = world{}
+		}
+		if problems := c.Validate(env); len(problems) > 0 {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
+
+func TestValidateScripts(t *testing.T) {
+	command := func(line string) Command { return NewCommand(line, User{}, Origin{}) }
+	script := func(name, line string) TrackScript {
+		s := DefaultTrackScript
+		s.Name, s.Script = name, command(line)
+		return s
+	}
+	i := router("V1", 1)
+	i.TrackScript = []Track{{Name: "good"}, {Name: "gone"}, {Name: "shell"}, {Name: "unknown"}}
+	i.Notify = command("/nowhere")
+	i.NotifyMaster = NewCommand("true", User{Name: "nobody"}, Origin{})
+	c := &Config{Instances: []Instance{i}, Scripts: []TrackScript{script("good", "true"), script("gone", "/nowhere"), script("shell", "/nowhere | cat")}}
+	problems := c.Validate(world{})
+	want := []string{"script-not-found", "script-not-found", "unknown-user", "unknown-script", "script-security"}
+	if got := codes(problems); !slices.Equal(got, want) {
+		t.Errorf("codes %v, want %v", got, want)
+	}
+	if got := len(c.Instances[0].TrackScript); got != 2 {
+		t.Errorf("%d scripts are tracked, want good and shell", got)
+	}
+	if c.Instances[0].Notify.IsZero() || !c.Instances[0].NotifyMaster.IsZero() {
+		t.Error("a script that may appear stays, one of nobody's goes")
+	}
+	if status := TestStatus(problems); status != ExitTestSecurity {
+		t.Errorf("status %d", status)
+	}
+}
+
+func TestTestStatus(t *testing.T) {
+	for _, tc := range []struct {
+		classes []Class
+		want    int
+	}{
+		{nil, ExitOK},
+		{[]Class{ClassNone}, ExitOK},
+		{[]Class{ClassFatal}, ExitPermission},
+		{[]Class{ClassBadInterface, ClassGeneral}, ExitTestFailed},
+		{[]Class{ClassSecurity, ClassGeneral}, ExitTestSecurity},
+		{[]Class{ClassMissingParameter, ClassSecurity}, ExitConfig},
+	} {
+		var problems []Problem
+		for _, c := range tc.classes {
+			problems = append(problems, Problem{Class: c})
+		}
+		if got := TestStatus(problems); got != tc.want {
+			t.Errorf("TestStatus(%v) = %d, want %d", tc.classes, got, tc.want)
+		}
+	}
+}
