@@ -60,7 +60,7 @@ func (c *Config) scriptUsers() {
 	for i := range c.Services {
 		for k := range c.Services[i].RealServers {
 			r := &c.Services[i].RealServers[k]
-			inherit(&r.NotifyUp, &r.NotifyDown)
+			inherit(r.NotifyUp, r.NotifyDown)
 		}
 	}
 }

@@ -107,16 +107,17 @@ func TestUnclosedQuote(t *testing.T) {
 func TestScriptUser(t *testing.T) {
 	script, own := User{Name: "script"}, User{Name: "own", Group: "g"}
 	line := func(u User) Command { return NewCommand("x", u, Origin{}) }
+	down := line(User{})
 	c := Config{
 		Global:    Global{ScriptUser: script},
 		Scripts:   []TrackScript{{Script: line(User{})}, {Script: line(own)}},
 		Groups:    []SyncGroup{{NotifyStop: line(User{})}},
 		Instances: []Instance{{NotifyMaster: line(User{}), NotifyDeleted: Some(line(User{}))}},
-		Services:  []VirtualServer{{RealServers: []RealServer{{NotifyDown: line(User{})}}}},
+		Services:  []VirtualServer{{RealServers: []RealServer{{NotifyDown: &down}}}},
 	}
 	c.Resolve()
 	i, r := c.Instances[0], c.Services[0].RealServers[0]
-	for k, got := range []Command{c.Scripts[0].Script, c.Groups[0].NotifyStop, i.NotifyMaster, i.NotifyDeleted.Value, r.NotifyDown} {
+	for k, got := range []Command{c.Scripts[0].Script, c.Groups[0].NotifyStop, i.NotifyMaster, i.NotifyDeleted.Value, *r.NotifyDown} {
 		if got.User != script {
 			t.Errorf("%d: runs as %+v", k, got.User)
 		}

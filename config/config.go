@@ -104,4 +104,4 @@ type Command struct {
 }
 
 // IsZero reports whether no command was configured.
-func (c Command) IsZero() bool { return c.Line == "" }
+func (c *Command) IsZero() bool { return c == nil || c.Line == "" }

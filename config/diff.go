@@ -88,6 +88,8 @@ func same(a, b reflect.Value) bool {
 			}
 		}
 		return true
+	case a.Kind() == reflect.Pointer:
+		return a.IsNil() == b.IsNil() && (a.IsNil() || same(a.Elem(), b.Elem()))
 	case a.Kind() == reflect.Slice:
 		if a.Len() != b.Len() {
 			return false

@@ -97,8 +97,8 @@ type RealServer struct {
 	Alpha            Opt[bool]
 	UThreshold       uint32 // upper connection limit; 0: none
 	LThreshold       uint32
-	NotifyUp         Command
-	NotifyDown       Command
+	NotifyUp         *Command // nil: none, as for most of thousands of servers
+	NotifyDown       *Command
 	Timing           Timing
 	Checks           []Check
 }
@@ -220,8 +220,8 @@ type Server struct {
 	InhibitOnFailure bool
 	UThreshold       uint32
 	LThreshold       uint32
-	NotifyUp         Command
-	NotifyDown       Command
+	NotifyUp         *Command // nil: none, as for most of thousands of servers
+	NotifyDown       *Command
 	Checks           []Check
 }
 

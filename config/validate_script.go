@@ -56,8 +56,8 @@ func (v *validator) scripts() {
 	for k := range v.c.Services {
 		for j := range v.c.Services[k].RealServers {
 			r := &v.c.Services[k].RealServers[j]
-			v.notify(&r.NotifyUp, &v.checker)
-			v.notify(&r.NotifyDown, &v.checker)
+			v.notify(r.NotifyUp, &v.checker)
+			v.notify(r.NotifyDown, &v.checker)
 		}
 	}
 }

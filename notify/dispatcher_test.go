@@ -141,7 +141,8 @@ func TestEvents(t *testing.T) {
 	deleted.NotifyDeleted = config.Some(command("deleted"))
 	bare.NotifyDeleted = config.Some(config.Command{})
 	g := &config.SyncGroup{Name: "G", Notify: command("any"), NotifyMaster: command("master"), NotifyStop: command("stop")}
-	s := &config.Server{Addr: config.ServiceKey{}.Addr, NotifyUp: command("up 1"), NotifyDown: command("down")}
+	up, down := command("up 1"), command("down")
+	s := &config.Server{Addr: config.ServiceKey{}.Addr, NotifyUp: &up, NotifyDown: &down}
 	for _, tc := range []struct {
 		e    Event
 		want string

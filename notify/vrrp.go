@@ -62,7 +62,7 @@ func stateEvent(o Object, state config.State, priority int, own, generic config.
 // LowerPriorityEvent is an advert of a lower priority that a MASTER received:
 // notify_master_rx_lower_pri, without arguments.
 func LowerPriorityEvent(i *config.Instance) Event {
-	return single(Event{Object: Object{"INSTANCE", i.Name}, What: "MASTER_RX_LOWER_PRI", Repeats: true}, i.NotifyMasterRxLowerPri)
+	return single(Event{Object: Object{"INSTANCE", i.Name}, What: "MASTER_RX_LOWER_PRI", Repeats: true}, &i.NotifyMasterRxLowerPri)
 }
 
 // ServerEvent is a real server of a service that came up or went down:
@@ -75,9 +75,9 @@ func ServerEvent(service config.ServiceKey, s *config.Server, up bool) Event {
 	return single(Event{Object: o, What: "DOWN"}, s.NotifyDown)
 }
 
-func single(e Event, c config.Command) Event {
+func single(e Event, c *config.Command) Event {
 	if !c.IsZero() {
-		e.Calls = []Call{{Command: c}}
+		e.Calls = []Call{{Command: *c}}
 	}
 	return e
 }

@@ -69,10 +69,10 @@ func (d dumper) server(r *config.Server) {
 		d.line("     Inhibit on failure is ON")
 	}
 	if !r.NotifyUp.IsZero() {
-		d.line("     RS up notify script = %s", commandText(&r.NotifyUp))
+		d.line("     RS up notify script = %s", commandText(r.NotifyUp))
 	}
 	if !r.NotifyDown.IsZero() {
-		d.line("     RS down notify script = %s", commandText(&r.NotifyDown))
+		d.line("     RS down notify script = %s", commandText(r.NotifyDown))
 	}
 	for i := range r.Checks {
 		d.check(&r.Checks[i])

@@ -67,8 +67,8 @@ func realServerBlock() *block[config.RealServer] {
 		"lthreshold":         set(num[uint32](0, 1<<32-1), func(r *rs) *uint32 { return &r.LThreshold }).or("Invalid real_server lthreshold '%V' - ignoring"),
 		"inhibit_on_failure": optBool(func(r *rs) *config.Opt[bool] { return &r.InhibitOnFailure }).or("Invalid inhibit_on_failure parameter %V"),
 		"alpha":              optBool(func(r *rs) *config.Opt[bool] { return &r.Alpha }).or("Invalid alpha parameter %V"),
-		"notify_up":          script(func(r *rs) *config.Command { return &r.NotifyUp }),
-		"notify_down":        script(func(r *rs) *config.Command { return &r.NotifyDown }),
+		"notify_up":          script(func(r *rs) *config.Command { return made(&r.NotifyUp) }),
+		"notify_down":        script(func(r *rs) *config.Command { return made(&r.NotifyDown) }),
 		"TCP_CHECK":          checkRow(config.TCPCheck, checkBlock(config.TCPCheck)),
 	}}
 	timing(b.rows, 1, func(r *rs) *config.Timing { return &r.Timing })

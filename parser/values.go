@@ -201,6 +201,14 @@ func script[T any](field func(*T) *config.Command) row[T] {
 	}}
 }
 
+// made is the command behind a pointer, which there is from now on.
+func made(c **config.Command) *config.Command {
+	if *c == nil {
+		*c = new(config.Command)
+	}
+	return *c
+}
+
 // command reads CMD [USER [GROUP]].
 func (c *cursor) command() (config.Command, bool) {
 	origin := c.origin()

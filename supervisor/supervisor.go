@@ -266,7 +266,7 @@ func (s *Supervisor) Reload() error {
 	if s.opts.Reloaded != nil {
 		s.opts.Reloaded()
 	}
-	s.log.Info("Reload finished")
+	s.log.Info("Reload complete")
 	return nil
 }
 

@@ -165,7 +165,7 @@ func (b *bench) reload() string {
 	var line string
 	b.wait("the end of the reload", func() bool {
 		for _, e := range b.logs.All()[before:] {
-			if e.Message == "Reload finished" || strings.Contains(e.Message, "runs on as before") {
+			if e.Message == "Reload complete" || strings.Contains(e.Message, "runs on as before") {
 				line = e.Message
 				return true
 			}
@@ -224,7 +224,7 @@ func TestLife(t *testing.T) {
 	}
 	told := b.notified()
 
-	if line := b.reload(); line != "Reload finished" {
+	if line := b.reload(); line != "Reload complete" {
 		t.Errorf("unchanged: %s", line)
 	}
 	if ops := b.table.take(); len(ops) > 0 {

@@ -14,7 +14,7 @@ import (
 
 // What lvsd logs about a reload.
 const (
-	reloaded = "Reload " // "complete", as keepalived says, or "finished"
+	reloaded = "Reload complete"
 	refused  = "everything runs on as before"
 )
 
