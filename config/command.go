@@ -38,6 +38,15 @@ func UnclosedQuote(line string) (quote byte, offset int, ok bool) {
 	return s.quote, s.quoteAt, s.quote != 0
 }
 
+// DefaultScriptUser makes scripts without a user run as keepalived_script where
+// the machine has that account, as keepalived does.
+func (g *Global) DefaultScriptUser(env Environment) {
+	account := User{Name: "keepalived_script"}
+	if g.ScriptUser == (User{}) && env != nil && env.HasUser(account) {
+		g.ScriptUser = account
+	}
+}
+
 // scriptUsers gives script_user to every script without a USER of its own.
 func (c *Config) scriptUsers() {
 	inherit := func(commands ...*Command) {

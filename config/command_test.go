@@ -144,3 +144,28 @@ func FuzzNewCommand(f *testing.F) {
 		}
 	})
 }
+
+// Without script_user scripts run as keepalived_script, where there is one.
+func TestDefaultScriptUser(t *testing.T) {
+	for name, tc := range map[string]struct {
+		given, want User
+		account     bool
+	}{
+		"there":     {User{}, User{Name: "keepalived_script"}, true},
+		"not there": {User{}, User{}, false},
+		"given":     {User{Name: "root"}, User{Name: "root"}, true},
+	} {
+		g := Global{ScriptUser: tc.given}
+		g.DefaultScriptUser(accounts(tc.account))
+		if g.ScriptUser != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, g.ScriptUser, tc.want)
+		}
+	}
+}
+
+// accounts is a machine that has every account, or none.
+type accounts bool
+
+func (accounts) HasInterface(string) bool { return true }
+func (a accounts) HasUser(User) bool      { return bool(a) }
+func (accounts) Executable(string) error  { return nil }

@@ -39,6 +39,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	}
 	d.run()
 	d.problems = append(d.problems, d.cfg.Validate(o.Environment)...)
+	d.cfg.Global.DefaultScriptUser(o.Environment)
 	d.cfg.Resolve()
 	d.src.quote(d.problems)
 	return d.cfg, d.problems, nil

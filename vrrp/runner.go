@@ -170,6 +170,7 @@ func (r *Runner) do(f func()) error {
 // Link tells the state of a link, as it is now.
 func (r *Runner) Link(l LinkChanged) error {
 	return r.do(func() {
+		was, known := r.links[l.Link]
 		r.links[l.Link] = l
 		if !l.Exists {
 			delete(r.links, l.Link)
@@ -178,11 +179,21 @@ func (r *Runner) Link(l LinkChanged) error {
 		if len(concerned) == 0 {
 			return
 		}
+		if known && was.Up != l.Up {
+			r.log.Info("Netlink reports " + l.Link + " " + upOrDown(l.Up))
+		}
 		r.syncSockets()
 		for _, g := range concerned {
 			r.step(g, r.linkFor(g, l.Link))
 		}
 	})
+}
+
+func upOrDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
 }
 
 // concerned are the groups to which a link or script means something.
