@@ -94,7 +94,6 @@ type player struct {
 	links   map[string]vrrp.LinkChanged
 	scripts map[string]bool
 	out     bytes.Buffer
-	quiet   bool
 }
 
 // epoch is second 0 of scripts and simulations.

@@ -96,13 +96,13 @@ func (a *Advert) AppendTo(b []byte, p Pseudo) ([]byte, error) {
 // interval is bytes 4 and 5: v2 has the type of authentication and seconds
 // there, v3 four reserved bits and centiseconds.
 func (a *Advert) interval() (two [2]byte, err error) {
-	switch {
-	case a.Version == 2:
+	switch a.Version {
+	case 2:
 		if a.Interval < time.Second || a.Interval > 255*time.Second || a.Interval%time.Second != 0 {
 			return two, fmt.Errorf("interval %s in a version 2 advert", a.Interval)
 		}
 		return [2]byte{a.AuthType, uint8(a.Interval / time.Second)}, nil
-	case a.Version == 3:
+	case 3:
 		if a.Interval < centi || a.Interval > 4095*centi || a.Interval%centi != 0 {
 			return two, fmt.Errorf("interval %s in a version 3 advert", a.Interval)
 		}

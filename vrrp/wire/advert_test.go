@@ -75,7 +75,7 @@ func TestTruncated(t *testing.T) {
 	for _, tt := range captured4 {
 		b, p := unhex(t, tt.hex)[20:], Pseudo{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("224.0.0.18")}
 		for n := range len(b) {
-			if _, err := Parse(b[:n:n], p); err != ErrLength {
+			if _, err := Parse(b[:n:n], p); !errors.Is(err, ErrLength) {
 				t.Errorf("%s, %d of %d bytes: %v", tt.name, n, len(b), err)
 			}
 		}
@@ -95,7 +95,7 @@ func TestPadding(t *testing.T) {
 		if ipv4HeaderLen+len(padded) > minEthernetPayload {
 			want = ErrLength
 		}
-		if _, err := Parse(padded, pseudo4); err != want {
+		if _, err := Parse(padded, pseudo4); !errors.Is(err, want) {
 			t.Errorf("%d bytes of padding: %v, want %v", n, err, want)
 		}
 	}
@@ -103,7 +103,7 @@ func TestPadding(t *testing.T) {
 	if b, err = short.AppendTo(nil, pseudo6); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Parse(append(b, 0), pseudo6); err != ErrLength {
+	if _, err := Parse(append(b, 0), pseudo6); !errors.Is(err, ErrLength) {
 		t.Errorf("surplus over IPv6: %v", err)
 	}
 }
