@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -67,13 +68,13 @@ func evenly(t *testing.T, c *rig.Cluster) {
 // time, and starts it again.
 func dieAndReturn(t *testing.T, c *rig.Cluster, vip netip.AddrPort, dead netip.Addr) {
 	t.Helper()
-	served := func(d *rig.Host) bool {
+	serves := func(d *rig.Host, vip netip.AddrPort) bool {
 		return slices.ContainsFunc(d.IPVS()[vip], func(d rig.Destination) bool { return d.Address.Addr() == dead })
 	}
 	began := time.Now()
 	c.Real[dead].Stop()
 	for _, d := range c.Directors {
-		rig.Until(t, d.Name+" to remove "+dead.String(), removal, func() bool { return !served(d) })
+		rig.Until(t, d.Name+" to remove "+dead.String(), removal, func() bool { return !serves(d, vip) })
 		t.Logf("%s stopped to answer: %s removed it after %s", dead, d.Name, time.Since(began).Round(time.Millisecond))
 	}
 	rest := slices.DeleteFunc(c.Plan.Service(vip), func(name string) bool { return name == dead.String() })
@@ -83,10 +84,14 @@ func dieAndReturn(t *testing.T, c *rig.Cluster, vip netip.AddrPort, dead netip.A
 	began = time.Now()
 	c.Real[dead].Start()
 	for _, d := range c.Directors {
-		rig.Until(t, d.Name+" to bring "+dead.String()+" back", recovery, func() bool { return served(d) })
+		for _, s := range c.Plan.Services {
+			if !slices.Contains(s.Real, dead) {
+				continue
+			}
+			rig.Until(t, fmt.Sprintf("%s to bring %s back to %s", d.Name, dead, s.VIP), recovery, func() bool { return serves(d, s.VIP) })
+		}
 		t.Logf("%s answers again: %s brought it back after %s", dead, d.Name, time.Since(began).Round(time.Millisecond))
 	}
-	time.Sleep(delayLoop) // for its other ports
 	evenly(t, c)
 }
 

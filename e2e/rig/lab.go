@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,6 +110,7 @@ type Host struct {
 	lab        *Lab
 	namespace  string
 	descriptor int
+	dialled    atomic.Uint32 // connections so far
 }
 
 // Host makes a host that is connected to nothing.

@@ -125,10 +125,17 @@ func (h *Host) Get(server netip.AddrPort) (string, error) {
 	return string(name), err
 }
 
-// dial connects from inside h.
+// Client ports: below those that the kernel gives out.
+const firstPort, lastPort = 1024, 32767
+
+// dial connects from inside h, from the next port. A port that the kernel
+// chose might be one of a minute ago, whose connection IPVS still knows and
+// sends to the same real server again, which upsets an even balance.
 func (h *Host) dial(ctx context.Context, _, address string) (conn net.Conn, err error) {
+	port := firstPort + int(h.dialled.Add(1)%(lastPort-firstPort))
 	err = h.do(func() (err error) {
-		conn, err = new(net.Dialer).DialContext(ctx, "tcp4", address)
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{Port: port}}
+		conn, err = dialer.DialContext(ctx, "tcp4", address)
 		return err
 	})
 	return conn, err

@@ -139,7 +139,7 @@ func TestRejected(t *testing.T) {
 		}
 		tt.change(b)
 		resum(b, &a, pseudo4)
-		if _, err := Parse(b, pseudo4); err != tt.want {
+		if _, err := Parse(b, pseudo4); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
