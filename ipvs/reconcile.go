@@ -35,6 +35,9 @@ type Options struct {
 	// KeepOnStop leaves the services in the kernel at the end:
 	// --dont-release-ipvs.
 	KeepOnStop bool
+	// Abandoned are services that a predecessor left behind: those that are
+	// not in the configuration are removed at the first Apply.
+	Abandoned map[config.ServiceKey]bool
 	// Flush removes every service that is not in the configuration at the
 	// first Apply: lvs_flush.
 	Flush bool
@@ -272,7 +275,7 @@ func (m *Manager) settle() error {
 func (m *Manager) program() error {
 	dirty := m.dirty
 	m.dirty = nil
-	if len(dirty) == 0 {
+	if len(dirty) == 0 && (m.listed || len(m.opts.Abandoned) == 0) {
 		return nil
 	}
 	for _, e := range dirty {
@@ -316,9 +319,10 @@ func (m *Manager) list() error {
 		switch {
 		case e != nil:
 			e.have = have
-		case m.opts.Flush:
+		case m.opts.Flush || m.opts.Abandoned[key]:
+			m.opts.Log.Info(fmt.Sprintf("Removing virtual service %s, which is not configured", key))
 			if err := m.do(&entry{key: key, have: have}); err != nil {
-				m.opts.Log.Error("lvs_flush", zap.Error(err))
+				m.opts.Log.Error("remove a virtual service that is not configured", zap.Error(err))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -40,6 +41,10 @@ type Options struct {
 	// IPVS is the table of virtual services, nil for the kernel's. It is
 	// opened when the first service needs it.
 	IPVS ipvs.Kernel
+
+	// Ledger is the file that notes what is in the kernel, for the start after
+	// a crash; empty: none.
+	Ledger string
 }
 
 // Supervisor is one lvsd.
@@ -50,7 +55,10 @@ type Supervisor struct {
 	config   *config.Config   // what runs
 	problems []config.Problem // of config, tolerated
 
-	stopping atomic.Bool // from here on everything is taken back
+	stopping atomic.Bool // nothing is taken back from here on
+
+	ledger    *ledger
+	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
 
 	host     *kernel.Host
 	dispatch *notify.Dispatcher
@@ -95,18 +103,18 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		return &ExitError{config.ExitFatal, err}
 	}
 	defer s.host.Close()
+	var left []entry
+	s.ledger, left = openLedger(s.log, s.opts.Ledger)
+	s.abandoned = servicesOf(left)
 	s.build(next)
 	parts, links := s.start(ctx)
-	defer func() {
-		s.log.Info("Stopping")
-		s.stopping.Store(true)
-		parts.stop()
-	}()
+	defer s.stop(parts)
 	select {
 	case <-links:
 	case err := <-parts.failed:
 		return &ExitError{config.ExitFatal, err}
 	}
+	s.sweep(ctx, left, next)
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
@@ -152,7 +160,7 @@ func (s *Supervisor) build(next *config.Config) {
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.scripts = &scripts{dispatch: s.dispatch}
 	if !s.opts.NoVRRP {
-		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.addresses(), Notifier: s.scripts, Track: track(vrrpLog)})
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Track: track(vrrpLog)})
 	}
 	table := s.opts.IPVS
 	if table == nil {
@@ -160,7 +168,7 @@ func (s *Supervisor) build(next *config.Config) {
 	}
 	s.services = ipvs.New(ipvs.Options{
 		Log: checkLog, Kernel: table, OnServer: s.scripts.server,
-		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush,
+		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush, Abandoned: s.abandoned,
 	})
 	s.checks = checker.New(checker.Options{
 		Log: checkLog, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
@@ -168,14 +176,6 @@ func (s *Supervisor) build(next *config.Config) {
 			s.services.Health(service, server, check, up)
 		},
 	})
-}
-
-// addresses is the host as VRRP sees it.
-func (s *Supervisor) addresses() vrrp.Host {
-	if s.opts.KeepVRRP {
-		return keeper{s.host, &s.stopping}
-	}
-	return s.host
 }
 
 // start runs the parts. They end in the reverse order: adverts of priority 0
@@ -211,17 +211,39 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 			return fmt.Errorf("start VRRP: %w", err)
 		}
 	}
-	if !s.opts.NoCheck && !plan.Services.Empty() {
-		services := next.KernelServices()
-		if err := s.services.Apply(services); err != nil {
-			return err
-		}
-		if err := s.checks.Apply(services); err != nil {
+	if !s.opts.NoCheck && (!plan.Services.Empty() || len(s.abandoned) > 0) {
+		if err := s.applyServices(next.KernelServices(), plan.Services.Removed); err != nil {
 			return err
 		}
 	}
 	s.config, s.problems = next, problems
 	return nil
+}
+
+func (s *Supervisor) applyServices(services, removed []config.Service) error {
+	s.ledger.enter(serviceEntries(services)...)
+	if err := s.services.Apply(services); err != nil {
+		return err
+	}
+	s.ledger.cross(serviceEntries(removed)...)
+	for key := range s.abandoned {
+		if !slices.ContainsFunc(services, func(v config.Service) bool { return v.Key == key }) {
+			s.ledger.cross(entry{service: key})
+		}
+	}
+	s.abandoned = nil
+	return s.checks.Apply(services)
+}
+
+// stop takes everything back, or leaves it as the options say.
+func (s *Supervisor) stop(parts *parts) {
+	s.log.Info("Stopping")
+	s.stopping.Store(s.opts.KeepVRRP)
+	parts.stop()
+	if !s.opts.KeepIPVS {
+		s.ledger.cross(serviceEntries(s.config.KernelServices())...)
+	}
+	s.ledger.close()
 }
 
 // serve handles signals until the end.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -56,10 +58,11 @@ func inside(t *testing.T) bool {
 // table is an IPVS that remembers what was done to it.
 type table struct {
 	mu  sync.Mutex
+	had map[config.ServiceKey]*ipvs.Service // in the beginning
 	ops []string
 }
 
-func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) { return nil, nil }
+func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) { return k.had, nil }
 func (k *table) Read(config.ServiceKey) (*ipvs.Service, error)      { return nil, nil }
 func (k *table) Do(op ipvs.Op) error {
 	k.mu.Lock()
@@ -124,6 +127,12 @@ const third = `    real_server 10.9.0.13 80 {
 `
 
 func newBench(t *testing.T) *bench {
+	b := prepare(t)
+	b.start()
+	return b
+}
+
+func prepare(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
 	b := &bench{t: t, file: filepath.Join(dir, "keepalived.conf"), signals: make(chan os.Signal), table: new(table), done: make(chan error, 1)}
@@ -132,17 +141,27 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.write("")
+	return b
+}
+
+// ledger is the file that notes what is in the kernel.
+func (b *bench) ledger() string { return filepath.Join(filepath.Dir(b.file), "ledger") }
+
+func (b *bench) start() {
+	b.t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
 	started := make(chan struct{})
-	s := New(Options{File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: b.table, Started: func() { close(started) }})
+	s := New(Options{
+		File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: b.table, Ledger: b.ledger(),
+		Started: func() { close(started) },
+	})
 	go func() { b.done <- s.Run(context.Background()) }()
 	select {
 	case <-started:
 	case err := <-b.done:
-		t.Fatalf("Run: %v\n%s", err, b.log())
+		b.t.Fatalf("Run: %v\n%s", err, b.log())
 	}
-	return b
 }
 
 func (b *bench) write(servers string) {
@@ -264,6 +283,52 @@ func TestLife(t *testing.T) {
 	if got := b.table.take(); len(got) == 0 || got[len(got)-1] != "-D -t 10.9.0.100:80" {
 		t.Errorf("at the end: %q", got)
 	}
+}
+
+// What a crash left behind and the configuration does not name is taken back;
+// what somebody else made stays.
+func TestCrash(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := prepare(t)
+	stale, foreign := netip.MustParseAddrPort("10.9.0.77:80"), netip.MustParseAddrPort("10.9.0.78:80")
+	b.table.had = map[config.ServiceKey]*ipvs.Service{}
+	for _, addr := range []netip.AddrPort{stale, foreign} {
+		key := config.ServiceKey{Protocol: config.TCP, Addr: addr}
+		b.table.had[key] = &ipvs.Service{Key: key}
+		ip(t, "addr", "add", addr.Addr().String()+"/24", "dev", "veth0")
+	}
+	left := "+ address veth0 10.9.0.77/24\n+ service 6 10.9.0.77:80\n"
+	if err := os.WriteFile(b.ledger(), []byte(left), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.wait("MASTER", func() bool { return strings.Contains(b.notified(), "INSTANCE VI_1 MASTER 255") })
+	if ops := b.table.take(); !slices.Contains(ops, "-D -t 10.9.0.77:80") || slices.ContainsFunc(ops, func(op string) bool { return strings.Contains(op, "10.9.0.78") }) {
+		t.Errorf("IPVS: %q", ops)
+	}
+	addrs := ip(t, "addr", "show", "dev", "veth0")
+	if strings.Contains(addrs, "10.9.0.77/") || !strings.Contains(addrs, "10.9.0.78/") || !strings.Contains(addrs, "10.9.0.100/") {
+		t.Errorf("addresses: %s", addrs)
+	}
+	noted, err := os.ReadFile(b.ledger())
+	if err != nil || !strings.Contains(string(noted), "+ address veth0 10.9.0.100/24\n") || !strings.Contains(string(noted), "+ service 6 10.9.0.100:80\n") {
+		t.Errorf("the ledger: %s %v", noted, err)
+	}
+	b.stop()
+	if _, err := os.Stat(b.ledger()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the ledger is left: %v", err)
+	}
+}
+
+func ip(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ip %v: %v\n%s", args, err, out)
+	}
+	return string(out)
 }
 
 // 200 reloads leave descriptors, goroutines and heap where they were.

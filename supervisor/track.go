@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -26,19 +25,4 @@ func track(log *zap.Logger) vrrp.Track {
 			log.Error("track script "+script.Name, zap.Error(err))
 		}
 	}
-}
-
-// keeper is a host that takes no address back once lvsd stops:
-// --dont-release-vrrp.
-type keeper struct {
-	vrrp.Host
-	stopping *atomic.Bool
-}
-
-// Claim implements [vrrp.Host].
-func (k keeper) Claim(ctx context.Context, owner string, want []config.Address) error {
-	if k.stopping.Load() && len(want) == 0 {
-		return nil
-	}
-	return k.Host.Claim(ctx, owner, want)
 }

@@ -120,7 +120,7 @@ func (p *program) serve(log *zap.Logger, started func()) int {
 	err := supervisor.New(supervisor.Options{
 		File: p.file, ConfigID: p.id(), Log: log,
 		NoVRRP: p.onlyCheck, NoCheck: p.onlyVRRP, KeepVRRP: p.keepVRRP, KeepIPVS: p.keepIPVS, Dump: p.dump,
-		Signals: signals, Started: started,
+		Signals: signals, Started: started, Ledger: ledger(files.Parent),
 		Reloaded: func() {
 			if err := files.Touch(); err != nil {
 				log.Error(err.Error())
@@ -149,6 +149,9 @@ func (p *program) refuse(log *zap.Logger, err error) int {
 	}
 	return config.ExitFatal
 }
+
+// ledger is where the pid file is, so that each of several daemons has its own.
+func ledger(pidFile string) string { return strings.TrimSuffix(pidFile, ".pid") + ".ledger" }
 
 func (p *program) pidFiles() daemon.Files {
 	files := daemon.Files{Parent: cmp.Or(p.pid, parentPid)}
