@@ -49,7 +49,7 @@ type Line struct {
 func (h *Host) Start(binary string, args ...string) *Daemon {
 	t := h.lab.t
 	t.Helper()
-	d := &Daemon{Host: h, binary: binary, folder: t.TempDir(), exited: make(chan struct{})}
+	d := &Daemon{Host: h, binary: binary, folder: h.run, exited: make(chan struct{})}
 	d.changed = sync.NewCond(&d.mu)
 	d.command = h.Command(binary, append([]string{
 		"-n", "-l", "-D", "-f", "/etc/keepalived/keepalived.conf",
