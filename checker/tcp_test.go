@@ -52,6 +52,9 @@ func TestTCPSuccess(t *testing.T) {
 }
 
 func TestTCPBind(t *testing.T) {
+	if os.Geteuid() != 0 && testing.Short() {
+		t.Skip("LEFT OUT by -short: SO_MARK takes root; `make test` runs it")
+	}
 	check, from := listen(t, "127.0.0.1:0")
 	check.BindTo, check.BindIf, check.FWMark = netip.MustParseAddr("127.0.0.9"), "lo", 7
 	if r := newTCP(check).Check(t.Context()); !r.Up {

@@ -258,8 +258,8 @@ func members(t *testing.T, group int) []string {
 }
 
 func TestExecUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Fatal("only root can run scripts as somebody else; CI is root")
+	if os.Geteuid() != 0 && testing.Short() {
+		t.Skip("LEFT OUT by -short: only root can run scripts as somebody else; `make test` does")
 	}
 	for _, tc := range []struct {
 		user config.User

@@ -134,7 +134,7 @@ func killMaster(s *stage, c *rig.Cluster, master *rig.Daemon) {
 	time.Sleep(time.Second)
 	took := silence(capture.Adverts(time.Time{}), c, device)
 	s.check(took > 0 && took < masterDown+600*time.Millisecond,
-		"its first advert came %s after director1's last (VRRP allows %s)", took.Round(time.Millisecond), masterDown.Round(time.Millisecond))
+		"its first advert came %s after director1's last (VRRP has it wait for %s)", took.Round(time.Millisecond), masterDown.Round(time.Millisecond))
 	for _, d := range c.Directors {
 		rig.Until(s, d.Name+" to be notified", patience, func() bool {
 			return strings.HasSuffix(d.ReadFile("notified"), "MASTER 0\n")

@@ -248,7 +248,7 @@ func TestRestart(t *testing.T) {
 	// A real server, a whole service and an address are not configured any more.
 	next := without(t, without(t, full, third), "virtual_server 10.70.0.81 443 {")
 	d.File("keepalived.conf", strings.Replace(next, "10.70.0.81/24", "10.70.0.82/24", 1))
-	again := d.Start(rig.Binary())
+	again := master.Again()
 	for range c.Plan.VIPs {
 		again.Wait(0, "Entering BACKUP STATE", patience)
 	}

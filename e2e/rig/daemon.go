@@ -47,9 +47,20 @@ type Line struct {
 // /etc/keepalived/keepalived.conf, pid files of its own and its log captured.
 // It goes away with the test.
 func (h *Host) Start(binary string, args ...string) *Daemon {
+	h.lab.t.Helper()
+	return h.start(h.lab.t.TempDir(), binary, args...)
+}
+
+// Again starts a daemon that has ended once more, where it finds what it left.
+func (d *Daemon) Again(args ...string) *Daemon {
+	d.Host.lab.t.Helper()
+	return d.Host.start(d.folder, d.binary, args...)
+}
+
+func (h *Host) start(folder, binary string, args ...string) *Daemon {
 	t := h.lab.t
 	t.Helper()
-	d := &Daemon{Host: h, binary: binary, folder: h.run, exited: make(chan struct{})}
+	d := &Daemon{Host: h, binary: binary, folder: folder, exited: make(chan struct{})}
 	d.changed = sync.NewCond(&d.mu)
 	d.command = h.Command(binary, append([]string{
 		"-n", "-l", "-D", "-f", "/etc/keepalived/keepalived.conf",

@@ -109,7 +109,6 @@ type Host struct {
 
 	lab        *Lab
 	namespace  string
-	run        string // pid files, of one daemon after the other
 	descriptor int
 	dialled    atomic.Uint32 // connections so far
 }
@@ -117,7 +116,7 @@ type Host struct {
 // Host makes a host that is connected to nothing.
 func (l *Lab) Host(name string) *Host {
 	l.t.Helper()
-	h := &Host{Name: name, lab: l, namespace: l.prefix + name, run: l.t.TempDir()}
+	h := &Host{Name: name, lab: l, namespace: l.prefix + name}
 	etc := filepath.Join(namespaceFiles, h.namespace)
 	h.Folder = filepath.Join(etc, "keepalived")
 	for _, dir := range []string{h.Folder, "/etc/keepalived"} { // the second is what the first is mounted on

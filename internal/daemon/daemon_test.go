@@ -63,7 +63,8 @@ func command() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	child, _ := exec.Command("sh", "-c", "echo ${"+marker+"-none}; readlink /proc/$$/fd/[3-9] | grep -c pipe").Output()
+	pipe, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", inherited))
+	child, _ := exec.Command("sh", "-c", "echo ${"+marker+"-none}; readlink /proc/$$/fd/* | grep -cF '"+pipe+"'").Output()
 	if err := start.Ready(); err != nil {
 		tell(dir, "error", err.Error())
 		return 1
