@@ -115,7 +115,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.absorb(r)
 		case <-retry:
 			retry, backoff = nil, min(2*backoff, maxBackoff)
-			_ = m.repair() // is logged and tried again
+			m.complain(m.repair())
 		}
 	}
 }
@@ -209,7 +209,7 @@ func (m *Manager) absorb(r report) {
 			continue
 		default:
 		}
-		_ = m.settle() // is logged and tried again
+		m.complain(m.settle())
 		return
 	}
 }
@@ -237,7 +237,9 @@ func (m *Manager) stop() error {
 	for _, key := range m.order {
 		m.step(m.services[key], Shutdown{})
 	}
-	return m.repair()
+	err := m.repair()
+	m.complain(err)
+	return err
 }
 
 // step carries out the effects of a pool up to the kernel's part.
@@ -257,13 +259,17 @@ func (m *Manager) step(e *entry, ev Event) {
 	}
 }
 
+// complain logs what is tried again. Whoever calls Apply is told instead.
+func (m *Manager) complain(err error) {
+	if err != nil {
+		m.opts.Log.Error("IPVS is not as configured", zap.Error(err))
+	}
+}
+
 // settle brings the kernel to what the dirty services want, then tells who
 // came up and went down.
 func (m *Manager) settle() error {
 	err := m.program()
-	if err != nil {
-		m.opts.Log.Error("IPVS is not as configured", zap.Error(err))
-	}
 	tell := m.tell
 	m.tell = nil
 	for _, f := range tell {

@@ -146,6 +146,17 @@ func (l *ledger) enter(entries ...entry) { l.note(entered, true, entries) }
 // cross notes what has been taken back.
 func (l *ledger) cross(entries ...entry) { l.note(crossed, false, entries) }
 
+// crossServices crosses out all services.
+func (l *ledger) crossServices() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	services := slices.DeleteFunc(slices.Collect(maps.Keys(l.have)), func(e entry) bool { return e.dev != "" })
+	l.mu.Unlock()
+	l.cross(services...)
+}
+
 func (l *ledger) note(sign string, there bool, entries []entry) {
 	if l == nil {
 		return

@@ -241,7 +241,7 @@ func (s *Supervisor) stop(parts *parts) {
 	s.stopping.Store(s.opts.KeepVRRP)
 	parts.stop()
 	if !s.opts.KeepIPVS {
-		s.ledger.cross(serviceEntries(s.config.KernelServices())...)
+		s.ledger.crossServices()
 	}
 	s.ledger.close()
 }

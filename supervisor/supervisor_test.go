@@ -285,6 +285,37 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// A kernel without IPVS ends the start with one error, and nothing is left.
+func TestNoIPVS(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := prepare(t)
+	core, logs := observer.New(zap.DebugLevel)
+	b.logs = logs
+	err := New(Options{File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: noIPVS{}, Ledger: b.ledger()}).Run(t.Context())
+	exit, ok := errors.AsType[*ExitError](err)
+	if !ok || exit.Status != config.ExitFatal || !errors.Is(err, ipvs.ErrNoIPVS) {
+		t.Errorf("Run: %v", err)
+	}
+	if strings.Contains(b.log(), "ip_vs") {
+		t.Errorf("said twice, here and by whoever called:\n%s", b.log())
+	}
+	if _, err := os.Stat(b.ledger()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the ledger is left: %v", err)
+	}
+	if addrs := ip(t, "addr", "show", "dev", "veth0"); strings.Contains(addrs, "10.9.0.100/") {
+		t.Errorf("the address is left: %s", addrs)
+	}
+}
+
+// noIPVS is a kernel without.
+type noIPVS struct{}
+
+func (noIPVS) List() (map[config.ServiceKey]*ipvs.Service, error) { return nil, ipvs.ErrNoIPVS }
+func (noIPVS) Read(config.ServiceKey) (*ipvs.Service, error)      { return nil, ipvs.ErrNoIPVS }
+func (noIPVS) Do(ipvs.Op) error                                   { return ipvs.ErrNoIPVS }
+
 // What a crash left behind and the configuration does not name is taken back;
 // what somebody else made stays.
 func TestCrash(t *testing.T) {
