@@ -17,13 +17,13 @@ check: ## the quick part of the tests, under a minute: vet and unit tests
 	$(GO) vet ./... && $(GO) test -short ./...
 
 test: ## everything, from unit tests to clusters in the virtual machine
-	$(GO) vet ./... && $(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 -timeout 30m ./e2e/...
+	$(GO) vet ./... && $(GO) run ./e2e/needs && $(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 -timeout 30m ./e2e/...
 
 demo: ## a two-director cluster, failing over before your eyes
 	$(SUDO) $(GO) run ./e2e/demo
 
 bench: ## keepalived and lvsd on the same work, in one run, with the ratio
-	$(SUDO) $(GO) run ./e2e/bench
+	$(GO) run ./e2e/needs && $(GO) run ./e2e/bench
 
 lint: ## golangci-lint with the import rules
 	$(GO) run $(LINT) run

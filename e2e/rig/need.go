@@ -23,7 +23,7 @@ var hostNeeds = []need{
 	{"sysctl", "procps"},
 	{"ipvsadm", "ipvsadm"},
 	{"keepalived", "keepalived"},
-	{"python3", "python3-minimal"},
+	{"python3", "python3"},
 	{"tcpdump", "tcpdump"},
 }
 
@@ -34,6 +34,9 @@ var vmNeeds = []need{
 	{"dpkg", "dpkg"},
 	{"xz", "xz-utils"},
 }
+
+// Install installs what tests call outside of the virtual machine.
+func Install(ctx context.Context, out io.Writer) error { return install(ctx, out, hostNeeds) }
 
 // install installs the packages of those programs that are missing, and says so.
 func install(ctx context.Context, out io.Writer, needs []need) error {
