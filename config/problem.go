@@ -39,6 +39,7 @@ const (
 	ClassWarning
 	ClassDeprecated
 	ClassSecurity
+	ClassNoConfig // an include line that include_check does not let pass
 )
 
 // Problem is one complaint about a configuration.
@@ -82,14 +83,16 @@ const (
 // TestStatus is the exit status of -t for these problems. keepalived stops at
 // a keyword without its parameter, at once.
 func TestStatus(problems []Problem) int {
-	worst := ClassNone
+	worst, missing := ClassNone, false
 	for _, p := range problems {
-		if p.Class == ClassMissingParameter {
-			return ExitConfig
-		}
+		missing = missing || p.Class == ClassMissingParameter
 		worst = max(worst, p.Class)
 	}
 	switch {
+	case worst == ClassNoConfig:
+		return ExitNoConfig
+	case missing:
+		return ExitConfig
 	case worst == ClassNone:
 		return ExitOK
 	case worst <= ClassFatal:

@@ -16,8 +16,10 @@ import (
 // paths; Open answers only for regular files.
 type Files interface {
 	Open(name string) (io.ReadCloser, error)
-	// Glob are the files that match a glob(3) pattern with braces, sorted.
+	// Glob are the names that match a glob(3) pattern without braces, sorted.
 	Glob(pattern string) ([]string, error)
+	// IsDir reports whether there is a folder of that name.
+	IsDir(name string) bool
 }
 
 // Disk is the file system of this machine.
@@ -31,16 +33,24 @@ func (Disk) Open(name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
+	if st.IsDir() {
+		return nil, fmt.Errorf("Configuration file '%s/' is a directory - skipping", name) //nolint:staticcheck // keepalived's sentence
+	}
 	if !st.Mode().IsRegular() || st.Mode()&0o111 != 0 {
-		return nil, fmt.Errorf("configuration file '%s' is not a regular non-executable file", name)
+		return nil, fmt.Errorf("Configuration file '%s' is not a regular non-executable file - skipping", name) //nolint:staticcheck // keepalived's sentence
 	}
 	return os.Open(name)
 }
 
-// Glob expands a pattern as glob(3) with GLOB_BRACE does; `**` is no more than
-// `*` there.
+// Glob expands a pattern as glob(3) does; `**` is no more than `*` there.
 func (Disk) Glob(pattern string) ([]string, error) {
-	return doublestar.FilepathGlob(stars.ReplaceAllString(pattern, "*"), doublestar.WithFilesOnly())
+	return doublestar.FilepathGlob(stars.ReplaceAllString(pattern, "*"))
+}
+
+// IsDir implements [Files].
+func (Disk) IsDir(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.IsDir()
 }
 
 var stars = regexp.MustCompile(`\*\*+`)
@@ -56,6 +66,16 @@ func (m Memory) Open(name string) (io.ReadCloser, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+// IsDir implements [Files]: folders are what the names say.
+func (m Memory) IsDir(name string) bool {
+	for file := range m {
+		if name == "." || strings.HasPrefix(file, strings.TrimSuffix(name, "/")+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // Glob implements [Files].

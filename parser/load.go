@@ -15,6 +15,9 @@ type Options struct {
 	File     string // -f: a path, or a glob pattern that may match several files
 	ConfigID string // -i: the id of @id lines; empty drops every @id line
 	Files    Files  // nil: [Disk]
+	// AllConfig (-e) makes every include line check all that include_check can.
+	AllConfig bool
+	Getenv    func(name string) string // of ${_ENV NAME}; nil: [os.Getenv]
 	// Environment answers what a check of the configuration asks the machine.
 	// nil looks nothing up: the file is for another machine.
 	Environment config.Environment

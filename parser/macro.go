@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"path"
 	"strings"
 
 	"github.com/lvsd/lvsd/config"
@@ -36,7 +35,7 @@ func (s *source) define(l line) bool {
 		if !ok {
 			break
 		}
-		value = cutComment(next.text)
+		value = stripComment(next.text)
 	}
 	s.macros[l.text[1:1+n]] = m
 	return true
@@ -58,14 +57,13 @@ func nameLen(text string) int {
 // substitute expands the definitions that a line uses, one deep. The lines
 // after the first of a multi-line definition are read next.
 func (s *source) substitute(l line) (line, bool) {
-	if s.spent || !strings.Contains(l.text, "$") {
+	if s.spent || strings.IndexByte(l.text, '$') < 0 {
 		return l, false
 	}
 	var out strings.Builder
 	var done []string // lines that are complete
 	at, changed := l.pos.Offset, false
-	rest := l.text
-	for {
+	for rest := l.text; ; {
 		before, ref, found := strings.Cut(rest, "$")
 		out.WriteString(before)
 		if !found {
@@ -78,65 +76,94 @@ func (s *source) substitute(l line) (line, bool) {
 			continue
 		}
 		rest, changed = ref[size:], true
+		bytes := 0
 		for i, text := range m.lines {
 			if i > 0 {
 				done = append(done, out.String())
 				out.Reset()
 			}
 			out.WriteString(text)
-			s.expanded += len(text)
+			bytes += len(text)
 		}
-		if at == l.pos.Offset {
-			s.chains = append(s.chains, chain{from: m.origin, parent: at, expanded: true})
-			at = len(s.chains) - 1
-		}
-		s.uses += len(m.lines)
-		if s.expanded > maxExpansion || s.uses > maxExpansions || out.Len() > maxLine {
-			s.spent, s.pending = true, nil
-			s.problem(l, config.Error, config.ClassGeneral, "expansion-limit", "the definitions of this line expand to too much - ignoring them from here on")
-			l.text = ""
-			return l, false
+		at = s.expansion(at, l, m)
+		if !s.use(len(m.lines), bytes) || out.Len() > maxLine {
+			s.exhausted(l)
+			return line{pos: l.pos}, false
 		}
 	}
-	l.pos.Offset = at
 	done = append(done, out.String())
+	l.pos.Offset = at
 	for i := len(done) - 1; i > 0; i-- {
-		s.pending = append(s.pending, line{done[i], l.pos})
+		s.queue(queued{line: line{text: done[i], pos: l.pos}})
 	}
 	l.text = done[0]
 	return l, changed
 }
 
+// expansion is the chain of a line that uses a definition. Values of the
+// line's own loop, and predefined ones, lead nowhere else.
+func (s *source) expansion(at int, l line, m macro) int {
+	switch {
+	case at != l.pos.Offset && s.chains[at].from.Line > 0:
+		return at // the first definition of the line is named
+	case m.origin.File == l.pos.Filename && m.origin.Line == l.pos.Line:
+		m.origin = config.Origin{}
+	}
+	return s.chain(chain{from: m.origin, parent: l.pos.Offset, expanded: true})
+}
+
+// use counts lines and bytes of definitions; false when it is enough.
+func (s *source) use(lines, bytes int) bool {
+	s.uses += lines
+	s.expanded += bytes
+	return s.uses <= maxExpansions && s.expanded <= maxExpansion
+}
+
+// exhausted ends all expansion.
+func (s *source) exhausted(l line) {
+	if !s.spent {
+		s.spent = true
+		for i := range s.open {
+			s.open[i].pending = nil
+		}
+		s.problem(l, config.Error, config.ClassGeneral, "expansion-limit", "the definitions of this line expand to too much - ignoring them from here on")
+	}
+}
+
+// flat expands the definitions in the parameters of a ~SEQ, all of one line.
+func (s *source) flat(l line, text string) string {
+	for range maxRounds {
+		before, ref, found := strings.Cut(text, "$")
+		if !found {
+			break
+		}
+		m, size, ok := s.reference(l, ref)
+		if !ok || len(text) > maxLine {
+			break
+		}
+		text = before + m.lines[0] + ref[size:]
+	}
+	return text
+}
+
 // reference looks up the name after a $ and says how long it is; false leaves
 // the text as it is, which is what keepalived does with an unknown name.
 func (s *source) reference(l line, ref string) (macro, int, bool) {
-	name, size := "", 0
+	name, size, args := "", 0, ""
 	if strings.HasPrefix(ref, "{") {
 		end := strings.IndexByte(ref, '}')
 		if end < 0 {
 			return macro{}, 0, false
 		}
-		name, size = trim(ref[1:end]), end+1
+		name, args, _ = strings.Cut(ref[1:end], " ")
+		size = end + 1
 	} else {
 		size = nameLen(ref)
 		name = ref[:size]
 	}
-	if m, ok := s.macros[name]; ok {
+	if m, ok := s.macros[name]; ok && args == "" {
 		return m, size, true
 	}
-	value := ""
-	switch word, _, _ := strings.Cut(name, " "); word {
-	case "_PWD":
-		value = path.Dir(l.pos.Filename)
-	case "_HASH":
-		value = `\#` // the backslash goes with the comments
-	case "_BANG":
-		value = `\!`
-	case "_INSTANCE", "_RANDOM", "_ENV":
-		s.report(notActedOn(s.origin(l.pos), "${"+word+"}"))
-		return macro{}, 0, false
-	default:
-		return macro{}, 0, false
-	}
-	return macro{lines: []string{value}, origin: s.origin(l.pos)}, size, true
+	value, ok := s.predefined(l, name, strings.Fields(args))
+	return macro{lines: []string{value}}, size, ok
 }

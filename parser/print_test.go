@@ -20,7 +20,7 @@ func TestPrintPlain(t *testing.T) {
 				"SECURITY VIOLATION - scripts are being executed but script_security not enabled.\n"},
 		{"two files", Memory{"main": "foo\ninclude b", "b": "bar"}, "(main: Line 1) Unknown keyword 'foo'\n(b: Line 1) Unknown keyword 'bar'\n"},
 		{"nothing", Memory{"main": "linkbeat_use_polling\n"}, ""},
-		{"no control characters", Memory{"main": "\x1b[31mfoo\x00\xff"}, "(Line 1) Unknown keyword '\ufffd[31mfoo\ufffd\ufffd'\n"},
+		{"no control characters", Memory{"main": "\x1b[31mfoo\x7f\xff"}, "(Line 1) Unknown keyword '\ufffd[31mfoo\ufffd\ufffd'\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, problems, err := Load(Options{File: "main", Files: tc.files})

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
-	"path"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -18,10 +19,11 @@ const (
 	maxIncludeDepth = 32        // files open in one another
 	maxFiles        = 1 << 14   // files read in all
 	maxBytes        = 256 << 20 // bytes read in all
-	maxExpansion    = 8 << 20   // bytes that definitions expand to in all
-	maxExpansions   = 1 << 18   // lines that use definitions, and lines that these become
+	maxExpansion    = 64 << 20  // bytes that definitions expand to in all
+	maxExpansions   = 1 << 21   // lines that use definitions, and lines that these become
 	maxRounds       = 32        // substitutions of one line one after the other
 	maxLine         = 64 << 10  // bytes of a line after substitution
+	maxPhysical     = 1023      // bytes of a line of a file: keepalived's buffer
 )
 
 // line is a logical line: without its comment and the white space around it,
@@ -29,8 +31,15 @@ const (
 // own where nothing was expanded. pos.Offset is not an offset: it is the
 // number of its chain in [source.chains].
 type line struct {
-	text string
-	pos  lexer.Position
+	text     string
+	pos      lexer.Position
+	repeated bool // it follows a ~SEQ or ~LST, once for each value
+}
+
+// queued is what is read next: a line, or the line of a loop.
+type queued struct {
+	line line
+	loop *loop
 }
 
 // chain is how a line came to be read: the line itself is in an included file
@@ -38,18 +47,21 @@ type line struct {
 type chain struct {
 	from     config.Origin // the include line, or the definition
 	parent   int
-	expanded bool // columns are those of the expanded text, not of the file
+	expanded bool // from a definition: columns are those of the expanded text, not of the file
 }
 
 // source turns files into logical lines.
 type source struct {
 	files    Files
 	id       string // of @id lines
+	getenv   func(string) string
+	random   *rand.Rand // of ${_RANDOM}
 	report   func(config.Problem)
 	open     []frame // the innermost last
-	pending  []line  // the rest of multi-line definitions, the next last
+	check    includeCheck
 	macros   map[string]macro
 	chains   []chain           // the first is that of the main file
+	known    map[chain]int     // the others by what they are
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
 	expanded int               // bytes of definitions
@@ -64,13 +76,25 @@ type frame struct {
 	rest  string
 	line  int // of the line read last
 	chain int
+	cut   int          // bytes of a line that is too long, read already
+	check includeCheck // of the file that includes it
+	// the rest of multi-line definitions, and loops, to be read before the
+	// rest of the file; the next last
+	pending []queued
 }
 
 func newSource(o Options, report func(config.Problem)) *source {
-	return &source{
-		files: o.Files, id: o.ConfigID, report: report,
-		macros: map[string]macro{}, chains: []chain{{}}, texts: map[string]string{},
+	s := &source{
+		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0),
+		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{},
 	}
+	if s.getenv == nil {
+		s.getenv = os.Getenv
+	}
+	if o.AllConfig {
+		s.check = checkAll
+	}
+	return s
 }
 
 // next is the next logical line that is not empty.
@@ -85,146 +109,125 @@ func (s *source) next() (line, bool) {
 				continue
 			}
 		}
-		if l.text == "" || strings.HasPrefix(l.text, "include") && s.include(l) {
+		if l.text == "" || s.directive(l) {
 			continue
 		}
 		return l, true
 	}
 }
 
-// physical is the next line of the innermost file, or the next line of a
-// definition of several lines, trimmed.
-func (s *source) physical() (line, bool) {
-	if n := len(s.pending); n > 0 {
-		l := s.pending[n-1]
-		s.pending = s.pending[:n-1]
-		return l, true
-	}
-	for len(s.open) > 0 {
-		f := &s.open[len(s.open)-1]
-		if f.rest == "" {
-			s.open = s.open[:len(s.open)-1]
-			continue
+// directive acts on lines that matter to the reading itself; true when nobody
+// else needs them.
+func (s *source) directive(l line) bool {
+	switch c := l.text[0]; {
+	case c == 'i' && strings.HasPrefix(l.text, "include"):
+		if firstWord(l.text) == "include_check" {
+			s.setCheck(l)
+			return false
 		}
-		var text string
-		text, f.rest, _ = strings.Cut(f.rest, "\n")
-		f.line++
-		trimmed := trimLeft(text)
-		pos := lexer.Position{Filename: f.name, Line: f.line, Column: 1 + len(text) - len(trimmed), Offset: f.chain}
-		return line{trimRight(trimmed), pos}, true
-	}
-	return line{}, false
-}
-
-const blanks = " \t\r\v\f"
-
-// The functions of package strings build a set of blanks for every call, which
-// is a fifth of the time of a large configuration.
-
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' }
-
-func trimLeft(text string) string {
-	for text != "" && blank(text[0]) {
-		text = text[1:]
-	}
-	return text
-}
-
-func trimRight(text string) string {
-	for text != "" && blank(text[len(text)-1]) {
-		text = text[:len(text)-1]
-	}
-	return text
-}
-
-func trim(text string) string { return trimLeft(trimRight(text)) }
-
-// firstWord is text up to its first blank.
-func firstWord(text string) string {
-	for i := range len(text) {
-		if blank(text[i]) {
-			return text[:i]
-		}
-	}
-	return text
-}
-
-// special reports whether a line holds a character that is not for the
-// keywords: a comment, a condition, a definition, quotes that may hide these.
-func special(text string) bool {
-	for i := range len(text) {
-		switch text[i] {
-		case '#', '!', '$', '@', '~', '"':
-			return true
+		return s.include(l)
+	case c == 'r' && firstWord(l.text) == "random_seed":
+		seed, err := strconv.ParseUint(trim(l.text[len("random_seed"):]), 10, 32)
+		if err == nil {
+			s.random = newRandom(seed)
 		}
 	}
 	return false
 }
 
+// physical is the next line of the innermost file, or the next line of a
+// definition of several lines or of a loop, trimmed.
+func (s *source) physical() (line, bool) {
+	for len(s.open) > 0 {
+		f := &s.open[len(s.open)-1]
+		switch n := len(f.pending) - 1; {
+		case n >= 0 && f.pending[n].loop == nil:
+			l := f.pending[n].line
+			f.pending = f.pending[:n]
+			return l, true
+		case n >= 0 && s.advance(f.pending[n].loop):
+			return f.pending[n].loop.body, true
+		case n >= 0:
+			f.pending = f.pending[:min(n, len(f.pending))]
+			continue
+		case f.rest == "":
+			s.check = f.check
+			s.open = s.open[:len(s.open)-1]
+			continue
+		}
+		text, cut := f.next()
+		trimmed := trimLeft(text)
+		pos := lexer.Position{Filename: f.name, Line: f.line, Column: 1 + cut + len(text) - len(trimmed), Offset: f.chain}
+		l := line{text: trimRight(trimmed), pos: pos}
+		switch {
+		case f.cut > cut:
+			s.problem(l, config.Error, config.ClassGeneral, "long-line",
+				fmt.Sprintf("line too long - ignoring its first %d bytes, and reading the rest as a line", maxPhysical))
+			continue
+		case strings.IndexByte(l.text, 0) >= 0:
+			s.problem(l, config.Error, config.ClassGeneral, "nul-byte", "line contains a NUL byte - ignoring")
+			continue
+		}
+		return l, true
+	}
+	return line{}, false
+}
+
+// queue sets what is read before the rest of the innermost file.
+func (s *source) queue(q queued) {
+	f := &s.open[len(s.open)-1]
+	f.pending = append(f.pending, q)
+}
+
+// next is the next line of a file, and how many bytes of it went before: of a
+// line that is too long keepalived's buffer is filled several times.
+func (f *frame) next() (text string, cut int) {
+	cut = f.cut
+	end := strings.IndexByte(f.rest, '\n')
+	if cut == 0 {
+		f.line++
+	}
+	if end > maxPhysical || end < 0 && len(f.rest) > maxPhysical {
+		text, f.rest = f.rest[:maxPhysical], f.rest[maxPhysical:]
+		f.cut += maxPhysical
+		return text, cut
+	}
+	f.cut = 0
+	if end < 0 {
+		text, f.rest = f.rest, ""
+		return text, cut
+	}
+	text, f.rest = f.rest[:end], f.rest[end+1:]
+	return text, cut
+}
+
 // preprocess strips the comment, tests conditions and expands definitions;
 // false when nothing is left of the line.
 func (s *source) preprocess(l line) (line, bool) {
-	l.text = cutComment(l.text)
+	l.text = stripComment(l.text)
 	written := l
-	for range maxRounds {
+	for round := range maxRounds {
 		var keep bool
 		if l, keep = s.condition(l); !keep || s.define(l) {
 			return l, false
 		}
-		if strings.HasPrefix(l.text, "~SEQ") || strings.HasPrefix(l.text, "~LST") {
-			s.report(notActedOn(s.origin(l.pos), l.text[:4]))
+		switch {
+		case round > 0 && l.repeated && strings.HasPrefix(l.text, "~"):
+			s.nestedLoop(l)
+			return l, false
+		case s.repeats(l):
 			return l, false
 		}
 		var changed bool
-		if l, changed = s.substitute(l); !changed {
-			l.text = trim(unescape(cutComment(l.text)))
+		if l, changed = s.substitute(l); changed {
+			l.text = trim(stripComment(l.text))
+		}
+		if !changed || l.text == "" || l.text[0] != '@' && strings.IndexByte(l.text, '$') < 0 {
 			return l, l.text != ""
 		}
 	}
 	s.problem(written, config.Error, config.ClassGeneral, "expansion-loop", "the definitions of this line refer to themselves - ignoring the line")
 	return l, false
-}
-
-// cutComment cuts a line at the first # or ! outside double quotes without a
-// backslash before it.
-func cutComment(text string) string {
-	for i := range commentSigns(text) {
-		if i == 0 || text[i-1] != '\\' {
-			return trimRight(text[:i])
-		}
-	}
-	return text
-}
-
-// unescape takes the backslashes before # and !, when no comment is cut any
-// more.
-func unescape(text string) string {
-	var out strings.Builder
-	from := 0
-	for i := range commentSigns(text) {
-		out.WriteString(text[from : i-1])
-		from = i
-	}
-	if from == 0 {
-		return text
-	}
-	out.WriteString(text[from:])
-	return out.String()
-}
-
-// commentSigns are the offsets of # and ! outside double quotes.
-func commentSigns(text string) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		quoted := false
-		for i := range len(text) {
-			switch c := text[i]; {
-			case c == '"':
-				quoted = !quoted
-			case !quoted && (c == '#' || c == '!') && !yield(i):
-				return
-			}
-		}
-	}
 }
 
 // condition tests `@id rest` and `@^id rest`.
@@ -240,45 +243,6 @@ func (s *source) condition(l line) (line, bool) {
 		l.text = rest
 	}
 	return l, true
-}
-
-// include reads the files of an include line; false when it is none.
-func (s *source) include(l line) bool {
-	word := firstWord(l.text)
-	switch word {
-	case "include", "includer", "includem", "includew", "includeb", "includea":
-	default:
-		return false
-	}
-	pattern := strings.Trim(l.text[len(word):], blanks+`"`)
-	if pattern == "" {
-		return false
-	}
-	full := pattern
-	if !path.IsAbs(full) {
-		full = path.Join(path.Dir(l.pos.Filename), full)
-	}
-	names, err := s.files.Glob(full)
-	if err != nil {
-		s.problem(l, config.Error, config.ClassNone, "bad-pattern", fmt.Sprintf("include '%s': %v", pattern, err))
-		return true
-	}
-	if len(names) == 0 {
-		severity := config.Error
-		if strings.ContainsAny(pattern, "*?[{") {
-			severity = config.Warning
-		}
-		s.problem(l, severity, config.ClassNone, "missing-include", fmt.Sprintf("Config files missing '%s'.", pattern))
-		return true
-	}
-	s.chains = append(s.chains, chain{from: s.origin(l.pos), parent: l.pos.Offset})
-	at := len(s.chains) - 1
-	for i := len(names) - 1; i >= 0; i-- { // the last is pushed first
-		if class, err := s.push(names[i], at); err != nil {
-			s.problem(l, config.Error, class, "include", err.Error())
-		}
-	}
-	return true
 }
 
 // push opens a file; its lines are the next ones. A file that cannot be read
@@ -307,7 +271,7 @@ func (s *source) push(name string, chain int) (config.Class, error) {
 	if s.bytes += len(text); s.bytes > maxBytes {
 		return config.ClassGeneral, fmt.Errorf("include '%s': more than %d MiB of configuration - ignoring", name, maxBytes>>20)
 	}
-	s.open = append(s.open, frame{name: name, rest: text, chain: chain})
+	s.open = append(s.open, frame{name: name, rest: text, chain: chain, check: s.check})
 	return config.ClassNone, nil
 }
 
@@ -338,6 +302,16 @@ func (s *source) read(name string) (string, error) {
 	return b.String(), nil
 }
 
+// chain is the number of a chain; of equal ones there is one.
+func (s *source) chain(c chain) int {
+	at, ok := s.known[c]
+	if !ok {
+		at = len(s.chains)
+		s.chains, s.known[c] = append(s.chains, c), at
+	}
+	return at
+}
+
 // origin is a position as the configuration keeps it.
 func (s *source) origin(p lexer.Position) config.Origin {
 	return config.Origin{File: p.Filename, Line: p.Line, Column: p.Column}
@@ -347,7 +321,9 @@ func (s *source) origin(p lexer.Position) config.Origin {
 func (s *source) via(p lexer.Position) []config.Origin {
 	var all []config.Origin
 	for at := p.Offset; at != 0; at = s.chains[at].parent {
-		all = append(all, s.chains[at].from)
+		if s.chains[at].from.Line > 0 {
+			all = append(all, s.chains[at].from)
+		}
 	}
 	return all
 }

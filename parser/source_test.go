@@ -14,7 +14,7 @@ import (
 // logical are the lines of a source as FILE:LINE:COLUMN text, and its problems.
 func logical(t *testing.T, files Memory, id string) (lines, problems []string) {
 	t.Helper()
-	s := newSource(Options{Files: files, ConfigID: id}, func(p config.Problem) { problems = append(problems, p.String()) })
+	s := newSource(Options{Files: files, ConfigID: id, Getenv: environment}, func(p config.Problem) { problems = append(problems, p.String()) })
 	if err := s.start("main"); err != nil {
 		t.Fatal(err)
 	}
@@ -31,13 +31,28 @@ func logical(t *testing.T, files Memory, id string) (lines, problems []string) {
 	}
 }
 
+func environment(name string) string { return map[string]string{"LVSD": "set"}[name] }
+
+// sourceTest is what a source makes of files, for the id one.
+type sourceTest struct {
+	name     string
+	files    Memory
+	want     []string
+	problems []string
+}
+
+func (tc sourceTest) run(t *testing.T) {
+	lines, problems := logical(t, tc.files, "one")
+	if diff := cmp.Diff(tc.want, lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(tc.problems, problems); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
 func TestSource(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		files    Memory
-		want     []string
-		problems []string
-	}{
+	for _, tc := range []sourceTest{
 		{"empty", Memory{"main": ""}, nil, nil},
 		{"no newline at the end", Memory{"main": "a\n b"}, []string{"main:1:1 a", "main:2:2 b"}, nil},
 		{"CRLF", Memory{"main": "a \r\n\r\n\tb # c\r\n"}, []string{"main:1:1 a", "main:3:2 b"}, nil},
@@ -52,54 +67,29 @@ func TestSource(t *testing.T) {
 			[]string{"main:5:1 from main:1 x one", "main:5:1 from main:4 from main:1 two 2", "main:5:1 from main:1 three y"}, nil},
 		{"definition of a definition", Memory{"main": "$A=$B=c\n$A\n$B"}, []string{"main:3:1 from main:2 c"}, nil},
 		{"condition of a definition", Memory{"main": "$A=@one\n$B=@two\n$A a\n$B b"}, []string{"main:3:6 from main:1 a"}, nil},
-		{"hash and bang", Memory{"main": "a${_HASH}b${_BANG} # c"}, []string{"main:1:1 from main:1 a#b!"}, nil},
+		{"hash and bang", Memory{"main": "a \"${_HASH}b${_BANG}\" # c\na${_HASH}b\n$NO=${_BANG}\n$NO d\na\\${_HASH}b"},
+			[]string{`main:1:1 a "#b!"`, "main:2:1 a", "main:5:1 a#b"}, nil},
+		{"a comment in a definition ends it", Memory{"main": "$A=one \\\n# two \\\nthree\n$A"}, []string{"main:3:1 three", "main:4:1 from main:1 one"}, nil},
+		{"names are greedy", Memory{"main": "$A=one\n$A_2 ${A}_2 $A-2 ${A ${ A} ${A x}"}, []string{"main:2:1 from main:1 $A_2 one_2 one-2 ${A ${ A} ${A x}"}, nil},
+		{"predefined", Memory{"main": "a $_PWD ${_PWD} ${_INSTANCE} ${_ENV LVSD} ${_ENV} ${_ENV NONE}.\ninclude /sub/x\n$_PWD=own\n$_PWD", "/sub/x": "${_PWD}"},
+			[]string{"main:1:1 a . . one set ${_ENV} .", "/sub/x:1:1 from main:2 /sub", "main:4:1 from main:3 own"}, nil},
+		{"random", Memory{"main": "random_seed 4\n${_RANDOM 5 5} ${_RANDOM 9 9}\n${_RANDOM x} ${_RANDOM 1 2 3} ${_RANDOM -1}"},
+			[]string{"main:1:1 random_seed 4", "main:2:1 5 9", "main:3:1 ${_RANDOM x} ${_RANDOM 1 2 3} ${_RANDOM -1}"}, nil},
+		{"NUL", Memory{"main": "a\nb\x00c\nd"}, []string{"main:1:1 a", "main:3:1 d"}, []string{"main:2:1: error: line contains a NUL byte - ignoring [nul-byte]"}},
+		{"long lines", Memory{"main": strings.Repeat("x", 1023) + "\n" + strings.Repeat("y", 2046) + " z\nend"},
+			[]string{"main:1:1 " + strings.Repeat("x", 1023), "main:2:2048 z", "main:3:1 end"}, []string{
+				"main:2:1: error: line too long - ignoring its first 1023 bytes, and reading the rest as a line [long-line]",
+				"main:2:1024: error: line too long - ignoring its first 1023 bytes, and reading the rest as a line [long-line]",
+			}},
 		{"not a definition", Memory{"main": "$A =b\n$=c\n$1=d\n${A}=e"}, []string{"main:1:1 $A =b", "main:2:1 $=c", "main:3:1 $1=d", "main:4:1 ${A}=e"}, nil},
-		{"not acted on", Memory{"main": "~SEQ(A, 1, 3) a $A\nb ${_ENV HOME}"}, []string{"main:2:1 b ${_ENV HOME}"}, []string{
-			"main:1:1: note: keyword ~SEQ is known but not acted on yet [not-acted-on]",
-			"main:2:1: note: keyword ${_ENV} is known but not acted on yet [not-acted-on]",
-		}},
 		{"itself", Memory{"main": "$A=$A\na $A\nb"}, []string{"main:3:1 b"}, []string{
 			"main:2:1: error: the definitions of this line refer to themselves - ignoring the line [expansion-loop]",
 		}},
 		{"doubling", Memory{"main": "$A=$B$B$B$B$B$B$B$B\n$B=$C$C$C$C$C$C$C$C\n$C=$D$D$D$D$D$D$D$D\n$D=$A$A$A$A$A$A$A$A\n$A\nb"}, []string{"main:6:1 b"}, []string{
 			"main:5:1: error: the definitions of this line expand to too much - ignoring them from here on [expansion-limit]",
 		}},
-		{"include", Memory{"main": "a\n include sub/*.c\nb", "sub/2.c": "two", "sub/1.c": "one\ninclude ../x", "x": "ex", "sub/3.d": "no"},
-			[]string{"main:1:1 a", "sub/1.c:1:1 from main:2 one", "x:1:1 from sub/1.c:2 from main:2 ex", "sub/2.c:1:1 from main:2 two", "main:3:1 b"}, nil},
-		{"braces of a glob", Memory{"main": "include {b,a}.c", "a.c": "a", "b.c": "b"}, []string{"a.c:1:1 from main:1 a", "b.c:1:1 from main:1 b"}, nil},
-		{"missing include", Memory{"main": "include nothing\ninclude no*\nincluded\ninclude"}, []string{"main:3:1 included", "main:4:1 include"}, []string{
-			"main:1:1: error: Config files missing 'nothing'. [missing-include]",
-			"main:2:1: warning: Config files missing 'no*'. [missing-include]",
-		}},
-		{"include of itself", Memory{"main": "a\ninclude main\nb", "other": ""}, []string{"main:1:1 a", "main:3:1 b"}, []string{
-			"main:2:1: error: include 'main': the file includes itself - ignoring [include]",
-		}},
-		{"include of one another", Memory{"main": "include x\nb", "x": "include main\nc"}, []string{"x:2:1 from main:1 c", "main:2:1 b"}, []string{
-			"x:1:1: error: include 'main': the file includes itself - ignoring [include]",
-		}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			lines, problems := logical(t, tc.files, "one")
-			if diff := cmp.Diff(tc.want, lines); diff != "" {
-				t.Errorf("lines (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tc.problems, problems); diff != "" {
-				t.Errorf("problems (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// TestIncludeDepth sees that files in one another end somewhere.
-func TestIncludeDepth(t *testing.T) {
-	files := Memory{}
-	for i := range 100 {
-		files[fmt.Sprint("f", i)] = fmt.Sprintf("include f%d\n", i+1)
-	}
-	files["main"] = "include f0\nend"
-	lines, problems := logical(t, files, "")
-	if len(lines) != 1 || len(problems) != 1 || !strings.Contains(problems[0], "more than 32 files in one another") {
-		t.Errorf("lines %q, problems %q", lines, problems)
+		t.Run(tc.name, tc.run)
 	}
 }
 
