@@ -51,6 +51,7 @@ type Problem struct {
 	Code     string // stable and short: unknown-keyword
 	Message  string
 	Hint     string // what would be right, when that can be guessed
+	Late     bool   // found when everything was read: keepalived names no line
 	Fatal    bool   // keepalived's VRRP process exits 2 at this: [ExitConfig]
 	Source   string // the line as it is in the file, for diagnostics; empty when unknown
 }

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Environment is what the validation asks the machine that the configuration
 // is for.
@@ -46,8 +49,15 @@ func (v *validator) add(at Origin, class Class, code, format string, args ...any
 	if class == ClassNone || class == ClassWarning || class == ClassDeprecated || class == ClassSecurity {
 		severity = Warning
 	}
-	v.problems = append(v.problems, Problem{Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...)})
+	v.problems = append(v.problems, Problem{
+		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Late: !lookedUp(code),
+	})
 	return &v.problems[len(v.problems)-1]
+}
+
+// lookedUp reports codes of names that keepalived looks up while it reads.
+func lookedUp(code string) bool {
+	return strings.HasPrefix(code, "unknown-") && code != "unknown-instance"
 }
 
 // fixed reports what was set to the value that keepalived sets it to.

@@ -71,7 +71,8 @@ func load(t *testing.T, file string) string {
 	if err := Dump(&out, c); err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(out.String(), filepath.Dir(file)+"/", "")
+	abs := Disk{}.Abs(filepath.Dir(file)) // in what ${_PWD} gave
+	return strings.NewReplacer(abs+"/", "", filepath.Dir(file)+"/", "").Replace(out.String())
 }
 
 func golden(t *testing.T, file, got string) {

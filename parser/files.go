@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type Files interface {
 	Glob(pattern string) ([]string, error)
 	// IsDir reports whether there is a folder of that name.
 	IsDir(name string) bool
+	// Abs is the name from the root.
+	Abs(name string) string
 }
 
 // Disk is the file system of this machine.
@@ -55,6 +58,14 @@ func (Disk) IsDir(name string) bool {
 
 var stars = regexp.MustCompile(`\*\*+`)
 
+// Abs implements [Files].
+func (Disk) Abs(name string) string {
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
+}
+
 // Memory is a set of files by name: tests, and configurations that are not on
 // a disk yet.
 type Memory map[string]string
@@ -77,6 +88,9 @@ func (m Memory) IsDir(name string) bool {
 	}
 	return false
 }
+
+// Abs implements [Files]: names are what they are.
+func (m Memory) Abs(name string) string { return name }
 
 // Glob implements [Files].
 func (m Memory) Glob(pattern string) ([]string, error) {

@@ -83,7 +83,10 @@ func (t *tokens) Next() (lexer.Token, error) {
 			return lexer.EOFToken(tok.Pos), nil
 		case !ok:
 			open := t.blocks[0]
-			t.problem(open.pos, config.ClassMissingBrace, "missing-brace", fmt.Sprintf("There are %d missing '}'s or extra '{'s", depth))
+			t.src.report(config.Problem{
+				Origin: t.src.origin(open.pos), Chain: t.src.via(open.pos), Severity: config.Error, Class: config.ClassMissingBrace, Late: true,
+				Code: "missing-brace", Message: fmt.Sprintf("There are %d missing '}'s or extra '{'s", depth),
+			})
 			t.close()
 			continue
 		case tok.Type == tokenLine && depth > 0 && t.beginsRoot(tok):

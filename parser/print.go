@@ -31,15 +31,29 @@ func Print(w io.Writer, problems []config.Problem, style Style) error {
 	return out.Flush()
 }
 
+// spoken are the problems that keepalived speaks of: no notes, no warnings of
+// lvsd's own, and nothing after the line that it stops at.
+func spoken(problems []config.Problem) []config.Problem {
+	var all []config.Problem
+	for _, p := range problems {
+		if p.Class != config.ClassNone || p.Severity == config.Error {
+			all = append(all, p)
+		}
+		if p.Class == config.ClassMissingParameter {
+			break
+		}
+	}
+	return all
+}
+
 func printPlain(out *bufio.Writer, problems []config.Problem) {
 	several := false
 	for _, p := range problems {
 		several = several || len(p.Chain) > 0 || p.Origin.File != "" && p.Origin.File != problems[0].Origin.File
 	}
-	for _, p := range problems {
+	for _, p := range spoken(problems) {
 		switch message := printable(p.Message); {
-		case p.Class == config.ClassNone && p.Severity != config.Error:
-		case p.Origin.Line == 0:
+		case p.Origin.Line == 0 || p.Late:
 			fmt.Fprintln(out, message)
 		case several:
 			fmt.Fprintf(out, "(%s: Line %d) %s\n", printable(p.Origin.File), p.Origin.Line, message)

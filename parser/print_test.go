@@ -16,7 +16,7 @@ func TestPrintPlain(t *testing.T) {
 		want  string
 	}{
 		{"one file", Memory{"main": "foo\nenable_dbus\nvrrp_script x { script /bin/true }\nvirtual_server 10.0.0.1 80 { }\nvrrp_script x { script \"a | b\" }"},
-			"(Line 1) Unknown keyword 'foo'\n(Line 2) Unknown keyword 'enable_dbus'\n(Line 4) Virtual server [10.0.0.1]:none:80 has no real servers - ignoring\n" +
+			"(Line 1) Unknown keyword 'foo'\n(Line 2) Unknown keyword 'enable_dbus'\nVirtual server [10.0.0.1]:none:80 has no real servers - ignoring\n" +
 				"SECURITY VIOLATION - scripts are being executed but script_security not enabled.\n"},
 		{"two files", Memory{"main": "foo\ninclude b", "b": "bar"}, "(main: Line 1) Unknown keyword 'foo'\n(b: Line 1) Unknown keyword 'bar'\n"},
 		{"nothing", Memory{"main": "linkbeat_use_polling\n"}, ""},
