@@ -56,7 +56,7 @@ func FuzzSource(f *testing.F) {
 		if err := s.start("main"); err != nil {
 			t.Fatal(err)
 		}
-		tokens := &tokens{src: s}
+		tokens := &tokens{src: s, opens: new(decoder).opens}
 		for tokens.more() {
 			for depth := 0; ; {
 				tok, err := tokens.Next()

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,6 +12,8 @@ type Keyword struct {
 	Block   string // path of the block it stands in, / for the top level: vrrp_instance/authentication
 	Name    string
 	ActedOn bool // false: known, read over with a note
+	Opens   bool // a block belongs to it
+	Values  bool // of values, one a line, instead of keywords
 }
 
 // Keywords is the whole language, sorted.
@@ -30,7 +31,9 @@ func Keywords() []Keyword {
 	all = appendRows(all, checkBlock(config.TCPCheck))
 	for path, names := range notYet {
 		for _, name := range strings.Fields(names) {
-			all = append(all, Keyword{Block: pathName(path), Name: strings.TrimSuffix(name, "{")})
+			name, opens := strings.CutSuffix(name, "{")
+			_, keywords := notYet[join(path, name)]
+			all = append(all, Keyword{Block: pathName(path), Name: name, Opens: opens, Values: opens && !keywords})
 		}
 	}
 	slices.SortFunc(all, func(a, b Keyword) int {
@@ -40,10 +43,24 @@ func Keywords() []Keyword {
 }
 
 func appendRows[T any](all []Keyword, b *block[T]) []Keyword {
-	for name := range maps.Keys(b.rows) {
-		all = append(all, Keyword{Block: pathName(b.path), Name: name, ActedOn: !b.rows[name].unused})
+	for name, r := range b.rows {
+		all = append(all, Keyword{Block: pathName(b.path), Name: name, ActedOn: !r.unused, Opens: r.block, Values: r.values})
 	}
 	return all
+}
+
+// opens says whether a keyword, with its path, has a block, and of what.
+func (d *decoder) opens(path string) (values, ok bool) {
+	if d.blocks == nil {
+		d.blocks = map[string]bool{}
+		for _, k := range Keywords() {
+			if k.Opens {
+				d.blocks[join(strings.TrimPrefix(k.Block, "/"), k.Name)] = k.Values
+			}
+		}
+	}
+	values, ok = d.blocks[path]
+	return values, ok
 }
 
 func pathName(path string) string {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestKeywords compares the schema with the project's own list of the whole
@@ -45,6 +47,19 @@ func TestKeywords(t *testing.T) {
 		t.Errorf("not in the schema: %s", strings.ReplaceAll(key, "\t", " "))
 	}
 	t.Logf("%d keywords acted on", acted)
+}
+
+// TestBlockNames: the lexer knows the name of every block.
+func TestBlockNames(t *testing.T) {
+	want := map[string]bool{}
+	for _, k := range Keywords() {
+		if k.Opens {
+			want[k.Name] = true
+		}
+	}
+	if diff := cmp.Diff(want, blockNames); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestNearest(t *testing.T) {

@@ -51,7 +51,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 // run decodes one top-level statement after the other.
 func (d *decoder) run() {
 	grammar := newGrammar()
-	t := &tokens{src: d.src}
+	t := &tokens{src: d.src, opens: d.opens}
 	for t.more() {
 		st, err := grammar.next(t)
 		if err != nil { // the grammar is total: this would be a defect of its own

@@ -60,7 +60,8 @@ type decoder struct {
 	names    map[string]bool // of blocks, with their keyword
 	noted    map[string]bool // keywords that are not acted on and were named already
 	known    map[string]keywordKind
-	skipped  string // the last block that is not acted on
+	blocks   map[string]bool // of the language, see opens
+	skipped  string          // the last block that is not acted on
 
 	levels []*level // by depth
 	depth  int
