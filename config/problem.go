@@ -61,6 +61,12 @@ func Fatal(problems []Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Fatal })
 }
 
+// NoConfig reports whether a file is missing that include_check asks for:
+// keepalived then ends with [ExitNoConfig].
+func NoConfig(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Class == ClassNoConfig })
+}
+
 // String is file:line:column: severity: message [code].
 func (p Problem) String() string {
 	if p.Origin.Line == 0 {

@@ -104,13 +104,13 @@ func (m *measure) report(t *testing.T, least int) {
 	}
 }
 
-// complaint is a line that is complained about, with the last of what is said.
-type complaint map[string]string
+// complained are the lines that are complained about, with the last of what is said.
+type complained map[string]string
 
 // complaints are those of lvsd that it prints with a line when it is called as
 // keepalived.
-func complaints(problems []config.Problem, file string) complaint {
-	all := complaint{}
+func complaints(problems []config.Problem, file string) complained {
+	all := complained{}
 	for _, p := range spoken(problems) {
 		if p.Origin.Line == 0 || p.Late {
 			continue
@@ -129,9 +129,9 @@ func complaints(problems []config.Problem, file string) complaint {
 var lacking = regexp.MustCompile(`Unknown keyword '(enable_dbus|dbus_\w+|enable_snmp_\w+|snmp_\w+|enable_traps|vrrp_ipsets)'|iptables not supported`)
 
 // expected are the complaints of keepalived.
-func expected(said, name string) complaint {
+func expected(said, name string) complained {
 	prefix := regexp.MustCompile(`^\((?:(\S+): )?Line (\d+)\) `)
-	all := complaint{}
+	all := complained{}
 	for line := range strings.Lines(said) {
 		m := prefix.FindStringSubmatch(line)
 		if m == nil || lacking.MatchString(line) {
@@ -150,7 +150,7 @@ func expected(said, name string) complaint {
 
 // compare says why the lines of lvsd are not keepalived's, or a part of them
 // that holds the first: one mistake makes keepalived stumble.
-func compare(ours, theirs complaint) string {
+func compare(ours, theirs complained) string {
 	first := ""
 	for at := range theirs {
 		if first == "" || before(at, first) {

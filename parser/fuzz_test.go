@@ -26,6 +26,8 @@ func seed(f *testing.F) {
 	}
 	for _, text := range []string{
 		"", "{", "}", "{}}{", "a{b{c", "\"", "'", "\\", "$", "$A=\\", "$A=$A\n$A", "@", "@^", "~SEQ", "include", "include main", "include \"", "include [",
+		"~SEQ(A,1,3) ~LST({B,C},{1,2},{,$A}) x$A$B$C {", "~SEQx(A,9,-3,1)\n$A=$B$C\\\n~SEQ(A,$A)\n$A", "~LST(A,", "~SEQ(,1) ~SEQ(", "global_defs\nx\n}", "real_server",
+		"${_RANDOM 1 2}${_RANDOM 9 1}${_ENV}${_PWD", "include_check -x +\nincludea {a,b{c,}}*", "virtual_server 1.2.3.4 80\nreal_server\n{\n}}\nvrrp_instance",
 		"vrrp_script x { script \"\\\" }", "virtual_server { }", "virtual_server 1.2.3.4-5/6 0 { real_server 1 2 { } }", "vrrp_instance a { virtual_ipaddress { 1.2.3.4 dev\n- \n\"\" } }",
 		"$A=a \\\nb \\\n\n$A", "\x00\xff\n\r\r\n", "vrrp_sync_group a { group { a { b } } }",
 	} {

@@ -35,7 +35,10 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	if o.Files == nil {
 		o.Files = Disk{}
 	}
-	d := &decoder{schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{}}
+	d := &decoder{
+		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{},
+		said: map[complaint]bool{}, classes: map[config.Class]bool{},
+	}
 	d.src = newSource(o, d.report)
 	if err := d.src.start(o.File); err != nil {
 		return nil, nil, err

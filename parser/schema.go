@@ -61,7 +61,10 @@ type decoder struct {
 	noted    map[string]bool // keywords that are not acted on and were named already
 	known    map[string]keywordKind
 	blocks   map[string]bool // of the language, see opens
-	skipped  string          // the last block that is not acted on
+	said     map[complaint]bool
+	reported int                   // problems, said already or not
+	classes  map[config.Class]bool // that there is a problem of
+	skipped  string                // the last block that is not acted on
 
 	levels []*level // by depth
 	depth  int
@@ -171,7 +174,27 @@ func join(path, keyword string) string {
 	return path + "/" + keyword
 }
 
-func (d *decoder) report(p config.Problem) { d.problems = append(d.problems, p) }
+// maxProblems bounds what is kept: a loop may repeat a mistake very often. Of
+// each class at least one is kept, so that the verdict stays.
+const maxProblems = 1 << 14
+
+// complaint is what is said of one place: a line that is repeated has the same
+// to say each time.
+type complaint struct {
+	at      config.Origin
+	message string
+}
+
+// report keeps a problem unless it is said already.
+func (d *decoder) report(p config.Problem) {
+	d.reported++
+	c := complaint{p.Origin, p.Message}
+	if d.said[c] || len(d.problems) >= maxProblems && d.classes[p.Class] {
+		return
+	}
+	d.said[c], d.classes[p.Class] = true, true
+	d.problems = append(d.problems, p)
+}
 
 func (d *decoder) problem(at lexer.Position, severity config.Severity, class config.Class, code, message string) {
 	d.src.problem(line{pos: at}, severity, class, code, message)

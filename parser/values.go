@@ -216,13 +216,13 @@ func (c *cursor) command() (config.Command, bool) {
 		c.need()
 		return config.Command{}, false
 	}
-	problems := len(c.d.problems)
+	problems := c.d.reported
 	text, _ := c.script()
 	text = strings.Clone(trim(text))
 	at := c.pos()
 	cmd := config.NewCommand(text, c.user(), origin)
 	switch quote, _, unclosed := config.UnclosedQuote(text); {
-	case len(c.d.problems) > problems:
+	case c.d.reported > problems:
 		return cmd, false
 	case unclosed:
 		c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", text, quote)

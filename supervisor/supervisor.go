@@ -24,9 +24,10 @@ import (
 
 // Options say what to run and how.
 type Options struct {
-	File     string // keepalived.conf, or a glob pattern
-	ConfigID string // of @id lines
-	Log      *zap.Logger
+	File      string // keepalived.conf, or a glob pattern
+	ConfigID  string // of @id lines
+	AllConfig bool   // every include line must find its files
+	Log       *zap.Logger
 
 	NoVRRP   bool // -C
 	NoCheck  bool // -P
@@ -93,6 +94,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		return &ExitError{config.ExitNoConfig, err}
 	}
 	s.report(problems)
+	if config.NoConfig(problems) {
+		return &ExitError{config.ExitNoConfig, errNoConfig}
+	}
 	if config.Fatal(problems) && !s.opts.NoVRRP {
 		return &ExitError{config.ExitConfig, errFatal}
 	}
@@ -129,7 +133,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 }
 
 func (s *Supervisor) load() (*config.Config, []config.Problem, error) {
-	return parser.Load(parser.Options{File: s.opts.File, ConfigID: s.opts.ConfigID, Environment: Machine()})
+	return parser.Load(parser.Options{File: s.opts.File, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: Machine()})
 }
 
 // report logs problems, one line each.
@@ -263,8 +267,9 @@ func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
 }
 
 var (
-	errFatal = errors.New("the VRRP configuration cannot be run: exited with permanent error CONFIG")
-	errEmpty = errors.New("there is nothing in it")
+	errNoConfig = errors.New("not all configuration files are there")
+	errFatal    = errors.New("the VRRP configuration cannot be run: exited with permanent error CONFIG")
+	errEmpty    = errors.New("there is nothing in it")
 )
 
 // Reload reads the configuration again and applies it, or changes nothing and

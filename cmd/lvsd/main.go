@@ -143,7 +143,7 @@ func (p *program) testConfig() int {
 		defer f.Close()
 		out = f
 	}
-	_, problems, err := parser.Load(parser.Options{File: p.file, ConfigID: p.id(), Environment: supervisor.Machine()})
+	_, problems, err := parser.Load(parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Environment: supervisor.Machine()})
 	if err != nil {
 		fmt.Fprintln(out, err)
 		return config.ExitNoConfig

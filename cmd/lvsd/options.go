@@ -38,6 +38,7 @@ type settings struct {
 	pid         string
 	vrrpPid     string
 	checkersPid string
+	allConfig   bool
 	configID    string
 	keepVRRP    bool
 	keepIPVS    bool
@@ -78,7 +79,7 @@ var optionTable = []option{
 	{short: 's', long: "namespace", arg: required},
 	{short: 'm', long: "core-dump"},
 	{short: 'M', long: "core-dump-pattern", arg: optional},
-	{short: 'e', long: "all-config"},
+	{short: 'e', long: "all-config", help: "error if any configuration file was not found", bind: flag(func(s *settings) *bool { return &s.allConfig })},
 	{short: 'i', long: "config-id", arg: required, name: "ID", help: "take the lines that begin with @ID (default: the host's name)", bind: str(func(s *settings) *string { return &s.configID })},
 	{long: "ignore-sigint"},
 	{long: "signum", arg: required, name: "SIGFUNC", help: "print the signal number of STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON", bind: str(func(s *settings) *string { return &s.signum })},
