@@ -54,7 +54,7 @@ func FuzzSource(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		var problems []config.Problem
-		s := newSource(Options{Files: Memory{"main": text}, ConfigID: "here"}, func(p config.Problem) { problems = append(problems, p) })
+		s := newSource(Options{Files: Memory{"main": text}, ConfigID: "here", bound: 1 << 10}, func(p config.Problem) { problems = append(problems, p) })
 		if err := s.start("main"); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func FuzzSource(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		c, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, ConfigID: "here", Environment: bench{}})
+		c, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, ConfigID: "here", Environment: bench{}, bound: 1 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}

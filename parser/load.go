@@ -21,6 +21,8 @@ type Options struct {
 	// Environment answers what a check of the configuration asks the machine.
 	// nil looks nothing up: the file is for another machine.
 	Environment config.Environment
+
+	bound int // lines that definitions may become; 0: [maxExpansions]. Tests want less
 }
 
 // ErrNoConfig is the error of [Load] when there is no file to read: exit

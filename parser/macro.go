@@ -116,7 +116,7 @@ func (s *source) expansion(at int, l line, m macro) int {
 func (s *source) use(lines, bytes int) bool {
 	s.uses += lines
 	s.expanded += bytes
-	return s.uses <= maxExpansions && s.expanded <= maxExpansion
+	return s.uses <= s.bound && s.expanded <= maxExpansion
 }
 
 // exhausted ends all expansion.

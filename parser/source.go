@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -66,6 +67,7 @@ type source struct {
 	order    []string          // of the files, as they were opened
 	expanded int               // bytes of definitions
 	uses     int               // lines with definitions
+	bound    int               // of them
 	spent    bool              // a bound is reached: nothing is expanded any more
 	bytes    int               // read
 }
@@ -85,7 +87,7 @@ type frame struct {
 
 func newSource(o Options, report func(config.Problem)) *source {
 	s := &source{
-		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0),
+		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0), bound: cmp.Or(o.bound, maxExpansions),
 		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{},
 	}
 	if s.getenv == nil {
