@@ -85,9 +85,8 @@ func (s *schema) syncGroup(c *cursor, cfg *config.Config) {
 // vrrpScript: keepalived accepts a second script of the same name silently and
 // never finds it.
 func (s *schema) vrrpScript(c *cursor, cfg *config.Config) {
-	name, ok := c.next()
+	name, ok := c.need()
 	if !ok {
-		c.errorf(config.ClassGeneral, "missing-name", "%s must have a name - skipping", c.keyword)
 		return
 	}
 	name = strings.Clone(name)
