@@ -52,7 +52,10 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetHelpFunc(func(*cobra.Command, []string) { p.usage() })
-	args, err := getopt(optionTable, argv[1:])
+	if !p.asKeepalived() {
+		root.AddCommand(explainCommand())
+	}
+	args, err := arguments(root, argv[1:])
 	if err == nil {
 		root.SetArgs(args)
 		err = root.Execute()
@@ -62,6 +65,17 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		return config.ExitFatal
 	}
 	return p.status
+}
+
+// arguments are the command line for cobra: that of a subcommand as it is,
+// keepalived's options as getopt reads them.
+func arguments(root *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		if sub, _, err := root.Find(args); err == nil && sub != root {
+			return args, nil
+		}
+	}
+	return getopt(optionTable, args)
 }
 
 // asKeepalived reports whether the program was called by keepalived's name.
