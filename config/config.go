@@ -1,13 +1,15 @@
 package config
 
-import "time"
-
 // Config is one configuration, all files of it together.
 type Config struct {
 	Global    Global
 	Scripts   []TrackScript   // vrrp_script, in file order
 	Groups    []SyncGroup     // vrrp_sync_group, in file order
 	Instances []Instance      // vrrp_instance, in file order
+	Daemon    Daemon          // keywords of the top level that are no blocks
+	Static    Static          // static_*, and what they follow
+	Links     Links           // what is said about interfaces as such
+	Trackers  Trackers        // track_file, vrrp_track_process, bfd_instance
 	Services  []VirtualServer // virtual_server blocks as written, in file order
 }
 
@@ -35,56 +37,6 @@ func (o *Opt[T]) inherit(v T) {
 	if !o.Set {
 		o.Value = v
 	}
-}
-
-// Global is the global_defs block, keepalived.conf(5).
-type Global struct {
-	Origin Origin
-
-	RouterID              string
-	NotificationEmail     []string
-	NotificationEmailFrom string
-	SMTPServer            string
-	SMTPConnectTimeout    time.Duration
-	SMTPAlert             Opt[bool]
-
-	ScriptUser           User
-	EnableScriptSecurity bool
-
-	VRRPVersion                 uint8 // 2 or 3
-	VRRPMcastGroup4             Addr
-	VRRPGarpMasterDelay         time.Duration
-	VRRPGarpMasterRepeat        int
-	VRRPGarpMasterRefresh       time.Duration
-	VRRPGarpMasterRefreshRepeat int
-	VRRPGarpLowerPrioDelay      Opt[time.Duration]
-	VRRPGarpLowerPrioRepeat     Opt[int]
-	VRRPGarpInterval            time.Duration
-	VRRPDownTimerAdverts        int
-	VRRPLowerPrioNoAdvert       bool
-	VRRPHigherPrioSendAdvert    bool
-	VRRPCheckUnicastSrc         bool
-	VRRPSkipCheckAdvAddr        bool
-	VRRPStrict                  bool
-	DynamicInterfaces           bool
-	DefaultInterface            string
-
-	LVSFlush              bool
-	LVSFlushOnStop        bool
-	CheckerLogAllFailures bool
-	RSInitNotifies        bool
-}
-
-// DefaultGlobal is what holds without a global_defs block.
-var DefaultGlobal = Global{
-	SMTPConnectTimeout:          30 * time.Second,
-	VRRPVersion:                 2,
-	VRRPMcastGroup4:             MustAddr("224.0.0.18"),
-	VRRPGarpMasterDelay:         5 * time.Second,
-	VRRPGarpMasterRepeat:        5,
-	VRRPGarpMasterRefreshRepeat: 1,
-	VRRPDownTimerAdverts:        3,
-	DefaultInterface:            "eth0",
 }
 
 // User is the account that a script runs as: USER [GROUP] after a command, or

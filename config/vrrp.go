@@ -88,6 +88,36 @@ type Instance struct {
 
 	TrackInterface []Track // Name is an interface
 	TrackScript    []Track // Name is a vrrp_script
+	TrackFile      []Track // Name is a track_file
+	TrackProcess   []Track // Name is a vrrp_track_process
+	TrackBFD       []Track // Name is a bfd_instance
+	TrackSrcIP     bool
+
+	VMAC               *VMAC   // use_vmac
+	IPVLAN             *IPVLAN // use_ipvlan
+	VMACXmitBase       bool
+	UseVMACAddr        bool
+	VRF                string
+	VirtualRoutes      []Route
+	VirtualRules       []Rule
+	NoVirtualIPAddress bool
+	PromoteSecondaries bool
+	LinkbeatUsePolling bool
+	AuthHMAC           *AuthHMAC // nil: none
+
+	UnicastFaultNoPeer     bool
+	OldUnicastChecksum     UnicastChecksum
+	NativeIPv6             bool
+	V3ChecksumAsV2         Opt[bool]
+	OwnerIgnoreAdverts     Opt[bool]
+	Accept                 Opt[bool] // accept, no_accept
+	TimerExpiredBackup     int       // 1..254; 0: off
+	GarpExtraIf            Opt[ExtraGarp]
+	KernelRxBufSize        uint32 // bytes; 0: by vrrp_rx_bufs_policy
+	SMTPAlert              Opt[bool]
+	NotifyPriorityChanges  Opt[bool]
+	LVSSyncDaemonInterface string
+	Debug                  int // 0..4, without effect in keepalived too
 
 	GarpMasterDelay         Opt[time.Duration]
 	GarpMasterRepeat        Opt[int]
@@ -141,6 +171,8 @@ func (i *Instance) IPv6() bool {
 	switch {
 	case len(i.VirtualIPAddress) > 0:
 		return i.VirtualIPAddress[0].Prefix.Addr().Is6()
+	case i.NativeIPv6:
+		return true
 	case i.UnicastSrcIP.IsValid():
 		return i.UnicastSrcIP.Is6()
 	case i.McastSrcIP.IsValid():
@@ -158,9 +190,21 @@ func (i *Instance) Addresses() []Address {
 
 // Peer is a line of unicast_peer.
 type Peer struct {
-	Origin Origin
-	Addr   Addr
+	Origin         Origin
+	Addr           Addr
+	MinTTL, MaxTTL Opt[uint8] // of received adverts; 0 and 255 when not given
 }
+
+// UnicastChecksum is old_unicast_checksum: how the checksum of VRRPv3 adverts
+// to peers is computed, see RFC 9568 section 5.2.8.
+type UnicastChecksum uint8
+
+// The modes of old_unicast_checksum.
+const (
+	ChecksumAuto  UnicastChecksum = iota // as the peer does
+	ChecksumOld                          // as keepalived up to 1.3.6 did
+	ChecksumNever                        // never as these did
+)
 
 // Authentication is the authentication block.
 type Authentication struct {
@@ -186,8 +230,32 @@ type Address struct {
 	Dev       string       // the link; the instance's interface after Resolve when not given
 	Label     string
 	Scope     Scope
-	Broadcast Addr // the broadcast address; unset means none
+	Broadcast Addr         // the broadcast address; unset means none
+	Peer      netip.Prefix // the other end of a point-to-point link
+	Flags     AddressFlags
+	// PreferredLft in seconds; [Forever] does not end. When it is not given, a
+	// host address of IPv6 is deprecated at once and others are for ever.
+	PreferredLft Opt[uint32]
+	NoTrack      bool
+	UseVMAC      bool
+	TrackGroup   string // of static_ipaddress
 }
+
+// Forever is a life time without an end, INFINITY_LIFE_TIME of iproute2.
+const Forever = 1<<32 - 1
+
+// AddressFlags are those of ip-address(8).
+type AddressFlags uint8
+
+// Flags of addresses, IFA_F_* of linux/if_addr.h. IPv6 addresses are added
+// without duplicate address detection unless DAD is asked for (-nodad).
+const (
+	AddressHome AddressFlags = 1 << iota
+	AddressDAD
+	AddressManageTemp
+	AddressNoPrefixRoute
+	AddressAutoJoin
+)
 
 // Scope is an address scope of rtnetlink(7), RT_SCOPE_*.
 type Scope uint8
@@ -201,14 +269,6 @@ const (
 	ScopeNowhere Scope = 255
 )
 
-// Track is a line of track_interface or track_script.
-type Track struct {
-	Origin  Origin
-	Name    string
-	Weight  Opt[int] // -253..253; 0 means: failing is FAULT
-	Reverse bool
-}
-
 // SyncGroup is a vrrp_sync_group block: instances that change state together.
 type SyncGroup struct {
 	Origin  Origin
@@ -217,6 +277,12 @@ type SyncGroup struct {
 
 	TrackInterface []Track
 	TrackScript    []Track
+	TrackFile      []Track
+	TrackProcess   []Track
+	TrackBFD       []Track
+
+	SMTPAlert             Opt[bool]
+	NotifyPriorityChanges Opt[bool]
 
 	Notify       Command
 	NotifyMaster Command

@@ -1,8 +1,8 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/alecthomas/participle/v2"
@@ -20,21 +20,7 @@ type word struct {
 	Text string `parser:"@Word"`
 }
 
-// addressLine is a line of virtual_ipaddress.
-type addressLine struct {
-	Address word            `parser:"@@"`
-	Options []addressOption `parser:"@@*"`
-}
-
-type addressOption struct {
-	Pos   lexer.Position
-	Key   string `parser:"( @('dev' | 'scope' | 'broadcast' | 'brd' | 'label' | 'peer' | 'preferred_lft')"`
-	Value *word  `parser:"  @@?"`
-	Flag  string `parser:"| @('home' | '-nodad' | 'mngtmpaddr' | 'noprefixroute' | 'autojoin' | 'no_track' | 'use_vmac')"`
-	Other string `parser:"| @Word )"`
-}
-
-// trackLine is a line of track_interface or track_script.
+// trackLine is a line of track_interface, track_script and their like.
 type trackLine struct {
 	Name    word          `parser:"@@"`
 	Options []trackOption `parser:"@@*"`
@@ -64,6 +50,8 @@ type peerOption struct {
 // lineGrammars are the parsers of these lines.
 type lineGrammars struct {
 	address *participle.Parser[addressLine]
+	route   *participle.Parser[routeLine]
+	rule    *participle.Parser[ruleLine]
 	track   *participle.Parser[trackLine]
 	peer    *participle.Parser[peerLine]
 }
@@ -72,6 +60,8 @@ func newLineGrammars() lineGrammars {
 	words := participle.Lexer(definition{})
 	return lineGrammars{
 		address: participle.MustBuild[addressLine](words),
+		route:   participle.MustBuild[routeLine](words, participle.UseLookahead(2)),
+		rule:    participle.MustBuild[ruleLine](words),
 		track:   participle.MustBuild[trackLine](words),
 		peer:    participle.MustBuild[peerLine](words),
 	}
@@ -96,130 +86,19 @@ func parseLine[G any](c *cursor, p *participle.Parser[G]) (*G, bool) {
 	return g, true
 }
 
-// address reads a line of virtual_ipaddress. An error in an option costs the
-// option, but a wrong device or label the address: it would go elsewhere.
-func (c *cursor) address() (a config.Address, ok bool) {
-	l, ok := parseLine(c, c.d.lines.address)
-	if !ok {
-		return a, false
-	}
-	a.Origin = c.d.src.origin(l.Address.Pos)
-	if a.Prefix, ok = c.prefix(l.Address); !ok {
-		return a, false
-	}
-	for i := range l.Options {
-		o := &l.Options[i]
-		switch {
-		case o.Other != "":
-			c.wrong(o.Pos, "Unknown configuration entry '%s' for ip address - ignoring", o.Other)
-		case o.Flag != "" || o.Key == "peer" || o.Key == "preferred_lft":
-			c.d.report(notActedOn(c.d.src.origin(o.Pos), o.Key+o.Flag))
-		case o.Value == nil:
-			c.wrong(o.Pos, "No %s parameter specified for %s", o.Key, l.Address.Text)
-		case !c.addressOption(&a, o):
-			return a, false
-		}
-	}
-	return a, true
+// trackKind is what the lists of tracked things differ in.
+type trackKind struct {
+	bound int    // of weights
+	what  string // as keepalived's sentences name it
+	// edge: a weight one beyond the bound is set to it
+	edge bool
+	// unknown and missing are keepalived's sentences for an unknown option and
+	// a weight without value; the default ones when empty
+	unknown, missing string
 }
 
-// addressOption sets one option; false when the address is not usable.
-func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
-	v, address := o.Value.Text, a.Prefix.Addr()
-	switch o.Key {
-	case "dev":
-		a.Dev = strings.Clone(v)
-	case "label":
-		if len(v) > 15 {
-			c.wrong(o.Value.Pos, "Address label %s is longer than maximum length 15 - removing address", v)
-			return false
-		}
-		if address.Is6() {
-			c.wrong(o.Pos, "Cannot specify label for IPv6 addresses (%s) - ignoring label", address)
-			return true
-		}
-		a.Label = strings.Clone(v)
-	case "scope":
-		scope, f := scopes(v)
-		if f != nil {
-			c.wrong(o.Value.Pos, "Invalid scope '%s' specified for %s - ignoring", v, a.Prefix)
-			return true
-		}
-		if address.Is6() {
-			c.wrong(o.Pos, "Cannot specify scope for IPv6 addresses (%s) - ignoring scope", address)
-			return true
-		}
-		a.Scope = scope
-	default:
-		return c.broadcast(a, o)
-	}
-	return true
-}
-
-// broadcast sets the broadcast address, which may be computed: + sets all host
-// bits, - clears them.
-func (c *cursor) broadcast(a *config.Address, o *addressOption) bool {
-	v := o.Value.Text
-	if !a.Prefix.Addr().Is4() {
-		c.wrong(o.Pos, "VRRP is trying to assign a broadcast address to the IPv6 address %s - skipping IP", a.Prefix.Addr())
-		return false
-	}
-	if v != "+" && v != "-" {
-		b, err := netip.ParseAddr(v)
-		if err != nil || !b.Is4() {
-			c.wrong(o.Value.Pos, "Invalid broadcast address %s for %s - skipping IP", v, a.Prefix.Addr())
-			return false
-		}
-		a.Broadcast = b
-		return true
-	}
-	if a.Prefix.Bits() > 30 {
-		c.wrong(o.Value.Pos, "Cannot set broadcast '%s' for %s: the prefix is too long - ignoring", v, a.Prefix)
-		return true
-	}
-	host := a.Prefix.Masked().Addr().As4()
-	for bit := a.Prefix.Bits(); v == "+" && bit < 32; bit++ {
-		host[bit/8] |= 1 << (7 - bit%8)
-	}
-	a.Broadcast = netip.AddrFrom4(host)
-	return true
-}
-
-// scopes are the names of /etc/iproute2/rt_scopes, and numbers.
-func scopes(v string) (config.Scope, *fault) {
-	s, f := oneOf(map[string]config.Scope{
-		"global": config.ScopeGlobal, "site": config.ScopeSite, "link": config.ScopeLink, "host": config.ScopeHost, "nowhere": config.ScopeNowhere,
-	})(v)
-	if f == nil {
-		return s, nil
-	}
-	n, f := num[uint8](0, 255)(v)
-	return config.Scope(n), f
-}
-
-// prefix reads ADDR[/PREFIX]; a missing or impossible prefix length is that of
-// a host.
-func (c *cursor) prefix(w word) (netip.Prefix, bool) {
-	host, length, hasLength := strings.Cut(w.Text, "/")
-	a, err := netip.ParseAddr(host)
-	if err != nil || a.Zone() != "" {
-		c.wrong(w.Pos, "VRRP parsed invalid IP %s. skipping IP...", w.Text)
-		return netip.Prefix{}, false
-	}
-	if !hasLength {
-		return netip.PrefixFrom(a, a.BitLen()), true
-	}
-	n, f := num[int](0, int64(a.BitLen()))(length)
-	if f != nil {
-		c.wrong(w.Pos, "Invalid address prefix len %s for address %s - using %d", length, w.Text, a.BitLen())
-		n = a.BitLen()
-	}
-	return netip.PrefixFrom(a, n), true
-}
-
-// track reads a line of track_interface or track_script. keepalived's sentence
-// for an unknown option differs from list to list.
-func (c *cursor) track(bound int64, unknown string) (t config.Track, ok bool) {
+// track reads a line of a list of tracked things.
+func (c *cursor) track(kind *trackKind) (t config.Track, ok bool) {
 	l, ok := parseLine(c, c.d.lines.track)
 	if !ok {
 		return t, false
@@ -228,24 +107,36 @@ func (c *cursor) track(bound int64, unknown string) (t config.Track, ok bool) {
 	for i := range l.Options {
 		switch o := &l.Options[i]; {
 		case o.Other != "" || o.Flag != "" && !t.Weight.Set:
-			c.wrong(o.Pos, unknown, c.d.name, l.Name.Text, o.Other+o.Flag)
+			c.wrong(o.Pos, cmp.Or(kind.unknown, "(%s) unknown "+kind.what+" %s option %s - ignoring"), c.d.name, l.Name.Text, o.Other+o.Flag)
 		case o.Flag != "":
 			t.Reverse = o.Flag == "reverse"
 		case o.Value == nil:
-			c.wrong(o.Pos, "(%s) %s %s: weight without value specified, ignoring", c.d.name, c.keyword, l.Name.Text)
+			c.wrong(o.Pos, cmp.Or(kind.missing, "(%s) weight without value specified for "+kind.what+" %s - ignoring"), c.d.name, l.Name.Text)
 		default:
-			n, f := num[int](-bound-1, bound+1)(o.Value.Text)
-			if f != nil {
-				c.wrong(o.Value.Pos, "(%s) %s %s: weight must be between [-%d..%d] inclusive, ignoring...", c.d.name, c.listName(), l.Name.Text, bound, bound)
-				continue
-			}
-			t.Weight = config.Some(int(max(-bound, min(bound, int64(n)))))
-			if t.Weight.Value != n {
-				c.wrong(o.Value.Pos, "(%s) weight for %s cannot be +/-%d. Setting to +/-%d", c.d.name, l.Name.Text, bound+1, bound)
-			}
+			c.trackWeight(kind, &t, o)
 		}
 	}
 	return t, true
+}
+
+func (c *cursor) trackWeight(kind *trackKind, t *config.Track, o *trackOption) {
+	most := kind.bound
+	if kind.edge {
+		most++
+	}
+	n, f := num[int](-int64(most), int64(most))(o.Value.Text)
+	switch {
+	case f != nil && !kind.edge:
+		c.wrong(o.Value.Pos, "(%s) weight for %s %s must be in [-%d..%d] inclusive. Ignoring...", c.d.name, kind.what, t.Name, kind.bound, kind.bound)
+		return
+	case f != nil:
+		c.wrong(o.Value.Pos, "(%s) %s %s: weight must be between [-%d..%d] inclusive, ignoring...", c.d.name, c.listName(), t.Name, kind.bound, kind.bound)
+		return
+	}
+	t.Weight = config.Some(max(-kind.bound, min(kind.bound, n)))
+	if t.Weight.Value != n {
+		c.wrong(o.Value.Pos, "(%s) weight for %s cannot be +/-%d. Setting to +/-%d", c.d.name, t.Name, kind.bound+1, kind.bound)
+	}
 }
 
 // listName is the keyword of a list as keepalived's sentences spell it.
@@ -271,12 +162,21 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 		case o.Value == nil:
 			c.wrong(o.Pos, "(%s) %s is missing a value", c.d.name, o.Key)
 		default:
-			if _, f := num[int](0, 255)(o.Value.Text); f != nil {
+			n, f := num[uint8](0, 255)(o.Value.Text)
+			switch {
+			case f != nil:
 				c.wrong(o.Value.Pos, "%s", f.text)
 				continue
+			case o.Key == "min_ttl":
+				p.MinTTL = config.Some(n)
+			default:
+				p.MaxTTL = config.Some(n)
 			}
-			c.d.report(notActedOn(c.d.src.origin(o.Pos), o.Key))
+			c.d.noteOnce(o.Key, c.d.src.origin(o.Pos))
 		}
+	}
+	if p.MinTTL.Set && p.MaxTTL.Set && p.MinTTL.Value > p.MaxTTL.Value {
+		c.wrong(l.Address.Pos, "(%s) min_ttl %d > max_ttl %d - all packets will be discarded", c.d.name, p.MinTTL.Value, p.MaxTTL.Value)
 	}
 	return p, true
 }

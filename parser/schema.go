@@ -41,6 +41,24 @@ func (r row[T]) orMissing(says string) row[T] {
 	return r
 }
 
+// unused marks rows whose values nobody reads yet.
+func unused[T any](table rows[T]) rows[T] {
+	for name, r := range table {
+		r.unused = true
+		table[name] = r
+	}
+	return table
+}
+
+// merged is one table of several that have no keyword in common.
+func merged[T any](tables ...rows[T]) rows[T] {
+	all := rows[T]{}
+	for _, table := range tables {
+		maps.Copy(all, table)
+	}
+	return all
+}
+
 // block is a table of keywords and its place in the language.
 type block[T any] struct {
 	path string // virtual_server/real_server; empty for the top level
@@ -66,8 +84,13 @@ type decoder struct {
 	classes  map[config.Class]bool // that there is a problem of
 	skipped  string                // the last block that is not acted on
 
+	muted int // depth of blocks that are not acted on as a whole: their keywords need no note
+
 	levels []*level // by depth
 	depth  int
+
+	preferences [2]uint32                    // given to rules without one, IPv4 and IPv6
+	numbers     map[string]map[string]uint32 // names of iproute2, by file
 
 	realServers int // that a virtual_server will have, at most
 }
@@ -98,6 +121,11 @@ func (b *block[T]) apply(c *cursor, t *T) {
 		d.problem(st.Body.Open.Pos, config.Error, config.ClassUnexpectedBrace, "unexpected-brace", "Unexpected '{' - ignoring")
 	}
 	c.says, c.missing = r.says, r.missing
+	if r.unused {
+		d.noteOnce(c.keyword, c.origin())
+		d.muted++
+		defer func() { d.muted-- }()
+	}
 	r.apply(c, t)
 	c.finish()
 }
@@ -152,7 +180,7 @@ func (d *decoder) unknown(path string, c *cursor, names []string) {
 
 // noteOnce names a keyword that is not acted on yet where it is first used.
 func (d *decoder) noteOnce(keyword string, at config.Origin) {
-	if !d.noted[keyword] {
+	if d.muted == 0 && !d.noted[keyword] {
 		d.noted[keyword] = true
 		d.report(notActedOn(at, keyword))
 	}

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"net/netip"
 	"strings"
 	"time"
 
@@ -9,55 +8,84 @@ import (
 )
 
 func globalBlock() *block[config.Global] {
+	return &block[config.Global]{path: "global_defs", rows: merged(
+		globalRows(), unused(mailRows()), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), unused(fifoRows()),
+		unused(reloadRows()), unused(lookRows()), unused(firewallRows()), unused(globalProcessRows()), unused(bufferRows()),
+		unused(processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP })),
+		unused(processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker })),
+		unused(processRows("bfd", func(g *config.Global) *config.Process { return &g.Process.BFD })),
+	)}
+}
+
+// longest is what 32 bits of microseconds hold.
+const longest = 4294 * time.Second
+
+// globalRows are those that are acted on and not about VRRP alone.
+func globalRows() rows[config.Global] {
 	type global = config.Global
-	const longest = 4294 * time.Second // what 32 bits of microseconds hold
-	garpDelay := wholeSeconds(0, 4294)
-	return &block[global]{path: "global_defs", rows: rows[global]{
-		"router_id":               set(text, func(g *global) *string { return &g.RouterID }).orMissing("routerid name missing - ignoring"),
-		"notification_email":      mail(list(notificationEmail)),
-		"notification_email_from": mail(set(text, func(g *global) *string { return &g.NotificationEmailFrom })),
-		"smtp_server":             mail(row[global]{apply: smtpServer}),
-		"smtp_connect_timeout": mail(set(garpDelay, func(g *global) *time.Duration { return &g.SMTPConnectTimeout }).
-			or("smtp_connect_timeout '%V' must be in [0, 4294] - ignoring")),
-		"smtp_alert":                      mail(optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlert })),
-		"script_user":                     user(func(g *global) *config.User { return &g.ScriptUser }).orMissing("No script username specified"),
-		"enable_script_security":          on(func(g *global) { g.EnableScriptSecurity = true }),
-		"default_interface":               set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
-		"dynamic_interfaces":              {apply: dynamicInterfaces},
-		"lvs_flush":                       on(func(g *global) { g.LVSFlush = true }),
-		"lvs_flush_on_stop":               {apply: flushOnStop},
-		"lvs_flush_onstop":                {apply: flushOnStop},
-		"checker_log_all_failures":        boolean(func(g *global, v bool) { g.CheckerLogAllFailures = v }),
-		"rs_init_notifies":                boolean(func(g *global, v bool) { g.RSInitNotifies = v }),
-		"vrrp_version":                    set(num[uint8](2, 3), func(g *global) *uint8 { return &g.VRRPVersion }).or("VRRP Error: Version must be either 2 or 3"),
-		"vrrp_mcast_group4":               set(multicast4, func(g *global) *netip.Addr { return &g.VRRPMcastGroup4 }),
-		"vrrp_garp_master_delay":          set(garpDelay, func(g *global) *time.Duration { return &g.VRRPGarpMasterDelay }),
-		"vrrp_garp_master_repeat":         repeat(func(g *global) *int { return &g.VRRPGarpMasterRepeat }),
-		"vrrp_garp_master_refresh":        set(garpDelay, func(g *global) *time.Duration { return &g.VRRPGarpMasterRefresh }),
-		"vrrp_garp_master_refresh_repeat": repeat(func(g *global) *int { return &g.VRRPGarpMasterRefreshRepeat }),
-		"vrrp_garp_lower_prio_delay":      opt(garpDelay, func(g *global) *config.Opt[time.Duration] { return &g.VRRPGarpLowerPrioDelay }),
-		"vrrp_garp_lower_prio_repeat":     opt(count(0, maxInt), func(g *global) *config.Opt[int] { return &g.VRRPGarpLowerPrioRepeat }),
-		"vrrp_garp_interval":              set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGarpInterval }).or("vrrp_garp_interval '%V' is invalid"),
-		"vrrp_down_timer_adverts":         set(count(1, 100), func(g *global) *int { return &g.VRRPDownTimerAdverts }),
-		"vrrp_lower_prio_no_advert":       boolean(func(g *global, v bool) { g.VRRPLowerPrioNoAdvert = v }),
-		"vrrp_higher_prio_send_advert":    boolean(func(g *global, v bool) { g.VRRPHigherPrioSendAdvert = v }),
-		"vrrp_check_unicast_src":          on(func(g *global) { g.VRRPCheckUnicastSrc = true }),
-		"vrrp_skip_check_adv_addr":        boolean(func(g *global, v bool) { g.VRRPSkipCheckAdvAddr = v }),
-		"vrrp_strict":                     boolean(func(g *global, v bool) { g.VRRPStrict = v }),
-	}}
+	return rows[global]{
+		"router_id":                set(text, func(g *global) *string { return &g.RouterID }).orMissing("routerid name missing - ignoring"),
+		"script_user":              user(func(g *global) *config.User { return &g.ScriptUser }).orMissing("No script username specified"),
+		"enable_script_security":   yes(func(g *global) *bool { return &g.EnableScriptSecurity }),
+		"default_interface":        set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
+		"dynamic_interfaces":       {apply: dynamicInterfaces},
+		"lvs_flush":                yes(func(g *global) *bool { return &g.LVSFlush }),
+		"lvs_flush_on_stop":        {apply: flushOnStop},
+		"lvs_flush_onstop":         {apply: flushOnStop},
+		"checker_log_all_failures": setBool(func(g *global) *bool { return &g.CheckerLogAllFailures }).or("Invalid value for checker_log_all_failures specified"),
+		"rs_init_notifies":         setBool(func(g *global) *bool { return &g.RSInitNotifies }).or("Invalid value '%V' for global rs_init_notifies specified"),
+	}
+}
+
+// mailRows are about mail.
+func mailRows() rows[config.Global] {
+	type global = config.Global
+	return rows[global]{
+		"notification_email":      {block: true, values: true, apply: notificationEmails},
+		"notification_email_from": set(text, func(g *global) *string { return &g.NotificationEmailFrom }).orMissing("emailfrom missing - ignoring"),
+		"smtp_server":             {apply: smtpServer},
+		"smtp_helo_name":          set(text, func(g *global) *string { return &g.SMTPHeloName }),
+		"smtp_connect_timeout": atLeast(wholeSeconds(0, 4294), time.Second, "smtp_conect_timeout must be greater than 0, setting to 1",
+			func(g *global, v time.Duration) { g.SMTPConnectTimeout = v }).or("smtp_connect_timeout '%V' must be in [0, 4294] - ignoring"),
+		"smtp_alert":         optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlert }).or("Invalid value '%V' for global smtp_alert specified"),
+		"smtp_alert_vrrp":    optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlertVRRP }).or("Invalid value '%V' for global smtp_alert_vrrp specified"),
+		"smtp_alert_checker": optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlertChecker }).or("Invalid value '%V' for global smtp_alert_checker specified"),
+		"no_email_faults":    yes(func(g *global) *bool { return &g.NoEmailFaults }),
+		"no_checker_emails":  setBool(func(g *global) *bool { return &g.NoCheckerEmails }).or("Invalid value '%V' for global no_checker_emails specified"),
+	}
+}
+
+// globalUnusedRows are scripts of the daemon itself and of LVS.
+func globalUnusedRows() rows[config.Global] {
+	type global = config.Global
+	limit := wholeSeconds(1, 1000)
+	return rows[global]{
+		"use_symlink_paths":        setBool(func(g *global) *bool { return &g.UseSymlinkPaths }).or("Invalid value '%V' for global use_symlink_paths specified"),
+		"set_supplementary_groups": setBool(func(g *global) *bool { return &g.SetSupplementaryGroups }).or("Invalid value '%V' for global set_supplementary_groups specified"),
+		"startup_script":           daemonScript("startup script", func(g *global) *config.Command { return &g.StartupScript }),
+		"shutdown_script":          daemonScript("shutdown script", func(g *global) *config.Command { return &g.ShutdownScript }),
+		"startup_script_timeout": set(limit, func(g *global) *time.Duration { return &g.StartupScriptTimeout }).
+			or("startup_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("startup_script_timeout requires value"),
+		"shutdown_script_timeout": set(limit, func(g *global) *time.Duration { return &g.ShutdownScriptTimeout }).
+			or("shutdown_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("shutdown_script_timeout requires value"),
+		"lvs_timeouts":    {apply: lvsTimeouts},
+		"lvs_sync_daemon": row[global]{apply: lvsSyncDaemon}.orMissing("lvs_sync_daemon requires interface"),
+	}
 }
 
 const maxInt = 1<<31 - 1 // the largest count of keepalived
 
-// mail notes that a keyword about mail is read and not acted on yet.
-func mail[T any](r row[T]) row[T] {
-	apply := r.apply
-	r.unused = true
-	r.apply = func(c *cursor, t *T) {
-		c.d.noteOnce(c.keyword, c.origin())
-		apply(c, t)
+func notificationEmails(c *cursor, g *config.Global) {
+	before := len(g.NotificationEmail)
+	list(notificationEmail).apply(c, g)
+	if len(g.NotificationEmail) == before {
+		c.emptyBlock("Warning - empty notification_email block")
 	}
-	return r
+}
+
+// emptyBlock reports a list without lines at its closing brace.
+func (c *cursor) emptyBlock(message string) {
+	c.d.problem(c.st.Body.Close.Pos, config.Warning, config.ClassGeneral, "empty-block", message)
 }
 
 func notificationEmail(c *cursor, g *config.Global) {
@@ -68,9 +96,59 @@ func notificationEmail(c *cursor, g *config.Global) {
 
 // smtpServer reads HOST [PORT].
 func smtpServer(c *cursor, g *config.Global) {
-	if host, ok := c.need(); ok {
-		port, _ := c.next()
-		g.SMTPServer = strings.TrimSpace(host + " " + port)
+	host, ok := c.need()
+	if !ok {
+		return
+	}
+	port, ok := c.next()
+	if ok {
+		if _, f := num[int](1, 65535)(port); f != nil {
+			c.errorf(f.class, f.code, "Invalid smtp server %s %s", host, port)
+			return
+		}
+	}
+	g.SMTPServer = strings.TrimSpace(host + " " + port)
+}
+
+// daemonScript is a script that is run once, by the parent.
+func daemonScript(name string, field func(*config.Global) *config.Command) row[config.Global] {
+	return row[config.Global]{missing: name + " missing", apply: func(c *cursor, g *config.Global) {
+		cmd, ok := c.command()
+		switch {
+		case !ok:
+		case !field(g).IsZero():
+			c.errorf(config.ClassGeneral, "duplicate", "%s already specified", name)
+		default:
+			*field(g) = cmd
+		}
+	}}
+}
+
+// lvsTimeouts reads [tcp INT] [tcpfin INT] [udp INT].
+func lvsTimeouts(c *cursor, g *config.Global) {
+	t := &g.LVSTimeouts
+	fields := map[string]*config.Opt[time.Duration]{"tcp": &t.TCP, "tcpfin": &t.TCPFin, "udp": &t.UDP}
+	if len(strings.Fields(c.rest)) < 2 {
+		c.errorf(config.ClassGeneral, "missing-parameter", "lvs_timeouts requires at least one option")
+		c.complete = true
+		return
+	}
+	for key, ok := c.next(); ok; key, ok = c.next() {
+		field := fields[key]
+		if field == nil {
+			c.errorf(config.ClassGeneral, "invalid-value", "Unknown option %s specified for lvs_timeouts", key)
+			continue
+		}
+		word, ok := c.next()
+		if !ok {
+			c.errorf(config.ClassGeneral, "missing-parameter", "No value specified for lvs_timout %s - ignoring", key)
+			return
+		}
+		if v, f := wholeSeconds(0, 2678400)(word); f != nil {
+			c.errorf(f.class, f.code, "Invalid lvs_timeout %s (%s) - ignoring", key, word)
+		} else {
+			*field = config.Some(v)
+		}
 	}
 }
 
@@ -79,6 +157,7 @@ func dynamicInterfaces(c *cursor, g *config.Global) {
 	switch option, ok := c.next(); {
 	case !ok:
 	case option == "allow_if_changes":
+		g.AllowIfChanges = true
 		c.d.noteOnce(option, c.origin())
 	default:
 		c.errorf(config.ClassGeneral, "invalid-value", "Unknown dynamic_interfaces option '%s'", option)
@@ -91,19 +170,11 @@ func flushOnStop(c *cursor, g *config.Global) {
 	case !ok:
 		g.LVSFlushOnStop = true
 	case option == "VS":
-		g.LVSFlushOnStop = true
+		g.LVSFlushOnStop, g.LVSFlushOnStopVS = true, true
 		c.d.noteOnce("lvs_flush_on_stop VS", c.origin())
 	default:
 		c.errorf(config.ClassGeneral, "invalid-value", "Unknown lvs_flush_on_stop type %s", option)
 	}
-}
-
-func multicast4(word string) (netip.Addr, *fault) {
-	a, f := address(word)
-	if f == nil && (!a.Is4() || !a.IsMulticast()) {
-		f = badValue("'%s' is not an IPv4 multicast address", word)
-	}
-	return a, f
 }
 
 // repeat is a number of announcements, of which keepalived sends one at least.
@@ -119,9 +190,18 @@ func repeat[T any](field func(*T) *int) row[T] {
 			c.invalid(f, word)
 			return
 		case n == 0:
-			c.errorf(config.ClassGeneral, "invalid-value", "(%s): %s must be greater than 0, setting to 1", c.d.name, c.keyword)
+			c.errorf(config.ClassGeneral, "invalid-value", "%s%s must be greater than 0, setting to 1", c.inBlock(), c.keyword)
 			n = 1
 		}
 		*field(t) = n
 	}}
+}
+
+// inBlock begins keepalived's sentences about keywords that exist in
+// global_defs, where it is nothing, and in instances.
+func (c *cursor) inBlock() string {
+	if c.d.name == "global_defs" {
+		return ""
+	}
+	return "(" + c.d.name + "): "
 }

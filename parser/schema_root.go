@@ -3,6 +3,7 @@ package parser
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -21,14 +22,72 @@ func newSchema() *schema {
 	s := &schema{
 		global: globalBlock(), instance: instanceBlock(), group: groupBlock(), script: scriptBlock(), service: virtualServerBlock(),
 	}
-	s.root = &block[config.Config]{rows: rows[config.Config]{
+	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(staticRows()), rows[config.Config]{
 		"global_defs":     {block: true, apply: s.globalDefs},
 		"vrrp_instance":   {block: true, apply: s.vrrpInstance},
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
 		"vrrp_script":     {block: true, apply: s.vrrpScript},
 		"virtual_server":  {block: true, apply: s.virtualServer},
-	}}
+	})}
 	return s
+}
+
+// daemonRows are the keywords of the top level that are no blocks.
+func daemonRows() rows[config.Config] {
+	type cfg = config.Config
+	return rows[cfg]{
+		"net_namespace":         firstOf("net_namespace", func(c *cfg) *string { return &c.Daemon.NetNamespace }),
+		"net_namespace_ipvs":    optText(func(c *cfg) *config.Opt[string] { return &c.Daemon.NetNamespaceIPVS }),
+		"namespace_with_ipsets": yes(func(c *cfg) *bool { return &c.Daemon.NamespaceWithIPSet }),
+		"use_pid_dir":           yes(func(c *cfg) *bool { return &c.Daemon.UsePIDDir }),
+		"instance":              firstOf("instance", func(c *cfg) *string { return &c.Daemon.Instance }),
+		"child_wait_time":       set(wholeSeconds(0, maxInt), func(c *cfg) *time.Duration { return &c.Daemon.ChildWaitTime }).or("Invalid child_wait_time %V"),
+		"linkbeat_use_polling":  yes(func(c *cfg) *bool { return &c.Daemon.LinkbeatUsePolling }),
+	}
+}
+
+// firstOf is a name of which the first one counts.
+func firstOf(keyword string, field func(*config.Config) *string) row[config.Config] {
+	return row[config.Config]{missing: keyword + " name missing - ignoring", apply: func(c *cursor, cfg *config.Config) {
+		word, ok := c.need()
+		switch {
+		case !ok:
+		case *field(cfg) != "":
+			c.errorf(config.ClassGeneral, "duplicate", "Duplicate %s definition %s - ignoring", keyword, word)
+		default:
+			*field(cfg) = strings.Clone(word)
+		}
+	}}
+}
+
+// staticRows are the blocks of the top level that are not acted on yet.
+func staticRows() rows[config.Config] {
+	type cfg = config.Config
+	return rows[cfg]{
+		"track_group": {block: true, apply: trackGroup},
+		"static_ipaddress": list(func(c *cursor, cfg *cfg) {
+			if a, ok := c.address(); ok {
+				cfg.Static.IPAddress = append(cfg.Static.IPAddress, a)
+			}
+		}),
+		"static_routes": list(func(c *cursor, cfg *cfg) {
+			if r, ok := c.route(); ok {
+				cfg.Static.Routes = append(cfg.Static.Routes, r)
+			}
+		}),
+		"static_rules": list(func(c *cursor, cfg *cfg) {
+			if r, ok := c.rule(); ok {
+				cfg.Static.Rules = append(cfg.Static.Rules, r)
+			}
+		}),
+		"garp_group":               {block: true, apply: garpGroup},
+		"linkbeat_interfaces":      list(linkbeat),
+		"interface_up_down_delays": list(upDownDelay),
+		"track_file":               {block: true, apply: trackFile},
+		"vrrp_track_file":          {block: true, apply: trackFile},
+		"vrrp_track_process":       {block: true, apply: trackProcess},
+		"bfd_instance":             {block: true, apply: bfdInstance},
+	}
 }
 
 func (s *schema) globalDefs(c *cursor, cfg *config.Config) {

@@ -11,7 +11,7 @@ import (
 func instanceBlock() *block[config.Instance] {
 	type inst = config.Instance
 	duration, number := func(f func(*inst) *config.Opt[time.Duration]) row[inst] { return opt(wholeSeconds(0, 4294), f) }, opt[inst, int]
-	return &block[inst]{path: "vrrp_instance", rows: rows[inst]{
+	return &block[inst]{path: "vrrp_instance", rows: merged(instanceUnusedRows(), instanceTracks(), rows[inst]{
 		"version":   opt(num[uint8](2, 3), func(i *inst) *config.Opt[uint8] { return &i.Version }).or("(%N): Version must be either 2 or 3"),
 		"state":     {apply: instanceState},
 		"interface": {apply: instanceInterface, says: "Interface name '%V' too long - ignoring"},
@@ -39,8 +39,8 @@ func instanceBlock() *block[config.Instance] {
 
 		"virtual_ipaddress":          list(virtualAddress),
 		"virtual_ipaddress_excluded": list(excludedAddress),
-		"track_interface":            list(trackInterface(func(i *inst) *[]config.Track { return &i.TrackInterface })),
-		"track_script":               list(trackScript(func(i *inst) *[]config.Track { return &i.TrackScript })),
+		"track_interface":            trackInterface(func(i *inst) *[]config.Track { return &i.TrackInterface }),
+		"track_script":               trackScript(func(i *inst) *[]config.Track { return &i.TrackScript }),
 
 		"garp_master_delay":          duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpMasterDelay }).or("(%N): garp_master_delay '%V' invalid - ignoring"),
 		"garp_master_refresh":        duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpMasterRefresh }).or("(%N): Invalid garp_master_refresh '%V' - ignoring"),
@@ -59,7 +59,15 @@ func instanceBlock() *block[config.Instance] {
 		"notify_stop":                script(func(i *inst) *config.Command { return &i.NotifyStop }),
 		"notify_deleted":             {apply: notifyDeleted},
 		"notify_master_rx_lower_pri": script(func(i *inst) *config.Command { return &i.NotifyMasterRxLowerPri }),
-	}}
+	})}
+}
+
+func instanceTracks() rows[config.Instance] {
+	type inst = config.Instance
+	return trackUnused(
+		func(i *inst) *[]config.Track { return &i.TrackFile },
+		func(i *inst) *[]config.Track { return &i.TrackProcess },
+		func(i *inst) *[]config.Track { return &i.TrackBFD })
 }
 
 func authenticationBlock() *block[config.Authentication] {
@@ -142,10 +150,10 @@ func notifyDeleted(c *cursor, i *config.Instance) {
 // familyOf is the address family that an instance is bound to by what it has
 // so far: its first address decides.
 func familyOf(i *config.Instance) (is6, known bool) {
-	if len(i.VirtualIPAddress) == 0 && len(i.UnicastPeers) > 0 {
+	if len(i.VirtualIPAddress) == 0 && len(i.UnicastPeers) > 0 && !i.NativeIPv6 {
 		return i.UnicastPeers[0].Addr.Is6(), true
 	}
-	return i.IPv6(), len(i.VirtualIPAddress) > 0 || i.UnicastSrcIP.IsValid() || i.McastSrcIP.IsValid()
+	return i.IPv6(), i.NativeIPv6 || len(i.VirtualIPAddress) > 0 || i.UnicastSrcIP.IsValid() || i.McastSrcIP.IsValid()
 }
 
 // unicastPeers leaves an empty list, not none: the block is there and names
@@ -205,137 +213,4 @@ func excludedAddress(c *cursor, i *config.Instance) {
 
 func (c *cursor) twiceAddress(a *config.Address) bool {
 	return c.d.twice(c.keyword, a.Prefix.String(), a.Dev)
-}
-
-// trackInterface and trackScript read their lists; of the same name twice the
-// first counts.
-func trackInterface[T any](field func(*T) *[]config.Track) func(*cursor, *T) {
-	return track(field, 253, "(%s) unknown track_interace %s weight option %s - ignoring") //nolint:misspell // keepalived's own
-}
-
-func trackScript[T any](field func(*T) *[]config.Track) func(*cursor, *T) {
-	return track(field, 253, "(%s) unknown track script %s option %s - ignoring")
-}
-
-func track[T any](field func(*T) *[]config.Track, bound int64, unknown string) func(*cursor, *T) {
-	return func(c *cursor, t *T) {
-		l, ok := c.track(bound, unknown)
-		all := field(t)
-		switch {
-		case !ok:
-		case c.d.twice(c.keyword, l.Name):
-			c.at = 0
-			c.errorf(config.ClassGeneral, "duplicate", "(%s) duplicate %s %s - ignoring", c.d.name, c.keyword, l.Name)
-		default:
-			*all = append(*all, l)
-		}
-	}
-}
-
-func groupBlock() *block[config.SyncGroup] {
-	type group = config.SyncGroup
-	return &block[group]{path: "vrrp_sync_group", rows: rows[group]{
-		"group":                      {block: true, apply: groupMembers},
-		"track_interface":            list(trackInterface(func(g *group) *[]config.Track { return &g.TrackInterface })),
-		"track_script":               list(trackScript(func(g *group) *[]config.Track { return &g.TrackScript })),
-		"notify":                     script(func(g *group) *config.Command { return &g.Notify }),
-		"notify_master":              script(func(g *group) *config.Command { return &g.NotifyMaster }),
-		"notify_backup":              script(func(g *group) *config.Command { return &g.NotifyBackup }),
-		"notify_fault":               script(func(g *group) *config.Command { return &g.NotifyFault }),
-		"notify_stop":                script(func(g *group) *config.Command { return &g.NotifyStop }),
-		"sync_group_tracking_weight": on(func(g *group) { g.SyncGroupTrackingWeight = true }),
-		"global_tracking":            {apply: globalTracking},
-	}}
-}
-
-func groupMembers(c *cursor, g *config.SyncGroup) {
-	if len(g.Members) > 0 {
-		c.errorf(config.ClassGeneral, "duplicate", "Group list already specified for sync group %s", g.Name)
-		return
-	}
-	list(func(c *cursor, g *config.SyncGroup) {
-		for word, ok := c.next(); ok; word, ok = c.next() {
-			g.Members = append(g.Members, strings.Clone(word))
-		}
-	}).apply(c, g)
-}
-
-func globalTracking(c *cursor, g *config.SyncGroup) {
-	c.errorf(config.ClassDeprecated, "deprecated", "(%s) global_tracking is deprecated. Use track_interface/script/file on the sync group", g.Name)
-	g.SyncGroupTrackingWeight = true
-}
-
-func scriptBlock() *block[config.TrackScript] {
-	type track = config.TrackScript
-	const longest = 4294 * time.Second
-	return &block[track]{path: "vrrp_script", rows: rows[track]{
-		"script":    {apply: trackScriptCommand},
-		"interval":  atLeast(seconds(0, longest), time.Second, func(s *track, v time.Duration) { s.Interval = v }).or("(%N): vrrp script interval '%V' must be between 1 and 4294 - ignoring"),
-		"timeout":   atLeast(seconds(0, longest), time.Second, func(s *track, v time.Duration) { s.Timeout = config.Some(v) }).or("(%N): vrrp script timeout '%V' must be between 1 and 4294 - ignoring"),
-		"weight":    {apply: scriptWeight},
-		"rise":      set(count(1, maxInt), func(s *track) *int { return &s.Rise }).or("(%N): vrrp script rise value '%V' invalid, defaulting to 1"),
-		"fall":      set(count(1, maxInt), func(s *track) *int { return &s.Fall }).or("(%N): vrrp script fall value '%V' invalid, defaulting to 1"),
-		"user":      user(func(s *track) *config.User { return &s.Script.User }),
-		"init_fail": on(func(s *track) { s.InitFail = true }),
-	}}
-}
-
-// atLeast is a time that is not zero.
-func atLeast[T any](read value[time.Duration], least time.Duration, put func(*T, time.Duration)) row[T] {
-	return row[T]{apply: func(c *cursor, t *T) {
-		word, ok := c.need()
-		if !ok {
-			return
-		}
-		v, f := read(word)
-		switch {
-		case f != nil:
-			c.invalid(f, word)
-			return
-		case v == 0:
-			c.errorf(config.ClassGeneral, "invalid-value", "(%s): vrrp script %s must be greater than 0, setting to 1", c.d.name, c.keyword)
-			v = least
-		}
-		put(t, v)
-	}}
-}
-
-// trackScriptCommand reads CMD, one word: its arguments must be quoted.
-func trackScriptCommand(c *cursor, s *config.TrackScript) {
-	user := s.Script.User
-	rest := trim(c.rest)
-	if rest == "" {
-		return // keepalived complains at the end of the block
-	}
-	cmd, ok := c.command()
-	if !ok {
-		return
-	}
-	if cmd.User != (config.User{}) && !s.Script.IsZero() || cmd.User.Name != "" {
-		c.problem(config.Warning, config.ClassNone, "extra-words", "script takes one word, ignoring what follows: quote a command with arguments: \""+rest+`"`)
-	}
-	cmd.User = user
-	s.Script = cmd
-}
-
-// scriptWeight reads weight INT [reverse].
-func scriptWeight(c *cursor, s *config.TrackScript) {
-	word, ok := c.need()
-	if !ok {
-		return
-	}
-	n, f := count(-253, 253)(word)
-	if f != nil {
-		c.errorf(f.class, f.code, "vrrp_script %s weight %s must be in [-253, 253]", c.d.name, word)
-		c.complete = true
-		return
-	}
-	s.Weight, s.Reverse = n, false
-	switch option, ok := c.next(); {
-	case !ok:
-	case option == "reverse":
-		s.Reverse = true
-	case option != "noreverse":
-		c.errorf(config.ClassGeneral, "invalid-value", "vrrp_script %s unknown weight option %s", c.d.name, option)
-	}
 }

@@ -55,6 +55,16 @@ func on[T any](apply func(*T)) row[T] {
 	return row[T]{apply: func(_ *cursor, t *T) { apply(t) }}
 }
 
+// yes is a keyword without a value that sets a bool.
+func yes[T any](field func(*T) *bool) row[T] {
+	return on(func(t *T) { *field(t) = true })
+}
+
+// setBool is BOOL? that sets a bool.
+func setBool[T any](field func(*T) *bool) row[T] {
+	return boolean(func(t *T, v bool) { *field(t) = v })
+}
+
 // boolean is BOOL?: no value means true.
 func boolean[T any](apply func(*T, bool)) row[T] {
 	return row[T]{apply: func(c *cursor, t *T) {
@@ -80,7 +90,7 @@ func text(word string) (string, *fault) { return strings.Clone(word), nil }
 
 // integer is a type of the configuration that a number is stored in.
 type integer interface {
-	~int | ~uint8 | ~uint16 | ~uint32
+	~int | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
 // num is a decimal number between two bounds.
@@ -153,6 +163,33 @@ func wholeSeconds(lo, hi int64) value[time.Duration] {
 	return func(word string) (time.Duration, *fault) {
 		n, f := read(word)
 		return time.Duration(n) * time.Second, f
+	}
+}
+
+// micros is a whole number of microseconds.
+func micros(lo, hi int64) value[time.Duration] {
+	read := num[uint32](lo, hi)
+	return func(word string) (time.Duration, *fault) {
+		n, f := read(word)
+		return time.Duration(n) * time.Microsecond, f
+	}
+}
+
+// millis is a decimal number of milliseconds, to the microsecond.
+func millis(lo, hi int64) value[time.Duration] {
+	return func(word string) (time.Duration, *fault) {
+		whole, fraction, _ := strings.Cut(word, ".")
+		switch {
+		case !decimal(whole), fraction != "" && !decimal(fraction):
+			return 0, badNumber("invalid number '%s'", word)
+		case len(fraction) > 3:
+			return 0, badNumber("number '%s' has too many decimal places", word)
+		}
+		n, err := strconv.ParseInt(whole+(fraction + "000")[:3], 10, 64)
+		if err != nil || n < lo*1000 || n > hi*1000 {
+			return 0, badNumber("number '%s' outside range [%d.000, %d.000]", word, lo, hi)
+		}
+		return time.Duration(n) * time.Microsecond, nil
 	}
 }
 

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Links is what the configuration says about interfaces as such.
+type Links struct {
+	GarpGroups []GarpGroup
+	Linkbeat   []Linkbeat
+	Delays     []UpDownDelay
+}
+
+// GarpGroup is a garp_group block: interfaces that share one rate of
+// gratuitous ARP and unsolicited neighbour advertisements.
+type GarpGroup struct {
+	Origin       Origin
+	GarpInterval Opt[time.Duration]
+	GnaInterval  Opt[time.Duration]
+	Interfaces   []Link
+}
+
+// Link is an interface where it is named.
+type Link struct {
+	Origin Origin
+	Name   string
+}
+
+// Linkbeat is a line of linkbeat_interfaces.
+type Linkbeat struct {
+	Link
+	Probe LinkbeatProbe
+}
+
+// LinkbeatProbe is how the state of a link is asked for.
+type LinkbeatProbe string
+
+// The probes of linkbeat_interfaces.
+const (
+	ProbeAuto    LinkbeatProbe = ""
+	ProbeMII     LinkbeatProbe = "MII"
+	ProbeEthtool LinkbeatProbe = "ETHTOOL"
+	ProbeIoctl   LinkbeatProbe = "IOCTL"
+)
+
+// UpDownDelay is a line of interface_up_down_delays: how long a link must be
+// down or up before it counts.
+type UpDownDelay struct {
+	Link
+	Down, Up time.Duration
+}
+
+// VMAC is use_vmac: adverts and addresses on a macvlan with the virtual
+// router's address, RFC 9568 section 7.3.
+type VMAC struct {
+	Name             string // vrrp.VRID when empty
+	MAC              MAC
+	Group            string // interface group, a name or a number
+	NetlinkNotifyMsg bool
+}
+
+// MAC is a hardware address of six octets, or of the first five: the last one
+// is the virtual router's number then.
+type MAC struct {
+	Octets [6]byte
+	Len    uint8 // 0: none
+}
+
+// IPVLAN is use_ipvlan.
+type IPVLAN struct {
+	Name   string
+	Mode   string       // bridge, private or vepa; bridge when empty
+	Prefix netip.Prefix // the source address of adverts
+	Group  string
+}
+
+// AuthHMAC is the auth_hmac block: adverts with a trailer that authenticates
+// them, an extension of keepalived 2.4.
+type AuthHMAC struct {
+	Origin     Origin
+	Keys       []HMACKey
+	ActiveKey  uint8
+	TimeWindow Opt[time.Duration] // three intervals, 5 to 300 s, when not given
+	AntiReplay AntiReplay
+	Mode       HMACMode
+}
+
+// HMACKey is a key of auth_hmac: its bytes, or the file that holds them.
+type HMACKey struct {
+	Origin Origin
+	ID     uint8
+	Secret Secret
+	File   string
+}
+
+// AntiReplay is anti_replay of auth_hmac.
+type AntiReplay string
+
+// The values of anti_replay.
+const (
+	ReplayTime      AntiReplay = "time"
+	ReplayMonotonic AntiReplay = "monotonic"
+)
+
+// HMACMode is mode of auth_hmac.
+type HMACMode string
+
+// The values of mode.
+const (
+	HMACEnforce     HMACMode = "enforce"
+	HMACPermissive  HMACMode = "permissive"
+	HMACReceiveOnly HMACMode = "receive-only"
+)
+
+// DefaultAuthHMAC is what holds in an auth_hmac block that says nothing.
+var DefaultAuthHMAC = AuthHMAC{AntiReplay: ReplayTime, Mode: HMACEnforce}

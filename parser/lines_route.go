@@ -1,0 +1,546 @@
+package parser
+
+import (
+	"cmp"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// routeLine is a line of static_routes or virtual_routes, which is what
+// `ip route` takes: options in any order, then the ways of a route that has
+// several.
+type routeLine struct {
+	Options  []routeOption `parser:"@@*"`
+	NextHops []nextHopLine `parser:"@@*"`
+	Rest     *word         `parser:"@@? Word*"`
+}
+
+type routeOption struct {
+	Pos     lexer.Position
+	Family  string     `parser:"( @('inet' | 'inet6')"`
+	AddrKey string     `parser:"| @('via' | 'gw' | 'or' | 'src' | 'from') ('inet' | 'inet6')?"`
+	Addr    *word      `parser:"  @@?"`
+	As      bool       `parser:"| @'as' 'to'?"`
+	AsAddr  *word      `parser:"  @@?"`
+	Encap   *encapLine `parser:"| @@"`
+	Metric  string     `parser:"| @('mtu' | 'hoplimit' | 'advmss' | 'rtt' | 'rttvar' | 'reordering' | 'window' | 'cwnd' | 'ssthresh' | 'rto_min' | 'initcwnd' | 'initrwnd' | 'quickack' | 'fastopen_no_cookie' | 'congctl' | 'features')"`
+	Lock    bool       `parser:"  @'lock'?"`
+	Amount  *word      `parser:"  @@?"`
+	Key     string     `parser:"| @('tos' | 'dsfield' | 'table' | 'protocol' | 'scope' | 'metric' | 'priority' | 'preference' | 'dev' | 'oif' | 'expires' | 'realms' | 'pref' | 'ttl-propagate' | 'vrf' | 'track_group')"`
+	Value   *word      `parser:"  @@?"`
+	Flag    string     `parser:"| @('onlink' | 'add' | 'prepend' | 'append' | 'no_track' | 'default6')"`
+	Type    string     `parser:"| @('unicast' | 'local' | 'broadcast' | 'anycast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw' | 'nat' | 'xresolve')"`
+	To      *word      `parser:"| 'to'? (?! 'nexthop') @@ )"`
+}
+
+// nextHopLine is one way of a route.
+type nextHopLine struct {
+	Pos     lexer.Position  `parser:"'nexthop'"`
+	Options []nextHopOption `parser:"@@*"`
+}
+
+type nextHopOption struct {
+	Pos    lexer.Position
+	Via    bool       `parser:"( @'via' ('inet' | 'inet6')?"`
+	Addr   *word      `parser:"  @@?"`
+	Key    string     `parser:"| @('dev' | 'oif' | 'weight' | 'realms')"`
+	Value  *word      `parser:"  @@?"`
+	OnLink bool       `parser:"| @'onlink'"`
+	Encap  *encapLine `parser:"| @@ )"`
+}
+
+// encapLine is the light-weight tunnel of a route.
+type encapLine struct {
+	Pos     lexer.Position
+	Type    *word         `parser:"'encap' ( @@ )?"`
+	Options []encapOption `parser:"@@*"`
+	Labels  *word         `parser:"( (?! 'via' | 'dev' | 'oif' | 'onlink' | 'table' | 'src' | 'nexthop' | 'metric' | 'no_track' | 'mtu' | 'scope' | 'protocol' | 'weight') @@ )?"`
+	More    []encapOption `parser:"@@*"`
+}
+
+type encapOption struct {
+	Key   string `parser:"@('id' | 'dst' | 'src' | 'tos' | 'ttl' | 'hoplimit' | 'flags')"`
+	Value *word  `parser:"@@?"`
+}
+
+// route reads a line of static_routes or virtual_routes. An error costs the
+// route: it would go elsewhere.
+func (c *cursor) route() (r config.Route, ok bool) {
+	l, ok := parseLine(c, c.d.lines.route)
+	if !ok {
+		return r, false
+	}
+	p := routeParser{c: c, r: &r}
+	r.Origin = c.origin()
+	for i := range l.Options {
+		if !p.option(&l.Options[i]) {
+			return r, false
+		}
+	}
+	for i := range l.NextHops {
+		if !p.nextHop(&l.NextHops[i]) {
+			return r, false
+		}
+	}
+	if l.Rest != nil {
+		c.wrong(l.Rest.Pos, "Route has trailing nonsense after nexthops - %s", l.Rest.Text)
+	}
+	return r, p.finish()
+}
+
+// routeParser fills a route; its family is that of the first address.
+type routeParser struct {
+	c       *cursor
+	r       *config.Route
+	family  int // 4, 6 or not known yet
+	hasDst  bool
+	second  *config.NextHop // of the older `via A or B`
+	metrics config.RouteMetrics
+}
+
+// sameFamily binds the route to the family of an address.
+func (p *routeParser) sameFamily(a netip.Addr) bool {
+	family := 4
+	if a.Is6() {
+		family = 6
+	}
+	p.family = cmp.Or(p.family, family)
+	return p.family == family
+}
+
+func (p *routeParser) option(o *routeOption) bool {
+	switch {
+	case o.Family != "":
+		p.family = map[string]int{"inet": 4, "inet6": 6}[o.Family]
+	case o.AddrKey != "":
+		return p.given(o.AddrKey, o.Addr) && p.address(o.AddrKey, *o.Addr)
+	case o.As:
+		p.c.wrong(o.Pos, `"as to" for MPLS only - ignoring`)
+	case o.Encap != nil:
+		e, ok := p.c.encap(o.Encap)
+		p.r.Encap = e
+		return ok
+	case o.Metric != "":
+		return p.given(o.Metric, o.Amount) && p.metric(o)
+	case o.Key != "":
+		return p.given(o.Key, o.Value) && p.value(o.Key, *o.Value)
+	case o.Flag != "":
+		return p.flag(o)
+	case o.Type != "":
+		p.r.Type = routeTypes[o.Type]
+	case o.To != nil:
+		return p.destination(*o.To)
+	}
+	return true
+}
+
+// given reports a keyword without its value, at which keepalived ends.
+func (p *routeParser) given(key string, w *word) bool { return p.c.given(key, w) }
+
+func (c *cursor) given(key string, w *word) bool {
+	if w != nil {
+		return true
+	}
+	c.at = len(c.st.Line)
+	c.errorf(config.ClassMissingParameter, "missing-parameter",
+		"*** Configuration line starting `%s` is missing a parameter after keyword `%s` at word position %d", firstWord(c.st.Line), key, c.words+1)
+	return false
+}
+
+// routeTypes are the names of ip-route(8).
+var routeTypes = map[string]config.RouteType{
+	"unicast": config.RouteUnicast, "local": config.RouteLocal, "broadcast": config.RouteBroadcast, "anycast": config.RouteAnycast,
+	"multicast": config.RouteMulticast, "blackhole": config.RouteBlackhole, "unreachable": config.RouteUnreachable,
+	"prohibit": config.RouteProhibit, "throw": config.RouteThrow, "nat": config.RouteNAT, "xresolve": config.RouteXResolve,
+}
+
+func (p *routeParser) flag(o *routeOption) bool {
+	switch o.Flag {
+	case "onlink":
+		p.r.OnLink = true
+	case "add":
+		p.r.Add = config.RouteExclusive
+	case "append":
+		p.r.Add = config.RouteAppend
+	case "prepend":
+		p.r.Add = config.RoutePrepend
+	case "no_track":
+		p.r.NoTrack = true
+	case "default6":
+		p.hasDst, p.r.Destination = true, netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		return p.mixed(p.r.Destination.Addr(), word{Pos: o.Pos, Text: o.Flag})
+	}
+	return true
+}
+
+// mixed reports an address of the other family.
+func (p *routeParser) mixed(a netip.Addr, w word) bool {
+	if !p.sameFamily(a) {
+		p.c.wrong(w.Pos, "Cannot mix IPv4 and IPv6 addresses for route (%s)", w.Text)
+		return false
+	}
+	return true
+}
+
+func (p *routeParser) destination(w word) bool {
+	p.hasDst = true
+	switch w.Text {
+	case "default", "any", "all":
+		zero := netip.IPv4Unspecified()
+		if p.family == 6 {
+			zero = netip.IPv6Unspecified()
+		}
+		p.r.Destination = netip.PrefixFrom(zero, 0)
+		return true
+	}
+	dst, ok := p.c.prefix(w)
+	p.r.Destination = dst
+	return ok && p.mixed(dst.Addr(), w)
+}
+
+// address reads the value of via, src or from.
+func (p *routeParser) address(key string, w word) bool {
+	c := p.c
+	dst, ok := c.prefix(w)
+	switch {
+	case !ok:
+		return false
+	case key == "from" && !dst.Addr().Is6():
+		c.wrong(w.Pos, "route from address only supported with IPv6 (%s)", w.Text)
+		return false
+	case !p.mixed(dst.Addr(), w):
+		return false
+	}
+	switch key {
+	case "src":
+		p.r.Src = dst.Addr()
+	case "from":
+		p.r.From = dst
+	case "or":
+		c.wrong(w.Pos, `"or" for routes is deprecated. Please use "nexthop"`)
+		p.second = &config.NextHop{Origin: c.d.src.origin(w.Pos), Via: dst.Addr()}
+	case "gw":
+		c.wrong(w.Pos, `"gw" for routes is deprecated. Please use "via"`)
+		p.r.Via = dst.Addr()
+	default:
+		p.r.Via = dst.Addr()
+	}
+	return true
+}
+
+// value reads an option that is a number or a name.
+func (p *routeParser) value(key string, w word) (ok bool) {
+	c, r, v := p.c, p.r, w.Text
+	var f *fault
+	says := "Invalid " + key + " " + v + " specified for route"
+	switch key {
+	case "tos", "dsfield":
+		r.TOS, f = c.d.named8("rt_dsfield", v)
+		says = "TOS value " + v + " is invalid"
+	case "table":
+		r.Table, f = c.d.table(v)
+		says = "Routing table " + v + " not found for route"
+	case "protocol":
+		var n uint8
+		n, f = c.d.named8("rt_protos", v)
+		r.Protocol, says = config.Some(n), "Protocol "+v+" not found or invalid for route"
+	case "scope":
+		var n config.Scope
+		n, f = scopes(v)
+		r.Scope, says = config.Some(n), "Scope "+v+" not found or invalid for route"
+	case "metric", "priority", "preference":
+		r.Metric, f = some(num[uint32](0, 1<<32-1)(v))
+	case "dev", "oif":
+		r.Dev = strings.Clone(v)
+	case "expires":
+		var d config.Opt[uint32]
+		d, f = some(num[uint32](0, 1<<32-1)(v))
+		r.Expires = config.Opt[time.Duration]{Value: time.Duration(d.Value) * time.Second, Set: d.Set}
+		says = "Invalid expires time " + v + " specified for route"
+	case "realms":
+		r.Realms, f = c.d.realms(v)
+		says = "Invalid realms " + v + " for route"
+	case "pref":
+		r.Pref = config.RoutePref(strings.Clone(v))
+		if r.Pref != config.PrefLow && r.Pref != config.PrefMedium && r.Pref != config.PrefHigh {
+			f = badNumber("invalid number '%s'", v)
+		}
+		says = "Invalid pref value " + v + " specified for route"
+	case "ttl-propagate":
+		r.TTLPropag = config.Some(v == "enabled")
+		if v != "enabled" && v != "disabled" {
+			f = badValue("")
+		}
+		says = "ttl-propagate value " + v + " not recognised"
+	case "vrf":
+		r.VRF = strings.Clone(v)
+	case "track_group":
+		return p.follow(w)
+	}
+	if f != nil {
+		c.d.problem(w.Pos, config.Error, f.class, f.code, says)
+	}
+	return f == nil
+}
+
+// follow reads track_group, which virtual routes do not have.
+func (p *routeParser) follow(w word) bool {
+	if p.c.keyword != "static_routes" {
+		p.c.wrong(w.Pos, "unknown route keyword track_group")
+		return false
+	}
+	p.r.TrackGroup = p.c.trackGroup(w)
+	return true
+}
+
+// some is the value of a reader as an Opt.
+func some[V any](v V, f *fault) (config.Opt[V], *fault) {
+	if f != nil {
+		return config.Opt[V]{}, f
+	}
+	return config.Some(v), nil
+}
+
+// finish checks the route as a whole.
+func (p *routeParser) finish() bool {
+	c, r := p.c, p.r
+	c.at = 0
+	fail := func(says string) bool { c.errorf(config.ClassGeneral, "invalid-value", "%s", says); return false }
+	if p.metrics != (config.RouteMetrics{}) {
+		r.Metrics = &p.metrics
+	}
+	if p.second != nil {
+		r.NextHops = append([]config.NextHop{{Origin: r.Origin, Via: r.Via, Dev: r.Dev}, *p.second}, r.NextHops...)
+		r.Via = netip.Addr{}
+	}
+	switch {
+	case !p.hasDst:
+		return fail("Route must have a destination")
+	case !r.Is6() && r.Pref != "":
+		return fail("pref is only valid for IPv6")
+	case !r.Is6() && r.Expires.Set:
+		return fail("expires is only valid for IPv6")
+	}
+	if r.Protocol.Set && r.Protocol.Value != config.ProtocolKeepalived && !r.NoTrack {
+		fail("Route cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol")
+		r.Protocol = config.Opt[uint8]{}
+	}
+	if r.Dev == "" && !r.NoTrack {
+		text := r.Destination.String()
+		if r.Destination.Bits() == 0 {
+			text = "default"
+		}
+		fail("Warning - cannot track route " + text + " with no interface specified, not tracking")
+		r.NoTrack = true
+	}
+	return true
+}
+
+// metric reads one of the RTAX_* attributes.
+func (p *routeParser) metric(o *routeOption) bool {
+	m, v := &p.metrics, o.Amount.Text
+	u32 := num[uint32](0, 1<<32-1)
+	says := "Invalid " + o.Metric + " value " + v + " specified for route"
+	var field *config.Metric
+	read := u32
+	switch o.Metric {
+	case "congctl":
+		m.CongCtl, m.CongCtlLock = strings.Clone(v), o.Lock
+		return true
+	case "features":
+		if v != "ecn" {
+			p.c.wrong(o.Amount.Pos, "feature %s not supported", v)
+			return false
+		}
+		m.FeatureECN = config.Metric{Value: 1, Set: true}
+		return true
+	case "mtu":
+		field, says = &m.MTU, "Invalid MTU "+v+" specified for route"
+	case "hoplimit":
+		field, says, read = &m.HopLimit, "Invalid hoplimit "+v+" specified for route", num[uint32](0, 255)
+	case "rtt":
+		field, says, read = &m.RTT, "Invalid rtt "+v+" for route", routeTime
+	case "rttvar":
+		field, says, read = &m.RTTVar, "Invalid rttvar "+v+" for route", routeTime
+	case "rto_min":
+		field, read = &m.RTOMin, routeTime
+	case "quickack":
+		field, read = &m.QuickAck, num[uint32](0, 1)
+	case "fastopen_no_cookie":
+		field, read = &m.FastopenNoCookie, num[uint32](0, 1)
+	default:
+		field = map[string]*config.Metric{
+			"advmss": &m.AdvMSS, "reordering": &m.Reordering, "window": &m.Window, "cwnd": &m.Cwnd,
+			"ssthresh": &m.SSThresh, "initcwnd": &m.InitCwnd, "initrwnd": &m.InitRwnd,
+		}[o.Metric]
+	}
+	n, f := read(v)
+	if f != nil {
+		p.c.d.problem(o.Amount.Pos, config.Error, f.class, f.code, says)
+		return false
+	}
+	*field = config.Metric{Value: n, Set: true, Lock: o.Lock}
+	return true
+}
+
+// routeTime is TIME[ms|s], in milliseconds; a bare number is of those, too.
+func routeTime(v string) (uint32, *fault) {
+	scale := uint32(1)
+	digits, isMillis := strings.CutSuffix(v, "ms")
+	if !isMillis {
+		var whole bool
+		if digits, whole = strings.CutSuffix(v, "s"); whole {
+			scale = 1000
+		}
+	}
+	n, f := num[uint32](0, (1<<32-1)/int64(scale))(digits)
+	return n * scale, f
+}
+
+func (p *routeParser) nextHop(l *nextHopLine) bool {
+	c := p.c
+	n := config.NextHop{Origin: c.d.src.origin(l.Pos)}
+	for i := range l.Options {
+		o := &l.Options[i]
+		switch {
+		case o.Via:
+			if !c.given("via", o.Addr) {
+				return false
+			}
+			a, ok := c.prefix(*o.Addr)
+			switch {
+			case !ok:
+			case !p.sameFamily(a.Addr()):
+				c.wrong(o.Addr.Pos, "Address family mismatch for next hop")
+			default:
+				n.Via = a.Addr()
+			}
+		case o.OnLink:
+			n.OnLink = true
+		case o.Encap != nil:
+			var ok bool
+			if n.Encap, ok = c.encap(o.Encap); !ok {
+				return false
+			}
+		case !c.given(o.Key, o.Value):
+			return false
+		default:
+			c.nextHopValue(&n, o.Key, *o.Value)
+		}
+	}
+	p.r.NextHops = append(p.r.NextHops, n)
+	return true
+}
+
+func (c *cursor) nextHopValue(n *config.NextHop, key string, w word) {
+	switch key {
+	case "dev", "oif":
+		n.Dev = strings.Clone(w.Text)
+	case "weight":
+		weight, f := num[int](1, 256)(w.Text)
+		if f != nil {
+			c.d.problem(w.Pos, config.Error, f.class, f.code, "Invalid weight "+w.Text+" specified for route")
+			return
+		}
+		n.Weight = weight
+	case "realms":
+		realms, f := c.d.realms(w.Text)
+		if f != nil {
+			c.wrong(w.Pos, "Invalid realms %s for route", w.Text)
+			return
+		}
+		n.Realms = realms
+	}
+}
+
+// encap reads the tunnel of a route or a next hop.
+func (c *cursor) encap(l *encapLine) (*config.Encap, bool) {
+	if !c.given("encap", l.Type) {
+		return nil, false
+	}
+	e := &config.Encap{Type: strings.Clone(l.Type.Text)}
+	for _, o := range append(l.Options, l.More...) {
+		if !c.given(o.Key, o.Value) || !c.encapOption(e, o.Key, *o.Value) {
+			return nil, false
+		}
+	}
+	fail := func(at lexer.Position, format string, args ...any) (*config.Encap, bool) {
+		c.wrong(at, format, args...)
+		return nil, false
+	}
+	switch {
+	case e.Type == "ip" || e.Type == "ip6":
+		if !e.Dst.IsValid() && !e.ID.Set {
+			return fail(l.Pos, "address or id missing for ip encapsulation")
+		}
+		if l.Labels != nil {
+			return fail(l.Labels.Pos, "unknown route keyword %s", l.Labels.Text)
+		}
+	case e.Type != "mpls" && e.Type != "ila":
+		return fail(l.Type.Pos, "Unknown encap type - %s", e.Type)
+	case !c.given(e.Type, l.Labels):
+		return nil, false
+	case e.Type == "ila":
+		var ok bool
+		if e.Locator, ok = locator(l.Labels.Text); !ok {
+			return fail(l.Labels.Pos, "invalid locator %s for ila encapsulation", l.Labels.Text)
+		}
+	default:
+		for label := range strings.SplitSeq(l.Labels.Text, "/") {
+			n, f := num[uint32](0, 1<<20-1)(label) // Label, RFC 3032 section 2.1
+			if f != nil {
+				return fail(l.Labels.Pos, "invalid mpls address %s for encapsulation", l.Labels.Text)
+			}
+			e.Labels = append(e.Labels, n)
+		}
+	}
+	return e, true
+}
+
+func (c *cursor) encapOption(e *config.Encap, key string, w word) bool {
+	var f *fault
+	switch key {
+	case "id":
+		var n int64
+		n, err := strconv.ParseInt(w.Text, 10, 64)
+		if err != nil || n < 0 {
+			f = badNumber("")
+		}
+		e.ID = config.Some(uint64(n))
+	case "dst":
+		e.Dst, f = address(w.Text)
+	case "src":
+		e.Src, f = address(w.Text)
+	case "tos":
+		var n uint8
+		n, f = c.d.named8("rt_dsfield", w.Text)
+		e.TOS = config.Some(n)
+	case "ttl", "hoplimit":
+		e.TTL, f = some(num[uint8](0, 255)(w.Text))
+	case "flags":
+		e.Flags, f = some(num[uint16](0, 65535)(w.Text))
+	}
+	if f != nil {
+		c.d.problem(w.Pos, config.Error, f.class, f.code, "encap "+key+" "+w.Text+" value is invalid")
+	}
+	return f == nil
+}
+
+// locator is the upper half of an IPv6 address: 1:2:3:4.
+func locator(text string) (n uint64, ok bool) {
+	parts := strings.Split(text, ":")
+	for _, part := range parts {
+		v, err := strconv.ParseUint(part, 16, 16)
+		if err != nil || len(parts) != 4 {
+			return 0, false
+		}
+		n = n<<16 | v
+	}
+	return n, true
+}

@@ -1,0 +1,201 @@
+package parser
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// processRows are the keywords that each of keepalived's processes has.
+func processRows(process string, field func(*config.Global) *config.Process) rows[config.Global] {
+	type global = config.Global
+	limit := set(micros(1, 1<<32-1), func(g *global) *time.Duration { return &field(g).RlimitRttime }).or("Invalid " + process + " real-time limit - %V")
+	return rows[global]{
+		process + "_process_name": {apply: processName(func(g *global) *string { return &field(g).ProcessName })},
+		process + "_priority": set(num[int](-20, 19), func(g *global) *int { return &field(g).Priority }).
+			or("Invalid " + process + " process priority specified").orMissing("No " + process + " process priority specified"),
+		process + "_no_swap": yes(func(g *global) *bool { return &field(g).NoSwap }),
+		process + "_rt_priority": row[global]{apply: rtPriority(process, field)}.
+			orMissing("No " + process + " process real-time priority specified"),
+		process + "_cpu_affinity":  row[global]{apply: cpuAffinity(process, field)}.orMissing("No " + process + " cpu_id set specified"),
+		process + "_rlimit_rttime": limit,
+		process + "_rlimit_rtime":  limit, // its name until 2.0.20
+	}
+}
+
+// globalProcessRows are about the processes together.
+func globalProcessRows() rows[config.Global] {
+	type global = config.Global
+	return rows[global]{
+		"process_names":     yes(func(g *global) *bool { return &g.Process.ProcessNames }),
+		"process_name":      {apply: processName(func(g *global) *string { return &g.Process.ProcessName })},
+		"lvs_process_name":  {apply: processName(func(g *global) *string { return &g.Process.Checker.ProcessName })},
+		"max_auto_priority": {apply: maxAutoPriority, says: "max_auto_priority '%V' must be in [0, 99] (or -1 to disable) - ignoring"},
+		"min_auto_priority_delay": set(micros(1, 10_000_000), func(g *global) *time.Duration { return &g.Process.MinAutoPriorityDelay }).
+			or("min_auto_priority_delay '%V' must be in [1, 10000000] - ignoring").orMissing("min_auto_priority_delay requires delay time"),
+		"umask":       {apply: umask},
+		"random_seed": opt(num[uint32](0, 1<<32-1), func(g *global) *config.Opt[uint32] { return &g.Process.RandomSeed }).or("random_seed %V invalid"),
+	}
+}
+
+// processName is a name as ps(1) shows it.
+func processName(field func(*config.Global) *string) func(*cursor, *config.Global) {
+	return func(c *cursor, g *config.Global) {
+		word, ok := c.need()
+		if !ok {
+			return
+		}
+		if len(word) > 15 { // TASK_COMM_LEN of prctl(2), less its NUL
+			c.errorf(config.ClassGeneral, "invalid-value", "Process name %s more than 15 characters, truncating", word)
+			word = word[:15]
+		}
+		*field(g) = strings.Clone(word)
+	}
+}
+
+// rtPriority is cut to what sched(7) allows.
+func rtPriority(process string, field func(*config.Global) *config.Process) func(*cursor, *config.Global) {
+	return func(c *cursor, g *config.Global) {
+		word, ok := c.need()
+		if !ok {
+			return
+		}
+		n, f := num[int](-maxInt, maxInt)(word)
+		switch {
+		case f != nil:
+			c.errorf(f.class, f.code, "%s process real-time priority '%s' invalid", process, word)
+			return
+		case n < 1:
+			c.errorf(config.ClassGeneral, "invalid-value", "%s process real-time priority %d less than minimum 1 - setting to minimum", process, n)
+		case n > 99:
+			c.errorf(config.ClassGeneral, "invalid-value", "%s process real-time priority %d greater than maximum 99 - setting to maximum", process, n)
+		}
+		field(g).RTPriority = max(1, min(99, n))
+	}
+}
+
+// cpuAffinity reads numbers of processors; a wrong one makes all of them void.
+func cpuAffinity(process string, field func(*config.Global) *config.Process) func(*cursor, *config.Global) {
+	return func(c *cursor, g *config.Global) {
+		var all []int
+		for word, ok := c.need(); ok; word, ok = c.next() {
+			n, f := num[int](0, 1<<16)(word)
+			if f != nil {
+				c.errorf(f.class, f.code, "Invalid cpu_id:%s specified for %s process", word, process)
+				c.complete = true
+				all = nil
+				break
+			}
+			all = append(all, n)
+		}
+		field(g).CPUAffinity = all
+	}
+}
+
+// maxAutoPriority reads [INT]; without one the priority may be raised to the
+// most.
+func maxAutoPriority(c *cursor, g *config.Global) {
+	g.Process.MaxAutoPriority = 99
+	if word, ok := c.next(); ok {
+		n, f := num[int](-1, 99)(word)
+		if f != nil {
+			c.invalid(f, word)
+		}
+		g.Process.MaxAutoPriority = n
+	}
+}
+
+// umask reads a number of C, or names of stat(2) with | between them.
+func umask(c *cursor, g *config.Global) {
+	word, ok := c.need()
+	if !ok {
+		return
+	}
+	if word[:min(1, len(word))] >= "0" && word[:min(1, len(word))] <= "9" {
+		n, err := strconv.ParseUint(word, 0, 16)
+		switch {
+		case err != nil || n > 0o777:
+			c.errorf(config.ClassGeneral, "invalid-value", "invalid umask value %s", word)
+		case trim(c.rest) != "":
+			c.errorf(config.ClassGeneral, "extra-words", "Extra parameter(s) to umask option")
+			c.complete = true
+		default:
+			g.Process.Umask = uint16(n)
+		}
+		return
+	}
+	bits := map[string]uint16{
+		"IRUSR": 0o400, "IWUSR": 0o200, "IXUSR": 0o100, "IRGRP": 0o40, "IWGRP": 0o20, "IXGRP": 0o10, "IROTH": 4, "IWOTH": 2, "IXOTH": 1,
+		"IRWXU": 0o700, "IRWXG": 0o70, "IRWXO": 7,
+	}
+	var mask uint16
+	for name := range strings.FieldsFuncSeq(word+c.tail(), func(r rune) bool { return r == '|' || r == ' ' || r == '\t' }) {
+		bit, ok := bits[name]
+		if !ok {
+			c.errorf(config.ClassGeneral, "invalid-value", "Unknown umask bit %s", name)
+			return
+		}
+		mask |= bit
+	}
+	g.Process.Umask = mask
+}
+
+// bufferRows are the sizes of receive buffers.
+func bufferRows() rows[config.Global] {
+	type global = config.Global
+	all := rows[global]{
+		"vrrp_rx_bufs_policy": row[global]{apply: rxPolicy}.orMissing("vrrp_rx_bufs_policy missing"),
+		"vrrp_rx_bufs_multiplier": set(num[uint32](1, 1<<32-1), func(g *global) *uint32 { return &g.Receive.VRRPRxBufsMultiplier }).
+			or("Invalid vrrp_rx_bufs_multiplier %V").orMissing("Invalid vrrp_rx_bufs_multiplier"),
+	}
+	for name, field := range map[string]func(*global) *config.ReceiveBuffer{
+		"vrrp_netlink_cmd_rcv_bufs":     func(g *global) *config.ReceiveBuffer { return &g.Receive.VRRPNetlinkCmd },
+		"vrrp_netlink_monitor_rcv_bufs": func(g *global) *config.ReceiveBuffer { return &g.Receive.VRRPNetlinkMonitor },
+		"lvs_netlink_cmd_rcv_bufs":      func(g *global) *config.ReceiveBuffer { return &g.Receive.LVSNetlinkCmd },
+		"lvs_netlink_monitor_rcv_bufs":  func(g *global) *config.ReceiveBuffer { return &g.Receive.LVSNetlinkMonitor },
+		"process_monitor_rcv_bufs":      func(g *global) *config.ReceiveBuffer { return &g.Receive.ProcessMonitor },
+	} {
+		all[name] = set(num[uint32](0, 1<<32-1), func(g *global) *uint32 { return &field(g).Bytes }).
+			or(name + " size (%V) invalid").orMissing(name + " size missing")
+		all[name+"_force"] = setBool(func(g *global) *bool { return &field(g).Force }).
+			or(fmt.Sprintf("Invalid value '%%V' for global %s_force specified", name))
+	}
+	return all
+}
+
+// rxPolicy reads MTU | ADVERT | INT; of two the first counts.
+func rxPolicy(c *cursor, g *config.Global) {
+	r := &g.Receive
+	for word, ok := c.need(); ok; word, ok = c.next() {
+		policy := map[string]config.RxPolicy{"MTU": config.RxMTU, "ADVERT": config.RxAdvert}[strings.ToUpper(word)]
+		if policy == config.RxKernel {
+			n, f := num[uint32](1, 1<<32-1)(word)
+			if f != nil {
+				c.errorf(f.class, f.code, "Invalid vrrp_rx_bufs_policy %s", word)
+				continue
+			}
+			policy, r.VRRPRxBufsSize = config.RxSize, n
+		}
+		if r.VRRPRxBufsPolicy != config.RxKernel && r.VRRPRxBufsPolicy != policy {
+			c.errorf(config.ClassGeneral, "duplicate", "Cannot set both vrrp_rx_bufs_policy %s and %s, ignoring %s", rxPolicyName(r), strings.ToUpper(word), strings.ToUpper(word))
+			continue
+		}
+		r.VRRPRxBufsPolicy = policy
+	}
+}
+
+// rxPolicyName is a policy as keepalived.conf spells it.
+func rxPolicyName(r *config.ReceiveBuffers) string {
+	switch r.VRRPRxBufsPolicy {
+	case config.RxMTU:
+		return "MTU"
+	case config.RxAdvert:
+		return "ADVERT"
+	case config.RxSize:
+		return strconv.Itoa(int(r.VRRPRxBufsSize))
+	}
+	return "none"
+}

@@ -1,0 +1,193 @@
+package parser
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+func garpGroupBlock() *block[config.GarpGroup] {
+	type group = config.GarpGroup
+	interval := seconds(time.Microsecond, longest)
+	return &block[group]{path: "garp_group", rows: unused(rows[group]{
+		"garp_interval": opt(interval, func(g *group) *config.Opt[time.Duration] { return &g.GarpInterval }),
+		"gna_interval":  opt(interval, func(g *group) *config.Opt[time.Duration] { return &g.GnaInterval }),
+		"interface":     {apply: garpInterface},
+		"interfaces":    {block: true, values: true, apply: garpInterfaces},
+	})}
+}
+
+func garpInterface(c *cursor, g *config.GarpGroup) {
+	if name, ok := c.need(); ok {
+		g.Interfaces = append(g.Interfaces, config.Link{Origin: c.d.src.origin(c.pos()), Name: strings.Clone(name)})
+	}
+}
+
+func garpInterfaces(c *cursor, g *config.GarpGroup) {
+	before := len(g.Interfaces)
+	list(func(c *cursor, g *config.GarpGroup) {
+		for name, ok := c.next(); ok; name, ok = c.next() {
+			g.Interfaces = append(g.Interfaces, config.Link{Origin: c.d.src.origin(c.pos()), Name: strings.Clone(name)})
+		}
+	}).apply(c, g)
+	if len(g.Interfaces) == before {
+		c.emptyBlock("Warning - empty garp_group interfaces block")
+	}
+}
+
+// garpGroup reads garp_group, which has no name.
+func garpGroup(c *cursor, cfg *config.Config) {
+	g := config.GarpGroup{Origin: c.origin()}
+	c.d.begin("garp_group", "garp_group")
+	decode(c.d, garpGroupBlock(), c.st.Body, &g)
+	if !g.GarpInterval.Set && !g.GnaInterval.Set {
+		c.d.problem(c.st.Body.Close.Pos, config.Warning, config.ClassGeneral, "no-interval", "garp group 0 does not have any delay set - removing")
+		return
+	}
+	cfg.Links.GarpGroups = append(cfg.Links.GarpGroups, g)
+}
+
+// upDownDelay reads IFNAME DOWN [UP].
+func upDownDelay(c *cursor, cfg *config.Config) {
+	name, ok := c.next()
+	if !ok {
+		return
+	}
+	d := config.UpDownDelay{Link: config.Link{Origin: c.origin(), Name: strings.Clone(name)}}
+	for _, field := range []*time.Duration{&d.Down, &d.Up} {
+		word, ok := c.next()
+		if !ok {
+			break
+		}
+		v, f := seconds(0, 255*time.Second)(word)
+		if f != nil {
+			c.errorf(f.class, f.code, "%s", f.text)
+			return
+		}
+		*field = v
+		if field == &d.Down {
+			d.Up = v
+		}
+	}
+	cfg.Links.Delays = append(cfg.Links.Delays, d)
+}
+
+// linkbeat reads IFNAME [MII|ETHTOOL|IOCTL].
+func linkbeat(c *cursor, cfg *config.Config) {
+	name, ok := c.next()
+	if !ok {
+		return
+	}
+	l := config.Linkbeat{Link: config.Link{Origin: c.origin(), Name: strings.Clone(name)}}
+	word, ok := c.next()
+	switch probe := config.LinkbeatProbe(strings.Clone(word)); {
+	case !ok:
+	case probe != config.ProbeMII && probe != config.ProbeEthtool && probe != config.ProbeIoctl || trim(c.rest) != "":
+		c.errorf(config.ClassGeneral, "extra-words", "extra characters %s in linkbeat interface", word)
+		c.complete = true
+	default:
+		l.Probe = probe
+	}
+	cfg.Links.Linkbeat = append(cfg.Links.Linkbeat, l)
+}
+
+// useVMAC reads [[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP].
+func useVMAC(c *cursor, i *config.Instance) {
+	v := &config.VMAC{}
+	i.VMAC = v
+	for word, ok := c.next(); ok; word, ok = c.next() {
+		switch {
+		case word == "netlink_notify_msg":
+			v.NetlinkNotifyMsg = true
+		case word == "group":
+			v.Group = c.linkGroup()
+		case strings.Contains(word, ":"):
+			c.mac(v, word)
+		case v.Name != "":
+			c.errorf(config.ClassGeneral, "duplicate", "VMAC interface name already specified")
+			c.complete = true
+			return
+		default:
+			if word == "name" {
+				if word, ok = c.next(); !ok {
+					return
+				}
+			}
+			if _, f := ifname(word); f != nil || strings.ContainsAny(word, "/ ") {
+				c.errorf(config.ClassGeneral, "invalid-value", "VMAC interface name '%s' too long or invalid characters - ignoring", word)
+				continue
+			}
+			v.Name = strings.Clone(word)
+		}
+	}
+}
+
+// linkGroup reads the value of group.
+func (c *cursor) linkGroup() string {
+	word, ok := c.next()
+	if !ok {
+		c.errorf(config.ClassGeneral, "missing-parameter", "(%s) %s group is missing a value", c.d.name, c.keyword)
+	}
+	return strings.Clone(word)
+}
+
+// mac reads an address of six octets, or of five. The virtual router's own,
+// RFC 9568 section 7.3, is the default and cannot be given.
+func (c *cursor) mac(v *config.VMAC, word string) {
+	octets, err := net.ParseMAC(word)
+	if strings.Count(word, ":") == 4 {
+		octets, err = net.ParseMAC(word + ":00")
+	}
+	switch {
+	case err != nil || len(octets) != 6:
+		c.errorf(config.ClassGeneral, "invalid-value", "VMAC invalid MAC address %s - ignored", word)
+		return
+	case octets[0]&1 != 0:
+		c.errorf(config.ClassGeneral, "invalid-value", "VMAC MAC address is multicast %s - ignoring", word)
+		return
+	case octets[0] == 0 && octets[1] == 0 && octets[2] == 0x5e && octets[3] == 0 && (octets[4] == 1 || octets[4] == 2):
+		c.errorf(config.ClassGeneral, "invalid-value", "VMAC MAC address not allowed to be RFC5798 address (%s) - ignoring", word)
+		return
+	}
+	v.MAC = config.MAC{Octets: [6]byte(octets), Len: uint8(strings.Count(word, ":") + 1)}
+}
+
+// useIPVLAN reads [[name] IFNAME] [bridge|private|vepa] [ADDR[/PREFIX]] [group
+// GROUP].
+func useIPVLAN(c *cursor, i *config.Instance) {
+	v := &config.IPVLAN{}
+	i.IPVLAN = v
+	for word, ok := c.next(); ok; word, ok = c.next() {
+		host, _, _ := strings.Cut(word, "/")
+		_, err := netip.ParseAddr(host)
+		switch {
+		case word == "bridge" || word == "private" || word == "vepa":
+			v.Mode = strings.Clone(word)
+		case word == "group":
+			v.Group = c.linkGroup()
+		case err == nil:
+			if p, ok := c.prefix(c.wordHere(word)); ok {
+				v.Prefix = p
+			}
+		case v.Name != "":
+			c.errorf(config.ClassGeneral, "duplicate", "(%s) IPVLAN interface already specified - ignoring '%s'", c.d.name, word)
+		default:
+			if word == "name" {
+				if word, ok = c.next(); !ok {
+					return
+				}
+			}
+			if _, f := ifname(word); f != nil {
+				c.errorf(config.ClassGeneral, "invalid-value", "IPVLAN interface name '%s' too long or invalid characters - ignoring", word)
+				continue
+			}
+			v.Name = strings.Clone(word)
+		}
+	}
+}
+
+// wordHere is the word read last, as the grammars of lines see it.
+func (c *cursor) wordHere(text string) word { return word{Pos: c.pos(), Text: text} }
