@@ -21,7 +21,37 @@ func (c *Config) Resolve() {
 		c.Instances[i].resolve(g, c.Scripts)
 	}
 	for i := range c.Groups {
-		resolveScriptWeights(c.Groups[i].TrackScript, c.Scripts)
+		group := &c.Groups[i]
+		resolveScriptWeights(group.TrackScript, c.Scripts)
+		c.Trackers.weights(group.TrackFile, group.TrackProcess, group.TrackBFD)
+	}
+	for i := range c.Instances {
+		v := &c.Instances[i]
+		c.Trackers.weights(v.TrackFile, v.TrackProcess, v.TrackBFD)
+	}
+	for k := range c.Static.IPAddress {
+		a := &c.Static.IPAddress[k]
+		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)
+	}
+}
+
+// weights gives the lines without a weight that of the object.
+func (t *Trackers) weights(files, processes, bfd []Track) {
+	give := func(list []Track, name string, weight int, reverse bool) {
+		for k := range list {
+			if list[k].Name == name && !list[k].Weight.Set {
+				list[k].Weight.Value, list[k].Reverse = weight, reverse
+			}
+		}
+	}
+	for i := range t.Files {
+		give(files, t.Files[i].Name, t.Files[i].weight(), t.Files[i].Reverse)
+	}
+	for i := range t.Processes {
+		give(processes, t.Processes[i].Name, t.Processes[i].Weight.Value, t.Processes[i].Reverse)
+	}
+	for i := range t.BFD {
+		give(bfd, t.BFD[i].Name, t.BFD[i].Weight, t.BFD[i].Reverse)
 	}
 }
 

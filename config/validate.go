@@ -23,6 +23,7 @@ type Environment interface {
 func (c *Config) Validate(env Environment) []Problem {
 	v := &validator{c: c, env: env}
 	v.globals()
+	v.links()
 	v.interfaces()
 	v.scripts()
 	v.instances()
@@ -39,6 +40,7 @@ type validator struct {
 	problems []Problem
 	scripted map[string]bool // vrrp_scripts that were disabled, and need no second complaint
 	unlinked bool            // an interface is missing
+	parent   bool            // scripts run at start and stop
 	vrrp     bool            // the VRRP part runs scripts
 	checker  bool            // the checker part does
 }
@@ -85,13 +87,7 @@ func (v *validator) interfaces() {
 		return
 	}
 	before := len(v.problems)
-	known := map[string]bool{"": true}
-	exists := func(name string) bool {
-		if _, ok := known[name]; !ok {
-			known[name] = v.env.HasInterface(name)
-		}
-		return known[name]
-	}
+	exists := v.lookup()
 	for k := range v.c.Instances {
 		i := &v.c.Instances[k]
 		if !exists(i.Interface) {
@@ -107,7 +103,13 @@ func (v *validator) interfaces() {
 				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name)
 			}
 		}
+		if !exists(i.VRF) {
+			v.add(i.Origin, ClassGeneral, "unknown-interface", "(%s) WARNING - VRF interface %s doesn't exist", i.Name, i.VRF)
+		}
+		v.routeLinks(exists, i.VirtualRoutes)
+		v.ruleLinks(exists, i.VirtualRules)
 	}
+	v.staticLinks(exists)
 	for _, g := range v.c.Groups {
 		for _, t := range g.TrackInterface {
 			if !exists(t.Name) {

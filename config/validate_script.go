@@ -42,6 +42,17 @@ func (v *validator) scripts() {
 		v.scripted[s.Name] = true
 		return true
 	})
+	g := &v.c.Global
+	v.notify(&g.StartupScript, &v.parent)
+	v.notify(&g.ShutdownScript, &v.parent)
+	if len(v.c.Instances) > 0 {
+		v.notify(&g.FIFO.Notify.Script, &v.vrrp)
+		v.notify(&g.FIFO.VRRPNotify.Script, &v.vrrp)
+	}
+	if len(v.c.Services) > 0 {
+		v.notify(&g.FIFO.Notify.Script, &v.checker)
+		v.notify(&g.FIFO.LVSNotify.Script, &v.checker)
+	}
 	for k := range v.c.Instances {
 		for _, c := range v.c.Instances[k].commands() {
 			v.notify(c, &v.vrrp)
@@ -81,6 +92,9 @@ func (v *validator) notify(c *Command, runs *bool) {
 func (v *validator) security() {
 	if v.c.Global.EnableScriptSecurity {
 		return
+	}
+	if v.parent {
+		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - start/shutdown scripts are being executed but script_security not enabled.")
 	}
 	if v.vrrp && !v.unlinked { // keepalived looks no further then
 		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - scripts are being executed but script_security not enabled.")

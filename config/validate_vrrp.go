@@ -25,7 +25,9 @@ func (v *validator) instances() {
 		v.advertInt(i)
 		v.authentication(i)
 		v.strict(i)
+		v.vmac(i)
 		i.TrackScript = v.tracked(i.Name, i.TrackScript)
+		v.trackers(i.Name, &i.TrackFile, &i.TrackProcess, &i.TrackBFD)
 		i.TrackInterface = slices.DeleteFunc(i.TrackInterface, func(t Track) bool {
 			if t.Name != i.Interface || i.DontTrackPrimary {
 				return false
@@ -71,7 +73,7 @@ func (v *validator) version(i *Instance) {
 		v.add(i.Origin, ClassNone, "not-acted-on", "(%s) adverts over IPv6 are known but not acted on yet: the instance stays in FAULT", i.Name)
 	}
 	switch {
-	case len(i.VirtualIPAddress) > 0:
+	case len(i.VirtualIPAddress) > 0 || i.NoVirtualIPAddress:
 	case v.versionOf(i) == 3:
 		v.fatal(i.Origin, "no-address", "(%s) No VIP specified; at least one is required", i.Name)
 	default:
@@ -91,7 +93,8 @@ func (v *validator) versionOf(i *Instance) uint8 {
 
 // source: a unicast source without peers is a multicast source.
 func (v *validator) source(i *Instance) {
-	if i.Unicast() || !i.UnicastSrcIP.IsValid() && !i.UnicastTTL.Set && !i.CheckUnicastSrc.Set && i.UnicastPeers == nil {
+	if i.Unicast() || i.UnicastFaultNoPeer ||
+		!i.UnicastSrcIP.IsValid() && !i.UnicastTTL.Set && !i.CheckUnicastSrc.Set && i.UnicastPeers == nil && i.OldUnicastChecksum == ChecksumAuto {
 		return
 	}
 	v.add(i.Origin, ClassDeprecated, "unicast-without-peers",
@@ -116,6 +119,9 @@ func (v *validator) preemption(i *Instance) {
 	}
 	switch {
 	case i.PreemptDelay == 0:
+	case i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict:
+		v.fixed(i.Origin, "preempt-delay", "(%s) preempt_delay is incompatible with strict mode - resetting", i.Name)
+		i.PreemptDelay = 0
 	case i.NoPreempt:
 		v.fixed(i.Origin, "preempt-delay", "(%s) preempt_delay is incompatible with nopreempt mode - resetting", i.Name)
 		i.PreemptDelay = 0
@@ -184,6 +190,7 @@ func (v *validator) groups() {
 	for k := range v.c.Groups {
 		g := &v.c.Groups[k]
 		g.TrackScript = v.tracked(g.Name, g.TrackScript)
+		v.trackers(g.Name, &g.TrackFile, &g.TrackProcess, &g.TrackBFD)
 		if len(g.Members) == 0 {
 			v.fixed(g.Origin, "empty-group", "Sync group %s has no virtual router(s). removing", g.Name)
 			continue
@@ -235,6 +242,9 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		}
 		return true
 	})
+	if !g.SyncGroupTrackingWeight {
+		v.memberWeights(i)
+	}
 	i.TrackScript = slices.DeleteFunc(i.TrackScript, func(t Track) bool {
 		switch {
 		case has(g.TrackScript, t.Name):

@@ -331,14 +331,6 @@ func (p *routeParser) finish() bool {
 		fail("Route cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol")
 		r.Protocol = config.Opt[uint8]{}
 	}
-	if r.Dev == "" && !r.NoTrack {
-		text := r.Destination.String()
-		if r.Destination.Bits() == 0 {
-			text = "default"
-		}
-		fail("Warning - cannot track route " + text + " with no interface specified, not tracking")
-		r.NoTrack = true
-	}
 	return true
 }
 
@@ -385,9 +377,16 @@ func (p *routeParser) metric(o *routeOption) bool {
 		p.c.d.problem(o.Amount.Pos, config.Error, f.class, f.code, says)
 		return false
 	}
+	if least, slow := map[string]string{"rtt": "rtt", "rttvar": "rtt", "rto_min": "rto"}[o.Metric]; slow && n < leastRTO {
+		p.c.wrong(o.Amount.Pos, "%s value %s below minimum %dms, resetting", least, v, leastRTO)
+		n = leastRTO
+	}
 	*field = config.Metric{Value: n, Set: true, Lock: o.Lock}
 	return true
 }
+
+// leastRTO is TCP_RTO_MIN of the kernel, in milliseconds.
+const leastRTO = 200
 
 // routeTime is TIME[ms|s], in milliseconds; a bare number is of those, too.
 func routeTime(v string) (uint32, *fault) {

@@ -89,6 +89,7 @@ type decoder struct {
 	levels []*level // by depth
 	depth  int
 
+	vmacs       map[string]string            // names of use_vmac and their instances
 	preferences [2]uint32                    // given to rules without one, IPv4 and IPv6
 	numbers     map[string]map[string]uint32 // names of iproute2, by file
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/participle/v2/lexer"
+
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -122,6 +124,40 @@ func useVMAC(c *cursor, i *config.Instance) {
 			}
 			v.Name = strings.Clone(word)
 		}
+	}
+}
+
+// instanceEnd settles what keepalived settles at the closing brace of an
+// instance.
+func (c *cursor) instanceEnd(cfg *config.Config) {
+	i := &cfg.Instances[len(cfg.Instances)-1]
+	at := c.st.Body.Close.Pos
+	switch {
+	case i.VMAC == nil && i.IPVLAN == nil:
+	case i.Interface == "" && i.Unicast():
+		c.wrong(at, "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
+		i.VMAC, i.IPVLAN = nil, nil
+	case i.VMAC != nil && i.Unicast() && !i.VMACXmitBase:
+		c.wrong(at, "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
+		i.VMACXmitBase = true
+	}
+	if i.UnicastTTL.Set && !i.Unicast() {
+		c.wrong(at, "(%s): Cannot use unicast_ttl without unicast peers - resetting", i.Name)
+		i.UnicastTTL = config.Opt[uint8]{}
+	}
+	c.vmacName(i, at)
+}
+
+// vmacName: of two instances with the same name for their link, the first one
+// has it.
+func (c *cursor) vmacName(i *config.Instance, at lexer.Position) {
+	switch {
+	case i.VMAC == nil || i.VMAC.Name == "":
+	case c.d.vmacs[i.VMAC.Name] != "":
+		c.wrong(at, "(%s) VRRP instance %s is already using %s - ignoring name", i.Name, c.d.vmacs[i.VMAC.Name], i.VMAC.Name)
+		i.VMAC.Name = ""
+	default:
+		c.d.vmacs[i.VMAC.Name] = i.Name
 	}
 }
 

@@ -129,6 +129,7 @@ func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
 	i.Name, i.Origin = name, c.origin()
 	cfg.Instances = append(cfg.Instances, i)
 	decode(c.d, s.instance, c.st.Body, &cfg.Instances[len(cfg.Instances)-1])
+	c.instanceEnd(cfg)
 }
 
 func (s *schema) syncGroup(c *cursor, cfg *config.Config) {

@@ -107,6 +107,13 @@ func instanceState(c *cursor, i *config.Instance) {
 }
 
 func instanceInterface(c *cursor, i *config.Instance) {
+	if before := *c; c.rest != "" {
+		if name, _ := c.next(); name == "lo" {
+			c.errorf(config.ClassGeneral, "loopback", "(%s) cannot use a loopback interface (%s) for vrrp - ignoring", c.d.name, name)
+			return
+		}
+		*c = before
+	}
 	i.InterfaceOrigin = c.origin()
 	set(ifname, func(i *config.Instance) *string { return &i.Interface }).apply(c, i)
 }

@@ -1,0 +1,111 @@
+package config
+
+import "slices"
+
+// lookup asks the machine once for each interface.
+func (v *validator) lookup() func(name string) bool {
+	known := map[string]bool{"": true}
+	return func(name string) bool {
+		if _, ok := known[name]; !ok {
+			known[name] = v.env.HasInterface(name)
+		}
+		return known[name]
+	}
+}
+
+// links drops what is said about interfaces that are not there, whether
+// dynamic_interfaces is set or not.
+func (v *validator) links() {
+	if v.env == nil {
+		return
+	}
+	exists := v.lookup()
+	l := &v.c.Links
+	l.Linkbeat = slices.DeleteFunc(l.Linkbeat, func(b Linkbeat) bool {
+		return v.absent(exists, b.Link, "unknown interface %s specified for linkbeat interface")
+	})
+	l.Delays = slices.DeleteFunc(l.Delays, func(d UpDownDelay) bool {
+		return v.absent(exists, d.Link, "unknown interface %s specified for up/down delay")
+	})
+}
+
+func (v *validator) absent(exists func(string) bool, l Link, says string) bool {
+	if exists(l.Name) {
+		return false
+	}
+	v.add(l.Origin, ClassFatal, "unknown-interface", says, l.Name)
+	return true
+}
+
+// staticLinks looks up the interfaces of everything outside of instances.
+func (v *validator) staticLinks(exists func(string) bool) {
+	s := &v.c.Static
+	for _, g := range v.c.Links.GarpGroups {
+		for _, l := range g.Interfaces {
+			if !exists(l.Name) {
+				v.add(l.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s specified for garp_group doesn't exist", l.Name)
+			}
+		}
+	}
+	for _, a := range s.IPAddress {
+		switch {
+		case a.Dev == "" && !exists(v.c.Global.DefaultInterface):
+			v.add(a.Origin, ClassFatal, "unknown-interface", "Static address %s requires either an interface or default interface must exist", a.Prefix)
+		case !exists(a.Dev):
+			v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix)
+		}
+	}
+	v.routeLinks(exists, s.Routes)
+	v.ruleLinks(exists, s.Rules)
+}
+
+func (v *validator) routeLinks(exists func(string) bool, routes []Route) {
+	for k := range routes {
+		r := &routes[k]
+		if !exists(r.Dev) {
+			v.add(r.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for VROUTE nexthop doesn't exist", r.Dev)
+		}
+		if !exists(r.VRF) {
+			v.add(r.Origin, ClassGeneral, "unknown-interface", "VRF %s not found for route", r.VRF)
+		}
+		for _, n := range r.NextHops {
+			if !exists(n.Dev) {
+				v.add(n.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for VROUTE nexthop doesn't exist", n.Dev)
+			}
+		}
+	}
+}
+
+func (v *validator) ruleLinks(exists func(string) bool, rules []Rule) {
+	for k := range rules {
+		for _, name := range []string{rules[k].IIF, rules[k].OIF} {
+			if !exists(name) {
+				v.add(rules[k].Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for rule doesn't exist", name)
+			}
+		}
+	}
+}
+
+// vmac settles what contradicts itself about macvlan and ipvlan.
+func (v *validator) vmac(i *Instance) {
+	if i.VMACXmitBase && i.VMAC == nil {
+		v.fixed(i.Origin, "vmac", "(%s) vmac_xmit_base is only valid with a vmac", i.Name)
+		i.VMACXmitBase = false
+	}
+	if i.PromoteSecondaries && i.VMAC != nil {
+		v.fixed(i.Origin, "vmac", "(%s) promote_secondaries is automatically set for vmacs - ignoring", i.Name)
+		i.PromoteSecondaries = false
+	}
+	if i.IPVLAN != nil && !i.IPv6() && !i.IPVLAN.Prefix.IsValid() {
+		v.fixed(i.Origin, "ipvlan", "(%s) IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state", i.Name)
+	}
+	if i.VRF != "" && i.Interface != "" {
+		v.fixed(i.Origin, "vrf", "(%s) vrf can only be specified without interface - clearing", i.Name)
+		i.VRF = ""
+	}
+	for _, a := range i.Addresses() {
+		if i.UseVMACAddr && a.UseVMAC {
+			v.fixed(i.Origin, "vmac", "(%s) use_vmac_addr specified and use_vmac specified for VIP/eVIP %s", i.Name, a.Prefix.Addr())
+		}
+	}
+}

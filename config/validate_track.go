@@ -1,0 +1,71 @@
+package config
+
+import "slices"
+
+// trackers drops what names an object that is not there.
+func (v *validator) trackers(owner string, files, processes, bfd *[]Track) {
+	t := &v.c.Trackers
+	known := func(what string, list *[]Track, has func(name string) bool) {
+		*list = slices.DeleteFunc(*list, func(t Track) bool {
+			if has(t.Name) {
+				return false
+			}
+			v.add(t.Origin, ClassGeneral, "unknown-tracker", "(%s) track %s %s not found, ignoring...", owner, what, t.Name)
+			return true
+		})
+	}
+	known("file", files, func(name string) bool {
+		return slices.ContainsFunc(t.Files, func(f TrackFile) bool { return f.Name == name })
+	})
+	known("process", processes, func(name string) bool {
+		return slices.ContainsFunc(t.Processes, func(p TrackProcess) bool { return p.Name == name })
+	})
+	known("bfd", bfd, func(name string) bool {
+		return slices.ContainsFunc(t.BFD, func(b BFDInstance) bool { return b.Name == name })
+	})
+}
+
+// memberWeights: the members of a group change state together, so that a
+// weight on one of them has no meaning.
+func (v *validator) memberWeights(i *Instance) {
+	t := &v.c.Trackers
+	i.TrackFile = slices.DeleteFunc(i.TrackFile, func(l Track) bool {
+		weight := l.Weight.Value
+		if !l.Weight.Set {
+			k := slices.IndexFunc(t.Files, func(f TrackFile) bool { return f.Name == l.Name })
+			weight = t.Files[k].weight()
+		}
+		if weight != 0 && weight != 1 {
+			v.fixed(l.Origin, "weight-in-group", "(%s) ignoring tracked file %s with weight %d due to SYNC group", i.Name, l.Name, weight)
+			return true
+		}
+		return false
+	})
+	for k := range i.TrackFile {
+		l := &i.TrackFile[k]
+		if l.Weight.Set && l.Weight.Value == 0 {
+			continue
+		}
+		v.fixed(l.Origin, "weight-in-group", "(%s) ignoring weight from tracked file %s due to SYNC group. specify weight 0", i.Name, l.Name)
+		l.Weight = Some(0)
+	}
+	i.TrackBFD = slices.DeleteFunc(i.TrackBFD, func(l Track) bool {
+		weight := l.Weight.Value
+		if !l.Weight.Set {
+			k := slices.IndexFunc(t.BFD, func(b BFDInstance) bool { return b.Name == l.Name })
+			weight = t.BFD[k].Weight
+		}
+		if weight != 0 {
+			v.fixed(l.Origin, "weight-in-group", "(%s) ignoring tracked bfd %s with weight %d due to SYNC group", i.Name, l.Name, weight)
+		}
+		return weight != 0
+	})
+}
+
+// weight is that of the file's lines that say none.
+func (f *TrackFile) weight() int {
+	if f.Weight.Set {
+		return f.Weight.Value
+	}
+	return 1
+}
