@@ -15,6 +15,8 @@ import (
 func Dump(w io.Writer, c *config.Config) error {
 	d := dumper{bufio.NewWriter(w)}
 	d.global(&c.Global)
+	d.daemon(&c.Daemon)
+	d.static(&c.Static)
 	if len(c.Instances) > 0 {
 		d.line("------< VRRP Topology >------")
 	}
@@ -33,6 +35,8 @@ func Dump(w io.Writer, c *config.Config) error {
 	for i := range c.Scripts {
 		d.script(&c.Scripts[i])
 	}
+	d.trackers(&c.Trackers)
+	d.links(&c.Links)
 	services := c.KernelServices()
 	if len(services) > 0 {
 		d.line("------< LVS Topology >------")
@@ -117,6 +121,7 @@ func (d dumper) global(g *config.Global) {
 		d.line(" Default script user %s", account(g.ScriptUser))
 	}
 	set("rs_init_notifies", g.RSInitNotifies)
+	d.globalMore(g)
 }
 
 func account(u config.User) string { return strings.TrimSuffix(u.Name+":"+u.Group, ":") }
@@ -128,6 +133,7 @@ func (d dumper) instance(i *config.Instance, group string) {
 		d.field("Sync group", group)
 	}
 	d.field("Wantstate", i.State.Value)
+	d.instanceLink(i)
 	d.field("Interface", i.Interface)
 	switch {
 	case i.Unicast():
@@ -164,13 +170,19 @@ func (d dumper) instance(i *config.Instance, group string) {
 		d.field("Authentication type", "IPSEC_AH")
 		d.field("Password", i.Authentication.Pass)
 	}
+	d.instanceMore(i)
 	d.addresses("Virtual IP (%d):", i.VirtualIPAddress)
 	d.addresses("Virtual IP Excluded :", i.VirtualIPAddressExcluded)
 	if i.Unicast() {
 		d.unicast(i)
 	}
+	d.instanceRoutes(i)
 	d.tracks("Tracked interfaces", i.TrackInterface)
 	d.tracks("Tracked scripts", i.TrackScript)
+	d.tracks("Tracked files", i.TrackFile)
+	d.tracks("Tracked processes", i.TrackProcess)
+	d.tracks("Tracked BFDs", i.TrackBFD)
+	d.alerts(i.SMTPAlert, i.NotifyPriorityChanges)
 	d.instanceScripts(i)
 }
 
@@ -208,6 +220,29 @@ func addressText(a *config.Address) string {
 	if a.Label != "" {
 		fmt.Fprintf(&b, " label %s", a.Label)
 	}
+	if a.Peer.IsValid() {
+		fmt.Fprintf(&b, " peer %s", a.Peer)
+	}
+	for i, name := range [...]string{"home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin"} {
+		if a.Flags&(1<<i) != 0 {
+			b.WriteString(" " + name)
+		}
+	}
+	if a.NoTrack {
+		b.WriteString(" no_track")
+	}
+	if a.UseVMAC {
+		b.WriteString(" use_vmac")
+	}
+	switch {
+	case a.PreferredLft.Set && a.PreferredLft.Value == config.Forever:
+		b.WriteString(" preferred_lft forever")
+	case a.PreferredLft.Set:
+		fmt.Fprintf(&b, " preferred_lft %d", a.PreferredLft.Value)
+	}
+	if a.TrackGroup != "" {
+		b.WriteString(" track_group " + a.TrackGroup)
+	}
 	return b.String()
 }
 
@@ -220,7 +255,14 @@ func (d dumper) unicast(i *config.Instance) {
 	d.line("   Check unicast src : %s", check)
 	d.line("   Unicast Peer :")
 	for _, p := range i.UnicastPeers {
-		d.line("     %s", p.Addr)
+		ttl := ""
+		if p.MinTTL.Set {
+			ttl += fmt.Sprintf(" min_ttl %d", p.MinTTL.Value)
+		}
+		if p.MaxTTL.Set {
+			ttl += fmt.Sprintf(" max_ttl %d", p.MaxTTL.Value)
+		}
+		d.line("     %s%s", p.Addr, ttl)
 	}
 }
 
@@ -283,6 +325,10 @@ func (d dumper) group(g *config.SyncGroup) {
 	}
 	d.tracks("Tracked interfaces", g.TrackInterface)
 	d.tracks("Tracked scripts", g.TrackScript)
+	d.tracks("Tracked files", g.TrackFile)
+	d.tracks("Tracked processes", g.TrackProcess)
+	d.tracks("Tracked BFDs", g.TrackBFD)
+	d.alerts(g.SMTPAlert, g.NotifyPriorityChanges)
 	d.notify("Backup", &g.NotifyBackup)
 	d.notify("Master", &g.NotifyMaster)
 	d.notify("Fault", &g.NotifyFault)

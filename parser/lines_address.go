@@ -79,6 +79,10 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 	v, address := o.Value.Text, a.Prefix.Addr()
 	switch o.Key {
 	case "dev":
+		if a.Dev != "" {
+			c.wrong(o.Pos, "Cannot specify ipaddress device more than once for %s", a.Prefix)
+			return false
+		}
 		a.Dev = strings.Clone(v)
 	case "label":
 		if len(v) > 15 {
@@ -159,14 +163,14 @@ func (c *cursor) broadcast(a *config.Address, o *addressOption) bool {
 	if v != "+" && v != "-" {
 		b, err := netip.ParseAddr(v)
 		if err != nil || !b.Is4() {
-			c.wrong(o.Value.Pos, "Invalid broadcast address %s for %s - skipping IP", v, a.Prefix.Addr())
+			c.wrong(o.Value.Pos, "VRRP is trying to assign invalid broadcast %s. skipping VIP...", v)
 			return false
 		}
 		a.Broadcast = b
 		return true
 	}
 	if a.Prefix.Bits() > 30 {
-		c.wrong(o.Value.Pos, "Cannot set broadcast '%s' for %s: the prefix is too long - ignoring", v, a.Prefix)
+		c.wrong(o.Value.Pos, "Address prefix length %d too long for broadcast", a.Prefix.Bits())
 		return true
 	}
 	host := a.Prefix.Masked().Addr().As4()
