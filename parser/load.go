@@ -55,6 +55,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 
 // run decodes one top-level statement after the other.
 func (d *decoder) run() {
+	d.cfg.Daemon, d.vmacs = config.DefaultDaemon, map[string]string{}
 	grammar := newGrammar()
 	t := &tokens{src: d.src, opens: d.opens}
 	for t.more() {

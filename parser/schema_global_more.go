@@ -53,7 +53,7 @@ func reloadRows() rows[config.Global] {
 		"reload_time_file":    set(text, func(g *global) *string { return &g.Reload.ReloadTimeFile }).orMissing("reload_time_file invalid"),
 		"reload_repeat":       yes(func(g *global) *bool { return &g.Reload.ReloadRepeat }),
 		"reload_file":         optText(func(g *global) *config.Opt[string] { return &g.Reload.ReloadFile }),
-		"include_check":       {apply: includeCheck},
+		"include_check":       {apply: globalIncludeCheck},
 		"config_save_dir":     set(text, func(g *global) *string { return &g.Reload.ConfigSaveDir }),
 		"tmp_config_directory": set(text, func(g *global) *string { return &g.Reload.TmpConfigDirectory }).
 			orMissing("tmp_config_directory missing directory name"),
@@ -70,8 +70,8 @@ func optText[T any](field func(*T) *config.Opt[string]) row[T] {
 	}}
 }
 
-// includeCheck reads [+|-]NAME...; without names it means all of them.
-func includeCheck(c *cursor, g *config.Global) {
+// globalIncludeCheck reads [+|-]NAME...; without names it means all of them.
+func globalIncludeCheck(c *cursor, g *config.Global) {
 	names := map[string]config.IncludeCheck{
 		"read": config.IncludeRead, "match": config.IncludeMatch,
 		"wildcard_match": config.IncludeWildcardMatch, "brace_match": config.IncludeBraceMatch,
