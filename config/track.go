@@ -8,6 +8,7 @@ type Trackers struct {
 	Files     []TrackFile
 	Processes []TrackProcess
 	BFD       []BFDInstance
+	Disabled  []string // names of bfd_instances that are left out: their lines need no second complaint
 }
 
 // Track is a line of track_interface, track_script, track_file, track_process

@@ -10,6 +10,9 @@ func (v *validator) trackers(owner string, files, processes, bfd *[]Track) {
 			if has(t.Name) {
 				return false
 			}
+			if what == "bfd" && slices.Contains(v.c.Trackers.Disabled, t.Name) {
+				return true
+			}
 			v.add(t.Origin, ClassGeneral, "unknown-tracker", "(%s) track %s %s not found, ignoring...", owner, what, t.Name)
 			return true
 		})

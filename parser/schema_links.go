@@ -137,7 +137,7 @@ func (c *cursor) instanceEnd(cfg *config.Config) {
 	case i.Interface == "" && i.Unicast():
 		c.wrong(at, "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
 		i.VMAC, i.IPVLAN = nil, nil
-	case i.VMAC != nil && i.Unicast() && !i.VMACXmitBase:
+	case i.VMAC != nil && !i.VMACXmitBase && (i.Unicast() || i.UnicastSrcIP.IsValid() || i.UnicastTTL.Set || i.CheckUnicastSrc.Set):
 		c.wrong(at, "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
 		i.VMACXmitBase = true
 	}

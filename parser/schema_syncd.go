@@ -74,8 +74,7 @@ func (c *cursor) syncLegacy(s *config.SyncDaemon, word string) {
 	n, f := num[uint8](0, 255)(word)
 	switch {
 	case s.Inst == "" && f != nil:
-		s.Inst = strings.Clone(word)
-		c.errorf(config.ClassGeneral, "deprecated", `Please use keyword "inst" before lvs_sync_daemon vrrp instance name`)
+		s.Inst = strings.Clone(word) // keepalived says nothing here
 	case f == nil:
 		s.ID = config.Some(n)
 		c.errorf(config.ClassGeneral, "deprecated", `Please use keyword "id" before lvs_sync_daemon SYNCID`)

@@ -292,6 +292,8 @@ func bfdInstance(c *cursor, cfg *config.Config) {
 	b.Name, b.Origin = name, c.origin()
 	c.d.begin(name, "("+name+")")
 	decode(c.d, bfdBlock(), c.st.Body, &b)
+	disabled := len(cfg.Trackers.Disabled)
+	cfg.Trackers.Disabled = append(cfg.Trackers.Disabled, name)
 	wrong := func(format string, args ...any) {
 		c.d.problem(end, config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...))
 	}
@@ -314,6 +316,7 @@ func bfdInstance(c *cursor, cfg *config.Config) {
 		wrong("BFD instance %s: max_hops exceeds ttl/hoplimit - setting to ttl/hoplimit", name)
 		b.MaxHops = int(b.HopLimit())
 	}
+	cfg.Trackers.Disabled = cfg.Trackers.Disabled[:disabled]
 	c.d.names["bfd_instance "+name] = true
 	c.d.names["bfd neighbor "+b.NeighborIP.String()+" "+b.SourceIP.String()] = true
 	cfg.Trackers.BFD = append(cfg.Trackers.BFD, b)
