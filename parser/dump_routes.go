@@ -43,7 +43,7 @@ func (d dumper) static(s *config.Static) {
 // fields builds a line of `name value` pairs, of those that are there.
 type fields struct{ strings.Builder }
 
-func (f *fields) add(format string, args ...any) {
+func (f *fields) put(format string, args ...any) {
 	if f.Len() > 0 {
 		f.WriteByte(' ')
 	}
@@ -52,7 +52,7 @@ func (f *fields) add(format string, args ...any) {
 
 func (f *fields) when(there bool, format string, args ...any) {
 	if there {
-		f.add(format, args...)
+		f.put(format, args...)
 	}
 }
 
@@ -74,11 +74,11 @@ func familyText(a netip.Addr) string {
 // routeText is a route as `ip route` takes it.
 func routeText(r *config.Route) string {
 	f := &fields{}
-	f.add("%s", [...]string{"prepend", "append", "add"}[r.Add])
+	f.put("%s", [...]string{"prepend", "append", "add"}[r.Add])
 	for name, kind := range routeTypes {
 		f.when(kind == r.Type && kind != config.RouteUnicast, "%s", name)
 	}
-	f.add("%s", prefixText(r.Destination))
+	f.put("%s", prefixText(r.Destination))
 	f.when(r.Src.IsValid(), "src %s", r.Src)
 	f.when(r.From.IsValid(), "from %s", r.From)
 	f.when(r.TOS != 0, "tos %d", r.TOS)
@@ -91,7 +91,7 @@ func routeText(r *config.Route) string {
 	if r.Protocol.Set {
 		protocol = r.Protocol.Value
 	}
-	f.add("proto %d", protocol)
+	f.put("proto %d", protocol)
 	f.when(r.Scope.Set, "scope %d", r.Scope.Value)
 	f.when(r.Metric.Set, "metric %d", r.Metric.Value)
 	f.when(r.OnLink, "onlink")
@@ -131,7 +131,7 @@ func (f *fields) metrics(m *config.RouteMetrics) {
 }
 
 func (f *fields) nextHop(n *config.NextHop) {
-	f.add("nexthop")
+	f.put("nexthop")
 	f.when(n.Via.IsValid(), "via %s %s", familyText(n.Via), n.Via)
 	f.when(n.Dev != "", "dev %s", n.Dev)
 	f.when(n.Encap != nil, "%s", encapText(n.Encap))
@@ -145,7 +145,7 @@ func encapText(e *config.Encap) string {
 		return ""
 	}
 	f := &fields{}
-	f.add("encap %s", e.Type)
+	f.put("encap %s", e.Type)
 	f.when(e.ID.Set, "id %d", e.ID.Value)
 	f.when(e.Dst.IsValid(), "dst %s", e.Dst)
 	f.when(e.Src.IsValid(), "src %s", e.Src)
@@ -166,13 +166,13 @@ func ruleText(r *config.Rule) string {
 	f := &fields{}
 	f.when(r.Not, "not")
 	if r.From.IsValid() {
-		f.add("from %s", prefixText(r.From))
+		f.put("from %s", prefixText(r.From))
 	} else {
-		f.add("from all")
+		f.put("from all")
 	}
 	f.when(r.To.IsValid(), "to %s", prefixText(r.To))
 	f.when(r.Preference.Set, "priority %d", r.Preference.Value)
-	f.add("tos %#x", r.TOS)
+	f.put("tos %#x", r.TOS)
 	f.when(r.FWMark.Set && !r.FWMask.Set, "fwmark %#x", r.FWMark.Value)
 	f.when(r.FWMask.Set, "fwmark %#x/%#x", r.FWMark.Value, r.FWMask.Value)
 	f.when(r.IIF != "", "iif %s", r.IIF)
@@ -186,20 +186,20 @@ func ruleText(r *config.Rule) string {
 	if r.Protocol.Set {
 		protocol = r.Protocol.Value
 	}
-	f.add("protocol %d", protocol)
+	f.put("protocol %d", protocol)
 	f.when(r.IPProto.Set, "ipproto %d", r.IPProto.Value)
 	f.when(r.SPort.Set, "sport %d-%d", r.SPort.Value.From, r.SPort.Value.To)
 	f.when(r.DPort.Set, "dport %d-%d", r.DPort.Value.From, r.DPort.Value.To)
 	f.when(r.Realms != config.Realms{}, "realms %s", realmsText(r.Realms))
 	switch r.Action {
 	case config.RuleLookup:
-		f.add("lookup %d", r.Table)
+		f.put("lookup %d", r.Table)
 	case config.RuleGoto:
-		f.add("goto %d", r.Goto)
+		f.put("goto %d", r.Goto)
 	case config.RuleNop:
-		f.add("nop")
+		f.put("nop")
 	default:
-		f.add("type %s", r.Action)
+		f.put("type %s", r.Action)
 	}
 	f.when(r.NoTrack, "no_track")
 	f.when(r.TrackGroup != "", "track_group %s", r.TrackGroup)
