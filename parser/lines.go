@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
@@ -47,24 +48,30 @@ type peerOption struct {
 	Other string `parser:"| @Word )"`
 }
 
-// lineGrammars are the parsers of these lines.
+// lineGrammars are the parsers of these lines. Each is built when its first
+// line is read: most configurations need few of them.
 type lineGrammars struct {
-	address *participle.Parser[addressLine]
-	route   *participle.Parser[routeLine]
-	rule    *participle.Parser[ruleLine]
-	track   *participle.Parser[trackLine]
-	peer    *participle.Parser[peerLine]
+	address func() *participle.Parser[addressLine]
+	route   func() *participle.Parser[routeLine]
+	rule    func() *participle.Parser[ruleLine]
+	track   func() *participle.Parser[trackLine]
+	peer    func() *participle.Parser[peerLine]
 }
 
 func newLineGrammars() lineGrammars {
-	words := participle.Lexer(definition{})
 	return lineGrammars{
-		address: participle.MustBuild[addressLine](words),
-		route:   participle.MustBuild[routeLine](words, participle.UseLookahead(2)),
-		rule:    participle.MustBuild[ruleLine](words),
-		track:   participle.MustBuild[trackLine](words),
-		peer:    participle.MustBuild[peerLine](words),
+		address: lineGrammar[addressLine](),
+		route:   lineGrammar[routeLine](participle.UseLookahead(2)),
+		rule:    lineGrammar[ruleLine](),
+		track:   lineGrammar[trackLine](),
+		peer:    lineGrammar[peerLine](),
 	}
+}
+
+func lineGrammar[G any](options ...participle.Option) func() *participle.Parser[G] {
+	return sync.OnceValue(func() *participle.Parser[G] {
+		return participle.MustBuild[G](append(options, participle.Lexer(definition{}))...)
+	})
 }
 
 // Next makes the words of a line the tokens of its grammar.
@@ -99,7 +106,7 @@ type trackKind struct {
 
 // track reads a line of a list of tracked things.
 func (c *cursor) track(kind *trackKind) (t config.Track, ok bool) {
-	l, ok := parseLine(c, c.d.lines.track)
+	l, ok := parseLine(c, c.d.lines.track())
 	if !ok {
 		return t, false
 	}
@@ -144,7 +151,7 @@ func (c *cursor) listName() string { return strings.ReplaceAll(c.keyword, "_", "
 
 // peer reads a line of unicast_peer.
 func (c *cursor) peer() (p config.Peer, ok bool) {
-	l, ok := parseLine(c, c.d.lines.peer)
+	l, ok := parseLine(c, c.d.lines.peer())
 	if !ok {
 		return p, false
 	}

@@ -25,7 +25,7 @@ type addressOption struct {
 // address reads a line of virtual_ipaddress or static_ipaddress. An error in an option costs the
 // option, but a wrong device or label the address: it would go elsewhere.
 func (c *cursor) address() (a config.Address, ok bool) {
-	l, ok := parseLine(c, c.d.lines.address)
+	l, ok := parseLine(c, c.d.lines.address())
 	if !ok {
 		return a, false
 	}
