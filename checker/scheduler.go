@@ -131,7 +131,7 @@ func (s *Scheduler) Apply(services []config.Service) error {
 
 func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
 	j, ok := s.jobs[key]
-	if ok && j.policy.Timing == check.Timing {
+	if ok && j.policy.Timing == *check.Timing {
 		return nil
 	}
 	checker, phrases, err := s.build(check)
@@ -139,13 +139,13 @@ func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
 		return err
 	}
 	if ok {
-		j.checker, j.policy.Timing = checker, check.Timing
+		j.checker, j.policy.Timing = checker, *check.Timing
 		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
 			s.arm(j, soon)
 		}
 		return nil
 	}
-	j = &job{key: key, name: name, checker: checker, phrases: phrases, policy: Policy{Timing: check.Timing}}
+	j = &job{key: key, name: name, checker: checker, phrases: phrases, policy: Policy{Timing: *check.Timing}}
 	s.jobs[key] = j
 	s.opts.Log.Info(fmt.Sprintf("Activating healthchecker for service %s for VS %s", name, key.service))
 	if s.running() {

@@ -140,11 +140,12 @@ func messages(log *observer.ObservedLogs) (all []string) {
 func web(servers int, timing string) config.Service {
 	s := config.Service{Key: config.ServiceKey{Addr: netip.MustParseAddrPort("10.0.0.1:80"), Protocol: config.TCP}}
 	addr := netip.MustParseAddr("10.0.0.2")
+	t := parseTiming(strings.Fields(timing))
 	for range servers {
 		s.Servers = append(s.Servers, config.Server{
 			Addr: netip.AddrPortFrom(addr, 80),
 			Checks: []config.Check{{
-				Kind: config.TCPCheck, ConnectIP: addr, ConnectPort: 80, Timing: parseTiming(strings.Fields(timing)),
+				Kind: config.TCPCheck, ConnectIP: addr, ConnectPort: 80, Timing: &t,
 			}},
 		})
 		addr = addr.Next()

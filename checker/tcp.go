@@ -30,17 +30,18 @@ type tcp struct {
 }
 
 func newTCP(c config.Check) *tcp {
+	from := c.Source()
 	t := &tcp{
-		target:  zoned(c.Target(), c.BindIf).String(),
+		target:  zoned(c.Target(), from.BindIf).String(),
 		timeout: c.Timing.ConnectTimeout.Value,
 		dialer:  net.Dialer{KeepAlive: -1},
 	}
-	if c.BindTo.IsValid() || c.BindPort != 0 {
-		bind := netip.AddrPortFrom(c.BindTo, c.BindPort)
-		t.dialer.LocalAddr = net.TCPAddrFromAddrPort(zoned(bind, c.BindIf))
+	if from.BindTo.IsValid() || from.BindPort != 0 {
+		bind := netip.AddrPortFrom(from.BindTo, from.BindPort)
+		t.dialer.LocalAddr = net.TCPAddrFromAddrPort(zoned(bind, from.BindIf))
 	}
-	if c.BindPort != 0 || c.BindIf != "" || c.FWMark != 0 {
-		t.dialer.Control = func(_, _ string, conn syscall.RawConn) error { return prepare(conn, c) }
+	if from.BindPort != 0 || from.BindIf != "" || from.FWMark != 0 {
+		t.dialer.Control = func(_, _ string, conn syscall.RawConn) error { return prepare(conn, from) }
 	}
 	return t
 }
@@ -67,7 +68,7 @@ func zoned(a netip.AddrPort, link string) netip.AddrPort {
 
 // prepare sets bind_if and fwmark on a socket, socket(7). A bind_port that the
 // last connection still holds in TIME_WAIT is used again.
-func prepare(conn syscall.RawConn, c config.Check) error {
+func prepare(conn syscall.RawConn, from config.Bind) error {
 	var err error
 	set := func(name string, f func() error) {
 		if err == nil {
@@ -75,14 +76,14 @@ func prepare(conn syscall.RawConn, c config.Check) error {
 		}
 	}
 	control := conn.Control(func(fd uintptr) {
-		if c.BindPort != 0 {
+		if from.BindPort != 0 {
 			set("SO_REUSEADDR", func() error { return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
 		}
-		if c.BindIf != "" {
-			set("SO_BINDTODEVICE", func() error { return unix.BindToDevice(int(fd), c.BindIf) })
+		if from.BindIf != "" {
+			set("SO_BINDTODEVICE", func() error { return unix.BindToDevice(int(fd), from.BindIf) })
 		}
-		if c.FWMark != 0 {
-			set("SO_MARK", func() error { return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(c.FWMark)) })
+		if from.FWMark != 0 {
+			set("SO_MARK", func() error { return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(from.FWMark)) })
 		}
 	})
 	return errors.Join(control, err)

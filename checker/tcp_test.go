@@ -37,7 +37,7 @@ func listen(t *testing.T, addr string) (config.Check, <-chan netip.AddrPort) {
 	at := l.Addr().(*net.TCPAddr).AddrPort()
 	return config.Check{
 		Kind: config.TCPCheck, ConnectIP: at.Addr(), ConnectPort: at.Port(),
-		Timing: config.Timing{ConnectTimeout: config.Some(5 * time.Second)},
+		Timing: &config.Timing{ConnectTimeout: config.Some(5 * time.Second)},
 	}, from
 }
 
@@ -56,11 +56,11 @@ func TestTCPBind(t *testing.T) {
 		t.Skip("LEFT OUT by -short: SO_MARK takes root; `make test` runs it")
 	}
 	check, from := listen(t, "127.0.0.1:0")
-	check.BindTo, check.BindIf, check.FWMark = netip.MustParseAddr("127.0.0.9"), "lo", 7
+	check.Bind = &config.Bind{BindTo: netip.MustParseAddr("127.0.0.9"), BindIf: "lo", FWMark: 7}
 	if r := newTCP(check).Check(t.Context()); !r.Up {
 		t.Fatalf("%+v", r)
 	}
-	if got := (<-from).Addr(); got != check.BindTo {
+	if got := (<-from).Addr(); got != check.Bind.BindTo {
 		t.Errorf("came from %v", got)
 	}
 }
@@ -93,7 +93,7 @@ func TestTCPTimeout(t *testing.T) {
 	}
 	check := config.Check{
 		ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: uint16(name.(*unix.SockaddrInet4).Port),
-		Timing: config.Timing{ConnectTimeout: config.Some(50 * time.Millisecond)},
+		Timing: &config.Timing{ConnectTimeout: config.Some(50 * time.Millisecond)},
 	}
 	var r Result
 	for range 4 { // the first ones fill the queue
@@ -110,8 +110,8 @@ func TestTCPTimeout(t *testing.T) {
 func TestTCPLocal(t *testing.T) {
 	check, _ := listen(t, "127.0.0.1:0")
 	for name, change := range map[string]func(*config.Check){
-		"address":   func(c *config.Check) { c.BindTo = netip.MustParseAddr("192.0.2.1") },
-		"interface": func(c *config.Check) { c.BindIf = "nosuchlink" },
+		"address":   func(c *config.Check) { c.Bind = &config.Bind{BindTo: netip.MustParseAddr("192.0.2.1")} },
+		"interface": func(c *config.Check) { c.Bind = &config.Bind{BindIf: "nosuchlink"} },
 	} {
 		c := check
 		change(&c)
@@ -147,8 +147,7 @@ func TestTCPBindPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check.BindTo = netip.MustParseAddr("127.0.0.1")
-	check.BindPort = free.Addr().(*net.TCPAddr).AddrPort().Port()
+	check.Bind = &config.Bind{BindTo: netip.MustParseAddr("127.0.0.1"), BindPort: free.Addr().(*net.TCPAddr).AddrPort().Port()}
 	_ = free.Close()
 	for range 2 {
 		r := newTCP(check).Check(t.Context())
@@ -157,7 +156,7 @@ func TestTCPBindPort(t *testing.T) {
 			t.Fatalf("%+v", r)
 		}
 	}
-	if got := (<-from).Port(); got != check.BindPort {
+	if got := (<-from).Port(); got != check.Bind.BindPort {
 		t.Errorf("came from port %d", got)
 	}
 }

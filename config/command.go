@@ -67,9 +67,14 @@ func (c *Config) scriptUsers() {
 		inherit(c.Instances[i].commands()...)
 	}
 	for i := range c.Services {
-		for k := range c.Services[i].RealServers {
-			r := &c.Services[i].RealServers[k]
+		v := &c.Services[i]
+		inherit(v.QuorumUp, v.QuorumDown)
+		for k := range v.RealServers {
+			r := &v.RealServers[k]
 			inherit(r.NotifyUp, r.NotifyDown)
+			for j := range r.Checks {
+				inherit(r.Checks[j].script())
+			}
 		}
 	}
 }
@@ -175,3 +180,7 @@ func digit(c byte) int {
 	}
 	return 16
 }
+
+// Words are the words of a line as [NewCommand] splits it, whatever a shell
+// would make of it.
+func Words(line string) []string { return scan(line).args }

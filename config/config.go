@@ -11,6 +11,9 @@ type Config struct {
 	Links     Links           // what is said about interfaces as such
 	Trackers  Trackers        // track_file, vrrp_track_process, bfd_instance
 	Services  []VirtualServer // virtual_server blocks as written, in file order
+
+	ServiceGroups []VirtualServerGroup // virtual_server_group, in file order
+	SSL           *SSL                 // nil: none
 }
 
 // Origin says where a block begins. Equality of blocks ignores it: moving a

@@ -89,7 +89,12 @@ func same(a, b reflect.Value) bool {
 		}
 		return true
 	case a.Kind() == reflect.Pointer:
-		return a.IsNil() == b.IsNil() && (a.IsNil() || same(a.Elem(), b.Elem()))
+		return a.Pointer() == b.Pointer() || !a.IsNil() && !b.IsNil() && same(a.Elem(), b.Elem())
+	case a.Kind() == reflect.Interface:
+		if a.IsNil() || b.IsNil() {
+			return a.IsNil() == b.IsNil()
+		}
+		return a.Elem().Type() == b.Elem().Type() && same(a.Elem(), b.Elem())
 	case a.Kind() == reflect.Slice:
 		if a.Len() != b.Len() {
 			return false

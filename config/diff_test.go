@@ -105,8 +105,8 @@ func TestTiming(t *testing.T) {
 	c := sample()
 	v := &c.Services[0]
 	v.Timing = Timing{DelayLoop: Some(6 * time.Second), Retry: Some(5), ConnectTimeout: Some(9 * time.Second)}
-	v.RealServers[0].Timing = Timing{Retry: Some(4), ConnectTimeout: Some(8 * time.Second)}
-	v.RealServers[0].Checks[0].Timing = Timing{ConnectTimeout: Some(3 * time.Second)}
+	v.RealServers[0].Timing = &Timing{Retry: Some(4), ConnectTimeout: Some(8 * time.Second)}
+	v.RealServers[0].Checks[0].Timing = &Timing{ConnectTimeout: Some(3 * time.Second)}
 	v.Alpha = true
 	got := c.KernelServices()[0].Servers[0].Checks[0]
 	timing := got.Timing

@@ -53,29 +53,132 @@ func (m Method) String() string {
 	return "none"
 }
 
-// VirtualServer is a virtual_server block as written.
+// TunnelType is how TUN wraps a packet, IP_VS_CONN_F_TUNNEL_TYPE_*.
+type TunnelType uint8
+
+// The types of tunnels, `lb_kind TUN type`.
+const (
+	IPIP TunnelType = 0
+	GUE  TunnelType = 1 // generic UDP encapsulation, to a port
+	GRE  TunnelType = 2
+)
+
+// String is the type as keepalived's dump prints it.
+func (t TunnelType) String() string { return [...]string{"IPIP", "GUE", "GRE"}[t%3] }
+
+// TunnelChecksum is what TUN does about checksums,
+// IP_VS_TUNNEL_ENCAP_FLAG_*.
+type TunnelChecksum uint8
+
+// The checksums of tunnels.
+const (
+	NoChecksum     TunnelChecksum = 0
+	Checksum       TunnelChecksum = 1
+	RemoteChecksum TunnelChecksum = 2
+)
+
+// Tunnel is what follows TUN in lb_kind and lvs_method. The zero value is
+// plain IP in IP.
+type Tunnel struct {
+	Type     TunnelType
+	Checksum TunnelChecksum
+	Port     uint16 // of GUE
+}
+
+// Family is an address family, AF_*.
+type Family uint8
+
+// Address families; the zero value means that the addresses tell.
+const (
+	Inet  Family = 2
+	Inet6 Family = 10
+)
+
+// FamilyOf is the family of an address; 0 when there is none.
+func FamilyOf(a Addr) Family {
+	switch {
+	case !a.IsValid():
+		return 0
+	case a.Is4():
+		return Inet
+	}
+	return Inet6
+}
+
+// String is the family as keepalived.conf spells it.
+func (f Family) String() string {
+	switch f {
+	case Inet:
+		return "inet"
+	case Inet6:
+		return "inet6"
+	}
+	return "unknown"
+}
+
+// VirtualServer is a virtual_server block as written. It is known by one of
+// Addr, FWMark and Group.
 type VirtualServer struct {
 	Origin Origin
-	Addr   netip.AddrPort // unset for a fwmark
-	FWMark uint32         // 0 for an address
+	Addr   netip.AddrPort // unset for a fwmark or a group
+	FWMark uint32         // 0 for an address or a group
+	Group  string         // name of a virtual_server_group; empty otherwise
 
+	IPFamily               Family // as ip_family says; see [VirtualServer.Family]
 	Protocol               Opt[Protocol]
 	LBAlgo                 Opt[string] // scheduler, as ipvsadm -s names it
 	LBKind                 Opt[Method]
+	Tunnel                 Tunnel // of LBKind TUN
 	SchedFlags             SchedFlags
+	PersistenceEngine      string        // ipvsadm --pe; empty: none
 	PersistenceTimeout     time.Duration // 0: not persistent
 	PersistenceGranularity int           // prefix length; 0: the whole address
 	OPS                    bool          // one packet scheduling
+	HASuspend              bool          // no checks while the address is not on this host
 	Weight                 int
 	InhibitOnFailure       bool
 	Alpha                  bool
-	Timing                 Timing // defaults of the checks of this service
-	RealServers            []RealServer
+	Omega                  bool // notify at shutdown, too
+	SMTPAlert              Opt[bool]
+	VirtualHost            string // Host of HTTP_GET when nobody says otherwise
+	SNMPName               string
+
+	Quorum      uint32 // least sum of the weights that are up
+	Hysteresis  uint32 // how far the sum must be away from Quorum to change the state
+	QuorumUp    *Command
+	QuorumDown  *Command
+	SorryServer *SorryServer // nil: none
+	Timing      Timing       // defaults of the checks of this service
+	RealServers []RealServer
+}
+
+// SorryServer is what serves when the quorum is lost: sorry_server and the
+// keywords that follow it.
+type SorryServer struct {
+	Origin  Origin
+	Addr    netip.AddrPort // port 0: that of the service
+	Method  Opt[Method]    // sorry_server_lvs_method
+	Tunnel  Tunnel
+	Inhibit bool // weight 0 instead of removal while it does not serve
 }
 
 // DefaultVirtualServer is what holds in a virtual_server block that says
 // nothing.
-var DefaultVirtualServer = VirtualServer{Weight: 1}
+var DefaultVirtualServer = VirtualServer{Weight: 1, Quorum: 1}
+
+// Family is the address family of the service: as ip_family says, or that of
+// its address, or of the first server. It is 0 when nobody tells yet.
+func (v *VirtualServer) Family() Family {
+	switch {
+	case v.IPFamily != 0:
+		return v.IPFamily
+	case v.Addr.IsValid():
+		return FamilyOf(v.Addr.Addr())
+	case len(v.RealServers) > 0:
+		return FamilyOf(v.RealServers[0].Addr.Addr())
+	}
+	return 0
+}
 
 // SchedFlags are the scheduler flags of ipvsadm -b.
 type SchedFlags uint8
@@ -87,96 +190,30 @@ const (
 	SchedFlag3
 )
 
-// RealServer is a real_server block as written.
+// RealServer is a real_server block as written. There are many: what few of
+// them have is behind a pointer.
 type RealServer struct {
 	Origin           Origin
 	Addr             netip.AddrPort // port 0: that of the service
 	Weight           Opt[int]
+	UThreshold       uint32 // upper connection limit; 0: none
+	LThreshold       uint32
+	Tunnel           Tunnel // of LVSMethod TUN
 	LVSMethod        Opt[Method]
 	InhibitOnFailure Opt[bool]
 	Alpha            Opt[bool]
-	UThreshold       uint32 // upper connection limit; 0: none
-	LThreshold       uint32
-	NotifyUp         *Command // nil: none, as for most of thousands of servers
+	SMTPAlert        Opt[bool]
+	NotifyUp         *Command // nil: none
 	NotifyDown       *Command
-	Timing           Timing
+	Names            *ServerNames // nil: none
+	Timing           *Timing      // nil: nothing said; servers that say the same share it
 	Checks           []Check
 }
 
-// Timing are the parameters that every check has, given in the check, its real
-// server or its virtual server.
-type Timing struct {
-	DelayLoop        Opt[time.Duration] // between two checks
-	Warmup           Opt[time.Duration] // the first check starts after 1 s plus a random part of this
-	Retry            Opt[int]           // further attempts while up, before the check fails
-	DelayBeforeRetry Opt[time.Duration]
-	ConnectTimeout   Opt[time.Duration]
-	Alpha            Opt[bool] // down until the first success
-	LogAllFailures   Opt[bool]
-}
-
-// over fills what t leaves open from its parent.
-func (t Timing) over(parent Timing) Timing {
-	pick(&t.DelayLoop, parent.DelayLoop)
-	pick(&t.Warmup, parent.Warmup)
-	pick(&t.Retry, parent.Retry)
-	pick(&t.DelayBeforeRetry, parent.DelayBeforeRetry)
-	pick(&t.ConnectTimeout, parent.ConnectTimeout)
-	pick(&t.Alpha, parent.Alpha)
-	pick(&t.LogAllFailures, parent.LogAllFailures)
-	return t
-}
-
-func pick[T any](o *Opt[T], parent Opt[T]) {
-	if !o.Set {
-		*o = parent
-	}
-}
-
-// CheckKind is the keyword of a checker block.
-type CheckKind string
-
-// The checkers that lvsd runs. A new one adds its name here, its parameters to
-// [Check], its rows to the parser's schema and a file to package checker.
-const (
-	TCPCheck CheckKind = "TCP_CHECK"
-)
-
-// Check is a checker block. After [Config.KernelServices] its timing is
-// resolved and its target filled in.
-type Check struct {
-	Origin Origin
-	Kind   CheckKind
-	Timing Timing
-
-	ConnectIP   Addr   // the real server's address when not given
-	ConnectPort uint16 // the real server's port when not given
-	BindTo      Addr
-	BindPort    uint16
-	BindIf      string
-	FWMark      uint32
-}
-
-// Target is the address that the check connects to.
-func (c *Check) Target() netip.AddrPort { return netip.AddrPortFrom(c.ConnectIP, c.ConnectPort) }
-
-// CheckID is what makes a check of a real server the same one across a reload:
-// all that it tests. How often it does so is not part of it, a check whose
-// timing changes goes on with what it knows.
-type CheckID struct {
-	Kind   CheckKind
-	Target netip.AddrPort
-	Bind   netip.AddrPort
-	BindIf string
-	FWMark uint32
-}
-
-// ID is the identity of the check among those of its real server.
-func (c *Check) ID() CheckID {
-	return CheckID{
-		Kind: c.Kind, Target: c.Target(), Bind: netip.AddrPortFrom(c.BindTo, c.BindPort),
-		BindIf: c.BindIf, FWMark: c.FWMark,
-	}
+// ServerNames are the names that a real server may be given.
+type ServerNames struct {
+	VirtualHost string // Host of HTTP_GET, over that of the virtual server
+	SNMPName    string
 }
 
 // ServiceKey is what makes a service the same one in the kernel and across a
@@ -217,6 +254,7 @@ type Server struct {
 	Addr             netip.AddrPort
 	Weight           int
 	Method           Method
+	Tunnel           Tunnel // of TUN
 	InhibitOnFailure bool
 	UThreshold       uint32
 	LThreshold       uint32

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"cmp"
-	"net/netip"
-	"time"
-)
+import "cmp"
 
 // Resolve fills every value that a block left to global_defs or to a default.
 // It is idempotent and complains about nothing: that is Validate's work.
@@ -124,96 +120,4 @@ func resolveScriptWeights(tracks []Track, scripts []TrackScript) {
 			}
 		}
 	}
-}
-
-// Defaults of a check when neither it nor its servers say anything. The
-// retries and their delay are those of TCP_CHECK.
-var defaultTiming = Timing{
-	DelayLoop:        Opt[time.Duration]{Value: 60 * time.Second},
-	Retry:            Opt[int]{Value: 1},
-	DelayBeforeRetry: Opt[time.Duration]{Value: time.Second},
-	ConnectTimeout:   Opt[time.Duration]{Value: 5 * time.Second},
-}
-
-// Key is the identity of the service that the block belongs to.
-func (v *VirtualServer) Key() ServiceKey {
-	if v.FWMark != 0 {
-		return ServiceKey{FWMark: v.FWMark}
-	}
-	proto := v.Protocol.Value
-	if !v.Protocol.Set {
-		proto = UDP
-	}
-	return ServiceKey{Addr: v.Addr, Protocol: proto}
-}
-
-// KernelServices are the services as they run: blocks of the same key become
-// one service with all their real servers, each with the forwarding method of
-// its own block. The first block gives the scheduler, its flags and the
-// persistence; of the same real server in two blocks the first counts.
-func (c *Config) KernelServices() []Service {
-	var all []Service
-	index := make(map[ServiceKey]int, len(c.Services))
-	for i := range c.Services {
-		v := &c.Services[i]
-		key := v.Key()
-		at, seen := index[key]
-		if !seen {
-			at = len(all)
-			index[key] = at
-			all = append(all, Service{
-				Origin: v.Origin, Key: key, Scheduler: cmp.Or(v.LBAlgo.Value, "wlc"), SchedFlags: v.SchedFlags,
-				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS,
-			})
-		}
-		all[at].merge(v, c.Global.CheckerLogAllFailures)
-	}
-	return all
-}
-
-func (s *Service) merge(v *VirtualServer, logAll bool) {
-	have := make(map[netip.AddrPort]bool, len(s.Servers)+len(v.RealServers))
-	for i := range s.Servers {
-		have[s.Servers[i].Addr] = true
-	}
-	for i := range v.RealServers {
-		server := v.server(&v.RealServers[i], logAll)
-		if !have[server.Addr] {
-			have[server.Addr] = true
-			s.Servers = append(s.Servers, server)
-		}
-	}
-}
-
-func (v *VirtualServer) server(r *RealServer, logAll bool) Server {
-	r2 := *r
-	r2.Weight.inherit(v.Weight)
-	r2.LVSMethod.inherit(cmp.Or(v.LBKind.Value, NAT))
-	r2.InhibitOnFailure.inherit(v.InhibitOnFailure)
-	s := Server{
-		Origin: r.Origin, Addr: r.Addr, Weight: r2.Weight.Value, Method: r2.LVSMethod.Value,
-		InhibitOnFailure: r2.InhibitOnFailure.Value, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
-		NotifyUp: r.NotifyUp, NotifyDown: r.NotifyDown,
-	}
-	if port := v.Addr.Port(); s.Addr.Port() == 0 || s.Method != NAT {
-		s.Addr = netip.AddrPortFrom(s.Addr.Addr(), port)
-	}
-	defaults := defaultTiming
-	defaults.Alpha.Value = v.Alpha
-	if r.Alpha.Set {
-		defaults.Alpha.Value = r.Alpha.Value
-	}
-	defaults.LogAllFailures.Value = logAll
-	for _, check := range r.Checks {
-		check.Timing = check.Timing.over(r.Timing).over(v.Timing).over(defaults)
-		if !check.Timing.Warmup.Set {
-			check.Timing.Warmup.Value = check.Timing.DelayLoop.Value
-		}
-		if !check.ConnectIP.IsValid() {
-			check.ConnectIP = s.Addr.Addr()
-		}
-		check.ConnectPort = cmp.Or(check.ConnectPort, s.Addr.Port())
-		s.Checks = append(s.Checks, check)
-	}
-	return s
 }

@@ -64,13 +64,39 @@ func (v *validator) scripts() {
 			v.notify(c, &v.vrrp)
 		}
 	}
+	v.serviceScripts()
+}
+
+// serviceScripts are those of the virtual servers. A check whose script has no
+// user to run as is dropped.
+func (v *validator) serviceScripts() {
 	for k := range v.c.Services {
-		for j := range v.c.Services[k].RealServers {
-			r := &v.c.Services[k].RealServers[j]
+		s := &v.c.Services[k]
+		v.notify(s.QuorumUp, &v.checker)
+		v.notify(s.QuorumDown, &v.checker)
+		for j := range s.RealServers {
+			r := &s.RealServers[j]
 			v.notify(r.NotifyUp, &v.checker)
 			v.notify(r.NotifyDown, &v.checker)
+			r.Checks = slices.DeleteFunc(r.Checks, func(check Check) bool { return v.checkScript(check.script()) })
 		}
 	}
+}
+
+// checkScript looks at the script of a MISC_CHECK; true when it is to go.
+func (v *validator) checkScript(c *Command) bool {
+	switch {
+	case c == nil:
+		return false
+	case !v.knownUser(c.User):
+		v.add(c.Origin, ClassGeneral, "unknown-user", "Failed to set uid/gid for misc checker script %s - removing", c.Line)
+		return true
+	case !v.runnable(c):
+		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0])
+	default:
+		v.checker = true
+	}
+	return false
 }
 
 // notify looks at a script of an event. keepalived drops it without a word in

@@ -168,5 +168,5 @@ func testCheck(addr netip.Addr, port string, alpha bool) config.Check {
 	if err != nil {
 		panic(err)
 	}
-	return config.Check{Kind: config.TCPCheck, ConnectIP: addr, ConnectPort: uint16(n), Timing: config.Timing{Alpha: config.Some(alpha)}}
+	return config.Check{Kind: config.TCPCheck, ConnectIP: addr, ConnectPort: uint16(n), Timing: &config.Timing{Alpha: config.Some(alpha)}}
 }

@@ -37,13 +37,7 @@ func Dump(w io.Writer, c *config.Config) error {
 	}
 	d.trackers(&c.Trackers)
 	d.links(&c.Links)
-	services := c.KernelServices()
-	if len(services) > 0 {
-		d.line("------< LVS Topology >------")
-	}
-	for i := range services {
-		d.service(&services[i])
-	}
+	d.lvs(c)
 	return d.out.Flush()
 }
 

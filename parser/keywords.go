@@ -35,7 +35,13 @@ func Keywords() []Keyword {
 	all = appendRows(all, bfdBlock())
 	all = appendRows(all, s.service)
 	all = appendRows(all, realServerBlock())
-	all = appendRows(all, checkBlock(config.TCPCheck))
+	all = appendRows(all, s.ssl)
+	for _, check := range checkBlocks() {
+		all = appendRows(all, check.block)
+	}
+	all = appendRows(all, smtpHostBlock())
+	all = appendRows(all, urlBlock(config.HTTPGet))
+	all = appendRows(all, urlBlock(config.SSLGet))
 	for path, names := range notYet {
 		for _, name := range strings.Fields(names) {
 			name, opens := strings.CutSuffix(name, "{")

@@ -56,6 +56,7 @@ type lineGrammars struct {
 	rule    func() *participle.Parser[ruleLine]
 	track   func() *participle.Parser[trackLine]
 	peer    func() *participle.Parser[peerLine]
+	tunnel  func() *participle.Parser[tunnelLine]
 }
 
 func newLineGrammars() lineGrammars {
@@ -65,6 +66,7 @@ func newLineGrammars() lineGrammars {
 		rule:    lineGrammar[ruleLine](),
 		track:   lineGrammar[trackLine](),
 		peer:    lineGrammar[peerLine](),
+		tunnel:  lineGrammar[tunnelLine](),
 	}
 }
 

@@ -59,6 +59,12 @@ func merged[T any](tables ...rows[T]) rows[T] {
 	return all
 }
 
+// later says that the keyword is read and not acted on yet.
+func (r row[T]) later() row[T] {
+	r.unused = true
+	return r
+}
+
 // block is a table of keywords and its place in the language.
 type block[T any] struct {
 	path string // virtual_server/real_server; empty for the top level
@@ -85,6 +91,9 @@ type decoder struct {
 	skipped  string                // the last block that is not acted on
 
 	muted int // depth of blocks that are not acted on as a whole: their keywords need no note
+
+	endpoint string // the real server that is being decoded
+	timings  map[config.Timing]*config.Timing
 
 	levels []*level // by depth
 	depth  int
@@ -143,7 +152,6 @@ func (d *decoder) unread(path string, c *cursor, names func() []string) {
 	default:
 		d.noteOnce(c.keyword, c.origin())
 		if c.st.Body != nil {
-			d.skipped = c.keyword
 			d.skip(join(path, c.keyword), c.st.Body)
 		}
 	}

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -10,11 +11,88 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
+// virtualServer reads virtual_server IPADDR [PORT] | fwmark INT | group NAME.
+func (s *schema) virtualServer(c *cursor, cfg *config.Config) {
+	v := config.DefaultVirtualServer
+	v.Origin = c.origin()
+	if !c.serviceName(&v) {
+		return
+	}
+	c.d.begin(c.keyword, c.keyword)
+	c.d.realServers = c.st.Body.blocks()
+	decode(c.d, s.service, c.st.Body, &v)
+	c.sorryFamily(&v)
+	cfg.Services = append(cfg.Services, v)
+}
+
+// serviceName reads what the service is known by.
+func (c *cursor) serviceName(v *config.VirtualServer) bool {
+	before := *c
+	switch kind, _ := c.next(); kind {
+	case "group":
+		name, ok := c.need()
+		if !ok {
+			return false
+		}
+		v.Group = strings.Clone(name)
+		c.d.noteOnce("virtual_server group", c.origin())
+	case "fwmark":
+		word, ok := c.need()
+		if !ok {
+			return false
+		}
+		mark, f := num[uint32](0, maxUint)(word)
+		switch {
+		case f != nil:
+			c.errorf(f.class, f.code, "virtual server fwmark '%s' must be in [0, 4294967295] - ignoring", word)
+			return false
+		case mark == 0:
+			c.problem(config.Warning, config.ClassNone, "invalid-value", "virtual server fwmark 0 is no mark - skipping")
+			return false
+		}
+		v.FWMark = mark
+	default:
+		*c = before
+		addr, ok := c.endpoint("virtual server IP")
+		if !ok {
+			return false
+		}
+		v.Addr = addr
+	}
+	return true
+}
+
+// virtualServerGroup: of two groups of one name the first counts.
+func virtualServerGroup(c *cursor, cfg *config.Config) {
+	name, ok := c.need()
+	if !ok {
+		return
+	}
+	c.d.noteOnce(c.keyword, c.origin())
+	name = strings.Clone(name)
+	c.d.begin(name, "("+name+")")
+	g := config.VirtualServerGroup{Name: name, Origin: c.origin()}
+	end := *c
+	list(groupEntry).apply(c, &g)
+	inet, inet6, plain := g.Families()
+	switch {
+	case len(g.Entries) == 0:
+		end.atEnd("empty-group", "virtual server group %s has no entries - removing", name)
+	case inet && inet6 && plain:
+		end.atEnd("address-family", "virtual server group %s cannot have IPv4, IPv6 and fwmark without family - removing", name)
+	case cfg.ServiceGroup(name) != nil:
+		end.problem(config.Warning, config.ClassNone, "duplicate", fmt.Sprintf("virtual_server_group %s is defined twice, the first one counts", name))
+	default:
+		cfg.ServiceGroups = append(cfg.ServiceGroups, g)
+	}
+}
+
 func virtualServerBlock() *block[config.VirtualServer] {
 	type vs = config.VirtualServer
 	b := &block[vs]{path: "virtual_server", rows: rows[vs]{
+		"ip_family":               {apply: ipFamily, says: "unknown address family %V"},
 		"lb_algo":                 opt(schedulers(), func(v *vs) *config.Opt[string] { return &v.LBAlgo }).or("Invalid lvs_scheduler '%V' - ignoring"),
-		"lb_kind":                 method("virtual server", func(v *vs) *config.Opt[config.Method] { return &v.LBKind }),
+		"lb_kind":                 method("virtual", func(v *vs) (*config.Opt[config.Method], *config.Tunnel) { return &v.LBKind, &v.Tunnel }),
 		"protocol":                opt(upper(protocols), func(v *vs) *config.Opt[config.Protocol] { return &v.Protocol }).or("Unknown protocol %V - ignoring"),
 		"ops":                     on(func(v *vs) { v.OPS = true }),
 		"hashed":                  on(func(*vs) {}),
@@ -25,95 +103,149 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"sh-port":                 hashFlag("sh", config.SchedFlag2),
 		"mh-fallback":             hashFlag("mh", config.SchedFlag1),
 		"mh-port":                 hashFlag("mh", config.SchedFlag2),
+		"persistence_engine":      row[vs]{apply: persistenceEngine}.later(),
 		"persistence_timeout":     {apply: persistenceTimeout, says: "persistence_timeout invalid"},
 		"persistence_granularity": {apply: persistenceGranularity},
-		"weight":                  set(count(1, maxInt), func(v *vs) *int { return &v.Weight }).or("Virtual server weight %V is outside range 1-2147483647"),
+		"ha_suspend":              on(func(v *vs) { v.HASuspend = true }).later(),
+		"smtp_alert":              optBool(func(v *vs) *config.Opt[bool] { return &v.SMTPAlert }).or("Invalid virtual_server smtp_alert parameter %V").later(),
+		"virtualhost":             set(text, func(v *vs) *string { return &v.VirtualHost }).orMissing("virtual server virtualhost missing").later(),
+		"snmp_name":               set(text, func(v *vs) *string { return &v.SNMPName }).orMissing("virtual server snmp_name missing or extra parameters").later(),
+		"weight":                  set(count(1, maxWeight), func(v *vs) *int { return &v.Weight }).or("Virtual server weight %V is outside range 1-65535"),
 		"inhibit_on_failure":      on(func(v *vs) { v.InhibitOnFailure = true }),
 		"alpha":                   on(func(v *vs) { v.Alpha = true }),
+		"omega":                   on(func(v *vs) { v.Omega = true }).later(),
+		"quorum":                  row[vs]{apply: quorum, says: "Quorum %V must be in [1, 4294967295]. Setting to 1."}.later(),
+		"hysteresis":              set(num[uint32](0, maxUint), func(v *vs) *uint32 { return &v.Hysteresis }).or("Hysteresis %V must be in [0, 4294967295] - ignoring").later(),
+		"quorum_up":               script(func(v *vs) *config.Command { return made(&v.QuorumUp) }).later(),
+		"quorum_down":             script(func(v *vs) *config.Command { return made(&v.QuorumDown) }).later(),
+		"sorry_server":            row[vs]{apply: sorryServer}.later(),
+		"sorry_server_inhibit":    row[vs]{apply: sorryServerInhibit}.later(),
+		"sorry_server_lvs_method": row[vs]{apply: sorryServerMethod}.later(),
 		"real_server":             realServerRow(),
 	}}
-	timing(b.rows, 1, func(v *vs) *config.Timing { return &v.Timing })
+	timing(b.rows, 1, "retry value invalid - %V", func(v *vs) *config.Timing { return &v.Timing })
+	b.says("delay_loop", "virtual server delay loop '%V' invalid - ignoring")
+	b.says("delay_before_retry", "virtual server delay before retry '%V' invalid - ignoring")
+	b.says("warmup", "virtual server warmup '%V' invalid - ignoring")
+	connectTimeout(b.rows, "virtual server connect_timeout %V invalid - ignoring", func(v *vs) *config.Timing { return &v.Timing })
 	b.rows["lvs_sched"], b.rows["lvs_method"] = b.rows["lb_algo"], b.rows["lb_kind"]
 	return b
+}
+
+const (
+	maxWeight = 65535     // IPVS_WEIGHT_MAX of keepalived
+	maxUint   = 1<<32 - 1 // the largest unsigned number of keepalived
+)
+
+// says replaces keepalived's sentence for a wrong value of a keyword.
+func (b *block[T]) says(keyword, sentence string) {
+	b.rows[keyword] = b.rows[keyword].or(sentence)
+}
+
+// serverDraft is a real_server block that is being decoded. What real servers
+// share is found at its end.
+type serverDraft struct {
+	*config.RealServer
+	timing config.Timing
 }
 
 func realServerRow() row[config.VirtualServer] {
 	b := realServerBlock()
 	return row[config.VirtualServer]{block: true, apply: func(c *cursor, v *config.VirtualServer) {
-		addr, ok := c.endpoint("real server")
+		addr, ok := c.endpoint("real server ip")
 		if !ok {
 			return
 		}
+		family := v.Family()
 		if v.RealServers == nil {
 			v.RealServers = make([]config.RealServer, 0, c.d.realServers)
 		}
 		v.RealServers = append(v.RealServers, config.RealServer{Origin: c.origin(), Addr: addr})
-		r := &v.RealServers[len(v.RealServers)-1]
-		c.d.skipped = ""
-		decode(c.d, b, c.st.Body, r)
-		if c.d.skipped != "" && len(r.Checks) == 0 {
-			c.problem(config.Warning, config.ClassNone, "unchecked",
-				fmt.Sprintf("real server %s has no check but %s, which is not acted on yet: it counts as always up", addr, c.d.skipped))
+		r := serverDraft{RealServer: &v.RealServers[len(v.RealServers)-1]}
+		c.d.endpoint = endpointText(addr, v.Protocol.Value)
+		decode(c.d, b, c.st.Body, &r)
+		r.Timing = c.d.shared(r.timing)
+		method := v.LBKind.Value
+		if r.LVSMethod.Set {
+			method = r.LVSMethod.Value
 		}
+		if family != 0 && config.FamilyOf(addr.Addr()) != family && method != config.TUN {
+			c.d.problem(c.st.Body.Close.Pos, config.Error, config.ClassGeneral, "address-family",
+				fmt.Sprintf("Address family of virtual server and real server %s don't match - skipping real server.", addr.Addr()))
+			v.RealServers = v.RealServers[:len(v.RealServers)-1]
+			return
+		}
+		c.unchecked(r.RealServer)
 	}}
 }
 
-func realServerBlock() *block[config.RealServer] {
-	type rs = config.RealServer
+// unchecked warns of a server whose checks are all of kinds that are not acted
+// on.
+func (c *cursor) unchecked(r *config.RealServer) {
+	for i := range r.Checks {
+		if r.Checks[i].Kind.Runs() {
+			return
+		}
+	}
+	if n := len(r.Checks); n > 0 {
+		c.problem(config.Warning, config.ClassNone, "unchecked",
+			fmt.Sprintf("real server %s has no check but %s, which is not acted on yet: it counts as always up", r.Addr, r.Checks[n-1].Kind))
+	}
+}
+
+func realServerBlock() *block[serverDraft] {
+	type rs = serverDraft
 	b := &block[rs]{path: "virtual_server/real_server", rows: rows[rs]{
-		"weight":             opt(count(0, maxInt), func(r *rs) *config.Opt[int] { return &r.Weight }).or("Real server weight %V is outside range 0-2147483647"),
-		"lvs_method":         method("real server", func(r *rs) *config.Opt[config.Method] { return &r.LVSMethod }),
-		"uthreshold":         set(num[uint32](0, 1<<32-1), func(r *rs) *uint32 { return &r.UThreshold }).or("Invalid real_server uthreshold '%V' - ignoring"),
-		"lthreshold":         set(num[uint32](0, 1<<32-1), func(r *rs) *uint32 { return &r.LThreshold }).or("Invalid real_server lthreshold '%V' - ignoring"),
+		"weight":             opt(count(0, maxWeight), func(r *rs) *config.Opt[int] { return &r.Weight }).or("Real server weight %V is outside range 0-65535"),
+		"lvs_method":         method("real", func(r *rs) (*config.Opt[config.Method], *config.Tunnel) { return &r.LVSMethod, &r.Tunnel }),
+		"uthreshold":         set(num[uint32](0, maxUint), func(r *rs) *uint32 { return &r.UThreshold }).or("Invalid real_server uthreshold '%V' - ignoring"),
+		"lthreshold":         set(num[uint32](0, maxUint), func(r *rs) *uint32 { return &r.LThreshold }).or("Invalid real_server lthreshold '%V' - ignoring"),
 		"inhibit_on_failure": optBool(func(r *rs) *config.Opt[bool] { return &r.InhibitOnFailure }).or("Invalid inhibit_on_failure parameter %V"),
 		"alpha":              optBool(func(r *rs) *config.Opt[bool] { return &r.Alpha }).or("Invalid alpha parameter %V"),
+		"smtp_alert":         optBool(func(r *rs) *config.Opt[bool] { return &r.SMTPAlert }).or("Invalid real_server smtp_alert parameter %V").later(),
+		"virtualhost":        set(text, func(r *rs) *string { return &r.names().VirtualHost }).orMissing("real server virtualhost missing").later(),
+		"snmp_name":          set(text, func(r *rs) *string { return &r.names().SNMPName }).orMissing("real server snmp_name missing or extra parameters").later(),
 		"notify_up":          script(func(r *rs) *config.Command { return made(&r.NotifyUp) }),
 		"notify_down":        script(func(r *rs) *config.Command { return made(&r.NotifyDown) }),
-		"TCP_CHECK":          checkRow(config.TCPCheck, checkBlock(config.TCPCheck)),
 	}}
-	timing(b.rows, 1, func(r *rs) *config.Timing { return &r.Timing })
+	for _, check := range checkBlocks() {
+		b.rows[string(check.kind)] = checkRow(check)
+	}
+	timing(b.rows, 1, "retry value invalid - %V", func(r *rs) *config.Timing { return &r.timing })
+	b.says("delay_loop", "real server delay_loop '%V' invalid - ignoring")
+	b.says("delay_before_retry", "real server delay_before_retry '%V' invalid - ignoring")
+	b.says("warmup", "real server warmup '%V' invalid - ignoring")
+	connectTimeout(b.rows, "real server connect_timeout %V invalid - ignoring", func(r *rs) *config.Timing { return &r.timing })
 	return b
 }
 
-// checkRow is a checker block.
-func checkRow(kind config.CheckKind, b *block[config.Check]) row[config.RealServer] {
-	return row[config.RealServer]{block: true, apply: func(c *cursor, r *config.RealServer) {
-		r.Checks = append(r.Checks, config.Check{Kind: kind, Origin: c.origin()})
-		decode(c.d, b, c.st.Body, &r.Checks[len(r.Checks)-1])
-	}}
+func (r *serverDraft) names() *config.ServerNames {
+	if r.Names == nil {
+		r.Names = new(config.ServerNames)
+	}
+	return r.Names
 }
 
-// checkBlock are the keywords that every network check has.
-func checkBlock(kind config.CheckKind) *block[config.Check] {
-	type check = config.Check
-	b := &block[check]{path: "virtual_server/real_server/" + string(kind), rows: rows[check]{
-		"connect_ip":       set(address, func(k *check) *netip.Addr { return &k.ConnectIP }).or("Invalid connect_ip address %V - ignoring"),
-		"connect_port":     set(num[uint16](1, 65535), func(k *check) *uint16 { return &k.ConnectPort }).or("Invalid checker connect_port '%V'"),
-		"bindto":           set(address, func(k *check) *netip.Addr { return &k.BindTo }).or("Invalid bindto address %V - ignoring"),
-		"bind_port":        set(num[uint16](1, 65535), func(k *check) *uint16 { return &k.BindPort }).or("Invalid checker bind_port '%V'"),
-		"bind_if":          set(ifname, func(k *check) *string { return &k.BindIf }).or("Interface name %V is too long - ignoring"),
-		"fwmark":           set(num[uint32](0, 1<<32-1), func(k *check) *uint32 { return &k.FWMark }).or("Invalid fwmark connection value '%V'"),
-		"alpha":            optBool(func(k *check) *config.Opt[bool] { return &k.Timing.Alpha }).or("Invalid alpha parameter %V"),
-		"log_all_failures": optBool(func(k *check) *config.Opt[bool] { return &k.Timing.LogAllFailures }),
-	}}
-	timing(b.rows, 0, func(k *check) *config.Timing { return &k.Timing })
-	return b
-}
-
-// timing adds the keywords that checks inherit.
-func timing[T any](to rows[T], leastRetry int64, at func(*T) *config.Timing) {
-	type delay = config.Opt[time.Duration]
-	to["delay_loop"] = opt(seconds(time.Microsecond, longTime), func(t *T) *delay { return &at(t).DelayLoop }).or("delay_loop '%V' is invalid - ignoring")
-	to["warmup"] = opt(seconds(0, longTime), func(t *T) *delay { return &at(t).Warmup })
-	to["delay_before_retry"] = opt(seconds(0, longTime), func(t *T) *delay { return &at(t).DelayBeforeRetry })
-	to["connect_timeout"] = opt(seconds(time.Microsecond, 4294967295*time.Microsecond), func(t *T) *delay { return &at(t).ConnectTimeout }).
-		or("connect_timeout %V invalid - ignoring")
-	to["retry"] = opt(count(leastRetry, maxInt), func(t *T) *config.Opt[int] { return &at(t).Retry }).or("Invalid retry connection value '%V'")
+// shared keeps one of all timings that are equal: thousands of servers and
+// checks have a few.
+func (d *decoder) shared(t config.Timing) *config.Timing {
+	if t == (config.Timing{}) {
+		return nil
+	}
+	at, ok := d.timings[t]
+	if !ok {
+		at = &t
+		if d.timings == nil {
+			d.timings = map[config.Timing]*config.Timing{}
+		}
+		d.timings[t] = at
+	}
+	return at
 }
 
 var (
 	protocols = map[string]config.Protocol{"TCP": config.TCP, "UDP": config.UDP, "SCTP": config.SCTP}
-	methods   = map[string]config.Method{"NAT": config.NAT, "DR": config.DR, "TUN": config.TUN}
+	families  = map[string]config.Family{"inet": config.Inet, "inet6": config.Inet6}
 )
 
 // schedulers are the names that keepalived knows; they are the kernel's.
@@ -125,17 +257,21 @@ func schedulers() value[string] {
 	return oneOf(names)
 }
 
-// method is lb_kind or lvs_method. The kinds of tunnel are not acted on yet.
-func method[T any](of string, field func(*T) *config.Opt[config.Method]) row[T] {
-	r := opt(oneOf(methods), field).or("PARSER : unknown [%V] routing method for " + of + ".")
-	set := r.apply
-	r.apply = func(c *cursor, t *T) {
-		set(c, t)
-		if extra := c.tail(); extra != "" {
-			c.d.noteOnce(c.keyword+" TUN "+extra, c.origin())
-		}
+// ipFamily: the addresses before it have the last word.
+func ipFamily(c *cursor, v *config.VirtualServer) {
+	word, ok := c.need()
+	if !ok {
+		return
 	}
-	return r
+	family, f := oneOf(families)(word)
+	switch was := v.Family(); {
+	case f != nil:
+		c.invalid(f, word)
+	case was != 0 && was != family:
+		c.errorf(config.ClassGeneral, "address-family", "Virtual server specified family %s conflicts with server family", word)
+	default:
+		v.IPFamily = family
+	}
 }
 
 // hashFlag is a scheduler flag by a name that only one scheduler has.
@@ -149,11 +285,34 @@ func hashFlag(scheduler string, f config.SchedFlags) row[config.VirtualServer] {
 	}}
 }
 
+// quorum: what is no number is 1.
+func quorum(c *cursor, v *config.VirtualServer) {
+	v.Quorum = 1
+	set(num[uint32](1, maxUint), func(v *config.VirtualServer) *uint32 { return &v.Quorum }).apply(c, v)
+}
+
+const maxEngineName = 16 // IP_VS_PENAME_MAXLEN
+
+func persistenceEngine(c *cursor, v *config.VirtualServer) {
+	word, ok := c.need()
+	if !ok {
+		return
+	}
+	if len(word) > maxEngineName {
+		c.errorf(config.ClassGeneral, "invalid-value", "persistence_name too long, truncating - %s", word)
+		word = word[:maxEngineName]
+	}
+	v.PersistenceEngine = strings.Clone(word)
+}
+
+// defaultPersistence is that of persistence_timeout without a value.
+const defaultPersistence = 360 * time.Second
+
 // persistenceTimeout reads [SECONDS].
 func persistenceTimeout(c *cursor, v *config.VirtualServer) {
 	word, ok := c.next()
 	if !ok {
-		v.PersistenceTimeout = 360 * time.Second
+		v.PersistenceTimeout = defaultPersistence
 		return
 	}
 	d, f := wholeSeconds(1, 2678400)(word) // 31 days
@@ -164,31 +323,94 @@ func persistenceTimeout(c *cursor, v *config.VirtualServer) {
 	v.PersistenceTimeout = d
 }
 
-// persistenceGranularity reads an IPv4 netmask or a prefix length.
+// persistenceGranularity reads an IPv4 netmask or a prefix length. For IPv4
+// keepalived takes a number for a netmask, too: 24 for 0.0.0.24.
 func persistenceGranularity(c *cursor, v *config.VirtualServer) {
 	word, ok := c.need()
 	if !ok {
 		return
 	}
+	family := v.Family()
+	mask, err := netip.ParseAddr(word)
 	n, f := count(1, 128)(word)
-	if mask, err := netip.ParseAddr(word); err == nil && mask.Is4() {
-		b := mask.As4()
-		m := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-		if n, f = bits.OnesCount32(m), nil; m == 0 || m != ^uint32(0)<<(32-n) {
-			f = badValue("'%s' is not a contiguous netmask", word)
-		}
+	switch {
+	case family != config.Inet6 && err == nil && mask.Is4():
+		n, f = c.netmask(mask), nil
+	case family == config.Inet && decimal(word) && (f != nil || n > 32):
+		c.problem(config.Warning, config.ClassNone, "invalid-value", fmt.Sprintf("persistence_granularity %s is no prefix length of IPv4 - ignoring", word))
+		n, f = 0, nil
 	}
 	if f != nil {
-		c.errorf(config.ClassGeneral, "invalid-value", "Invalid IPv4 persistence granularity %s - ignoring", word)
+		name := map[config.Family]string{config.Inet6: "IPv6"}[family]
+		c.errorf(config.ClassGeneral, "invalid-value", "Invalid %s persistence_granularity specified - %s", cmp.Or(name, "IPv4"), word)
 		return
 	}
 	v.PersistenceGranularity = n
 	if v.PersistenceTimeout == 0 {
-		v.PersistenceTimeout = 360 * time.Second
+		v.PersistenceTimeout = defaultPersistence
 	}
 }
 
-// endpoint reads IPADDR [PORT].
+// netmask is the prefix length of a netmask; the whole address for a mask that
+// has none.
+func (c *cursor) netmask(mask netip.Addr) int {
+	b := mask.As4()
+	m := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	n := bits.OnesCount32(m)
+	if m == ^uint32(0)<<(32-n) {
+		return n
+	}
+	c.problem(config.Warning, config.ClassNone, "not-acted-on",
+		fmt.Sprintf("the netmask %s is not contiguous, which is not acted on yet: clients persist by their whole address", mask))
+	return 32
+}
+
+// sorryServer reads IPADDR [PORT]; the last one counts.
+func sorryServer(c *cursor, v *config.VirtualServer) {
+	if addr, ok := c.endpoint("sorry server IP"); ok {
+		v.SorryServer = &config.SorryServer{Origin: c.origin(), Addr: addr}
+	}
+}
+
+func sorryServerInhibit(c *cursor, v *config.VirtualServer) {
+	if v.SorryServer == nil {
+		c.errorf(config.ClassGeneral, "order", "Ignoring sorry_server inhibit used before or without sorry_server")
+		return
+	}
+	v.SorryServer.Inhibit = true
+}
+
+func sorryServerMethod(c *cursor, v *config.VirtualServer) {
+	if v.SorryServer == nil {
+		if _, ok := c.need(); ok {
+			c.errorf(config.ClassGeneral, "order", "sorry_server forwarding used without sorry_server")
+			c.complete = true
+		}
+		return
+	}
+	method("sorry", func(s *config.SorryServer) (*config.Opt[config.Method], *config.Tunnel) { return &s.Method, &s.Tunnel }).apply(c, v.SorryServer)
+}
+
+// sorryFamily drops a sorry server of the other family, at the end of its
+// virtual server.
+func (c *cursor) sorryFamily(v *config.VirtualServer) {
+	s := v.SorryServer
+	if s == nil {
+		return
+	}
+	method, family := v.LBKind.Value, v.Family()
+	if s.Method.Set {
+		method = s.Method.Value
+	}
+	if family != 0 && config.FamilyOf(s.Addr.Addr()) != family && method != config.TUN {
+		c.d.problem(c.st.Body.Close.Pos, config.Error, config.ClassGeneral, "address-family",
+			fmt.Sprintf("Address family of virtual server and sorry server %s don't match - skipping sorry server.", s.Addr.Addr()))
+		v.SorryServer = nil
+	}
+}
+
+// endpoint reads IPADDR [PORT]. What it is of is spelled as in keepalived's
+// sentence.
 func (c *cursor) endpoint(of string) (netip.AddrPort, bool) {
 	host, ok := c.need()
 	if !ok {
@@ -205,14 +427,14 @@ func (c *cursor) endpoint(of string) (netip.AddrPort, bool) {
 	if hasPort && word != "0" && f == nil {
 		port, f = num[uint16](1, 65535)(word)
 	}
-	if f != nil {
-		message := fmt.Sprintf("Invalid %s IP address/port %s/%s - skipping", of, host, word)
-		if of == "real server" {
-			message = fmt.Sprintf("Invalid real server ip address/port %s/%s - skipping", host, word)
-		}
-		c.errorf(config.ClassGeneral, "invalid-address", "%s", message)
-		c.complete = true
-		return netip.AddrPort{}, false
+	if f == nil {
+		return netip.AddrPortFrom(a, port), true
 	}
-	return netip.AddrPortFrom(a, port), true
+	c.complete = true
+	message := fmt.Sprintf("Invalid %s address %s - skipping", of, host)
+	if hasPort && of != "sorry server IP" {
+		message = fmt.Sprintf("Invalid %s address/port %s/%s - skipping", of, host, word)
+	}
+	c.errorf(config.ClassGeneral, "invalid-address", "%s", message)
+	return netip.AddrPort{}, false
 }

@@ -16,11 +16,13 @@ type schema struct {
 	group    *block[config.SyncGroup]
 	script   *block[config.TrackScript]
 	service  *block[config.VirtualServer]
+	ssl      *block[config.SSL]
 }
 
 func newSchema() *schema {
 	s := &schema{
 		global: globalBlock(), instance: instanceBlock(), group: groupBlock(), script: scriptBlock(), service: virtualServerBlock(),
+		ssl: sslBlock(),
 	}
 	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(staticRows()), rows[config.Config]{
 		"global_defs":     {block: true, apply: s.globalDefs},
@@ -28,6 +30,9 @@ func newSchema() *schema {
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
 		"vrrp_script":     {block: true, apply: s.vrrpScript},
 		"virtual_server":  {block: true, apply: s.virtualServer},
+
+		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
+		"SSL":                  {block: true, apply: s.sslContext, unused: true},
 	})}
 	return s
 }
@@ -163,39 +168,4 @@ func (s *schema) vrrpScript(c *cursor, cfg *config.Config) {
 		c.d.names["vrrp_script "+name] = true
 		cfg.Scripts = append(cfg.Scripts, t)
 	}
-}
-
-// virtualServer reads virtual_server IPADDR [PORT] | fwmark INT | group NAME.
-func (s *schema) virtualServer(c *cursor, cfg *config.Config) {
-	v := config.DefaultVirtualServer
-	v.Origin = c.origin()
-	before := *c
-	switch kind, _ := c.next(); kind {
-	case "group":
-		c.d.noteOnce("virtual_server group", c.origin())
-		c.complete = true
-		return
-	case "fwmark":
-		word, ok := c.need()
-		if !ok {
-			return
-		}
-		mark, f := num[uint32](1, 1<<32-1)(word)
-		if f != nil {
-			c.errorf(config.ClassGeneral, "invalid-value", "Invalid virtual server fwmark %s - skipping", word)
-			return
-		}
-		v.FWMark = mark
-	default:
-		*c = before
-		addr, ok := c.endpoint("virtual server")
-		if !ok {
-			return
-		}
-		v.Addr = addr
-	}
-	c.d.begin(c.keyword, c.keyword)
-	c.d.realServers = c.st.Body.blocks()
-	decode(c.d, s.service, c.st.Body, &v)
-	cfg.Services = append(cfg.Services, v)
 }

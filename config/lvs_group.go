@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// VirtualServerGroup is a virtual_server_group block: a service with several
+// addresses and marks.
+type VirtualServerGroup struct {
+	Origin  Origin
+	Name    string
+	Entries []GroupEntry
+}
+
+// ServiceGroup is the virtual_server_group of a name; nil when there is none.
+func (c *Config) ServiceGroup(name string) *VirtualServerGroup {
+	for i := range c.ServiceGroups {
+		if c.ServiceGroups[i].Name == name {
+			return &c.ServiceGroups[i]
+		}
+	}
+	return nil
+}
+
+// GroupEntry is a line of a virtual_server_group: addresses from First to
+// Last, or a firewall mark.
+type GroupEntry struct {
+	Origin Origin
+	First  Addr   // unset for a mark
+	Last   Addr   // First for a single address
+	Port   uint16 // 0: every port
+	FWMark uint32
+	Family Family // of a mark, when said
+}
+
+// IsMark reports whether the entry is a firewall mark.
+func (e *GroupEntry) IsMark() bool { return !e.First.IsValid() }
+
+// String is the entry as keepalived's diagnostics print it.
+func (e *GroupEntry) String() string {
+	switch {
+	case e.IsMark():
+		return fmt.Sprintf("FWM %d", e.FWMark)
+	case e.First == e.Last:
+		return fmt.Sprintf("%s,%d", e.First, e.Port)
+	}
+	return fmt.Sprintf("%s-%s,%d", e.First, e.Last, e.Port)
+}
+
+// Families are the address families of the entries; plain reports a mark that
+// does not say its own.
+func (g *VirtualServerGroup) Families() (inet, inet6, plain bool) {
+	for i := range g.Entries {
+		e := &g.Entries[i]
+		switch f := max(e.Family, FamilyOf(e.First)); {
+		case f == Inet:
+			inet = true
+		case f == Inet6:
+			inet6 = true
+		default:
+			plain = true
+		}
+	}
+	return inet, inet6, plain
+}
+
+// LastInRange is the address whose last part, an octet of IPv4 or 16 bits of
+// IPv6, is n.
+func LastInRange(first Addr, n uint16) Addr {
+	if first.Is4() {
+		b := first.As4()
+		b[3] = byte(n)
+		return netip.AddrFrom4(b)
+	}
+	b := first.As16()
+	b[14], b[15] = byte(n>>8), byte(n)
+	return netip.AddrFrom16(b)
+}
+
+// SSL is the SSL block: what this host shows to the servers of SSL_GET.
+type SSL struct {
+	Origin      Origin
+	Password    Secret // of Key
+	CA          string // files in PEM form
+	Certificate string
+	Key         string
+}

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"cmp"
+	"net/netip"
+)
+
+// Key is the identity of the service that the block belongs to. A block of a
+// group has none.
+func (v *VirtualServer) Key() ServiceKey {
+	if v.FWMark != 0 {
+		return ServiceKey{FWMark: v.FWMark, IPv6: v.Family() == Inet6}
+	}
+	proto := v.Protocol.Value
+	if !v.Protocol.Set {
+		proto = UDP
+	}
+	return ServiceKey{Addr: v.Addr, Protocol: proto}
+}
+
+// KernelServices are the services as they run: blocks of the same key become
+// one service with all their real servers, each with the forwarding method of
+// its own block. The first block gives the scheduler, its flags and the
+// persistence; of the same real server in two blocks the first counts. Checks
+// are those that lvsd runs; services of a virtual_server_group are none yet.
+func (c *Config) KernelServices() []Service {
+	var all []Service
+	shared := sharedTimings{}
+	index := make(map[ServiceKey]int, len(c.Services))
+	for i := range c.Services {
+		v := &c.Services[i]
+		if v.Group != "" {
+			continue
+		}
+		key := v.Key()
+		at, seen := index[key]
+		if !seen {
+			at = len(all)
+			index[key] = at
+			all = append(all, Service{
+				Origin: v.Origin, Key: key, Scheduler: cmp.Or(v.LBAlgo.Value, "wlc"), SchedFlags: v.SchedFlags,
+				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS,
+				Servers: make([]Server, 0, len(v.RealServers)),
+			})
+		}
+		all[at].merge(v, resolver{c.Global.CheckerLogAllFailures, CheckKind.Runs, shared})
+	}
+	return all
+}
+
+// Servers are the real servers of a block with every inherited value and all
+// their checks.
+func (c *Config) Servers(v *VirtualServer) []Server {
+	all := make([]Server, 0, len(v.RealServers))
+	r := resolver{c.Global.CheckerLogAllFailures, func(CheckKind) bool { return true }, sharedTimings{}}
+	for i := range v.RealServers {
+		all = append(all, v.server(&v.RealServers[i], r))
+	}
+	return all
+}
+
+// resolver is what a real server takes from elsewhere than its service.
+type resolver struct {
+	logAll bool
+	wanted func(CheckKind) bool
+	shared sharedTimings
+}
+
+// sharedTimings keeps one of all timings that are equal: thousands of checks
+// have a few.
+type sharedTimings map[Timing]*Timing
+
+func (s sharedTimings) of(t Timing) *Timing {
+	at, ok := s[t]
+	if !ok {
+		at = &t
+		s[t] = at
+	}
+	return at
+}
+
+func (s *Service) merge(v *VirtualServer, from resolver) {
+	have := make(map[netip.AddrPort]bool, len(s.Servers)+len(v.RealServers))
+	for i := range s.Servers {
+		have[s.Servers[i].Addr] = true
+	}
+	for i := range v.RealServers {
+		server := v.server(&v.RealServers[i], from)
+		if !have[server.Addr] {
+			have[server.Addr] = true
+			s.Servers = append(s.Servers, server)
+		}
+	}
+}
+
+func (v *VirtualServer) server(r *RealServer, from resolver) Server {
+	s := Server{
+		Origin: r.Origin, Addr: r.Addr, Weight: v.Weight, Method: cmp.Or(v.LBKind.Value, NAT), Tunnel: v.Tunnel,
+		InhibitOnFailure: v.InhibitOnFailure, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
+		NotifyUp: r.NotifyUp, NotifyDown: r.NotifyDown,
+	}
+	if r.Weight.Set {
+		s.Weight = r.Weight.Value
+	}
+	if r.LVSMethod.Set {
+		s.Method, s.Tunnel = r.LVSMethod.Value, r.Tunnel
+	}
+	if r.InhibitOnFailure.Set {
+		s.InhibitOnFailure = r.InhibitOnFailure.Value
+	}
+	if port := v.Addr.Port(); v.Group == "" && (s.Addr.Port() == 0 || s.Method != NAT) {
+		s.Addr = netip.AddrPortFrom(s.Addr.Addr(), port)
+	}
+	for i := range r.Checks {
+		if from.wanted(r.Checks[i].Kind) {
+			s.Checks = append(s.Checks, v.check(r, &r.Checks[i], s.Addr, from))
+		}
+	}
+	return s
+}
+
+// check is a check with its target and its timing.
+func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPort, from resolver) Check {
+	c := *written
+	defaults := c.Kind.defaults()
+	defaults.Alpha.Value = v.Alpha
+	if r.Alpha.Set {
+		defaults.Alpha.Value = r.Alpha.Value
+	}
+	defaults.LogAllFailures.Value = from.logAll
+	t := Timing{}.over(c.Timing).over(r.Timing).over(&v.Timing).over(&defaults)
+	if !t.Warmup.Set {
+		t.Warmup.Value = t.DelayLoop.Value
+	}
+	if c.Kind == DNSCheck && !t.DelayBeforeRetry.Set {
+		t.DelayBeforeRetry.Value = t.DelayLoop.Value
+	}
+	c.Timing = from.shared.of(t)
+	if c.Kind.Connects() {
+		if !c.ConnectIP.IsValid() {
+			c.ConnectIP = server.Addr()
+		}
+		c.ConnectPort = cmp.Or(c.ConnectPort, server.Port())
+	}
+	return c
+}

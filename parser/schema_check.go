@@ -1,0 +1,416 @@
+package parser
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// checkDraft is a checker block that is being decoded. What checks share is
+// found at its end.
+type checkDraft struct {
+	config.Check
+	timing config.Timing
+	bind   config.Bind
+	hosts  []checkDraft // further checks, of SMTP_CHECK
+}
+
+// params are the parameters of the draft, which are of its kind.
+func params[P any](k *checkDraft) *P { return any(k.Params).(*P) }
+
+// checkSchema is a kind of check: its keywords, the parameters that it begins
+// with, and what is looked at when it ends. A check that end does not keep is
+// dropped.
+type checkSchema struct {
+	kind  config.CheckKind
+	block *block[checkDraft]
+	begin func() config.Params
+	end   func(*cursor, *checkDraft) bool
+}
+
+// checkBlocks are all kinds of checks.
+func checkBlocks() []checkSchema {
+	all := []checkSchema{
+		{config.TCPCheck, networkCheck(config.TCPCheck, nil), nil, nil},
+		{config.PingCheck, networkCheck(config.PingCheck, nil), nil, nil},
+		{config.UDPCheck, networkCheck(config.UDPCheck, udpRows()), func() config.Params { return cloneOf(config.DefaultUDPParams) }, udpEnd},
+		{config.DNSCheck, networkCheck(config.DNSCheck, dnsRows()), func() config.Params { return cloneOf(config.DefaultDNSParams) }, nil},
+		{config.SMTPCheck, networkCheck(config.SMTPCheck, smtpRows()), func() config.Params { return new(config.SMTPParams) }, smtpEnd},
+		{config.HTTPGet, networkCheck(config.HTTPGet, httpRows(config.HTTPGet)), func() config.Params { return new(config.HTTPParams) }, httpEnd},
+		{config.SSLGet, networkCheck(config.SSLGet, httpRows(config.SSLGet)), func() config.Params { return new(config.HTTPParams) }, httpEnd},
+		{config.MiscCheck, miscCheck(), func() config.Params { return new(config.MiscParams) }, miscEnd},
+		{config.FileCheck, fileCheck(), func() config.Params { return new(config.FileParams) }, fileEnd},
+		{config.BFDCheck, bfdCheck(), func() config.Params { return new(config.BFDParams) }, bfdEnd},
+	}
+	for _, s := range all {
+		if !s.kind.Runs() {
+			s.block.unused()
+		}
+	}
+	return all
+}
+
+func cloneOf[T any](v T) *T { return &v }
+
+// unused marks every keyword of a block as read and not acted on yet; the block
+// itself is what is noted.
+func (b *block[T]) unused() {
+	for name, r := range b.rows {
+		r.unused = true
+		b.rows[name] = r
+	}
+}
+
+// checkRow is a checker block.
+func checkRow(s checkSchema) row[serverDraft] {
+	return row[serverDraft]{block: true, unused: !s.kind.Runs(), apply: func(c *cursor, r *serverDraft) {
+		if !s.kind.Runs() {
+			c.d.noteOnce(c.keyword, c.origin())
+		}
+		k := checkDraft{Check: config.Check{Kind: s.kind, Origin: c.origin()}}
+		if s.begin != nil {
+			k.Params = s.begin()
+		}
+		decode(c.d, s.block, c.st.Body, &k)
+		keep := s.end == nil || s.end(c, &k)
+		if ip := k.ConnectIP; ip.Is6() && ip.IsLinkLocalUnicast() && k.bind.BindIf == "" {
+			c.atEnd("address", "Checker link local address %s requires a bind_if", ip)
+		}
+		if keep {
+			r.Checks = append(r.Checks, c.d.check(&k))
+		}
+		for i := range k.hosts {
+			h := &k.hosts[i]
+			h.timing = hostTiming(h.timing, k.timing)
+			r.Checks = append(r.Checks, c.d.check(h))
+		}
+	}}
+}
+
+// check is a draft when it is finished.
+func (d *decoder) check(k *checkDraft) config.Check {
+	k.Timing = d.shared(k.timing)
+	if k.bind != (config.Bind{}) {
+		bind := k.bind
+		k.Bind = &bind
+	}
+	return k.Check
+}
+
+// atEnd reports an error at the closing brace of the block of this line.
+func (c *cursor) atEnd(code, format string, args ...any) {
+	c.d.problem(c.st.Body.Close.Pos, config.Error, config.ClassGeneral, code, fmt.Sprintf(format, args...))
+}
+
+func checkPath(kind config.CheckKind) string { return "virtual_server/real_server/" + string(kind) }
+
+// networkCheck are the keywords that every check with a target has, and those
+// of its own.
+func networkCheck(kind config.CheckKind, own rows[checkDraft]) *block[checkDraft] {
+	b := &block[checkDraft]{path: checkPath(kind), rows: own}
+	if own == nil {
+		b.rows = rows[checkDraft]{}
+	}
+	connection(b.rows, func(k *checkDraft) *checkDraft { return k })
+	checkTiming(b.rows, func(k *checkDraft) *config.Timing { return &k.timing })
+	return b
+}
+
+// connection adds the keywords about the target and the way to it.
+func connection[T any](to rows[T], at func(*T) *checkDraft) {
+	to["connect_ip"] = sameFamily("connect_ip", "bindto", func(t *T) (*netip.Addr, netip.Addr) { return &at(t).ConnectIP, at(t).bind.BindTo })
+	to["connect_port"] = set(num[uint16](1, 65535), func(t *T) *uint16 { return &at(t).ConnectPort }).or("Invalid checker connect_port '%V'")
+	to["bindto"] = sameFamily("bindto", "connect_ip", func(t *T) (*netip.Addr, netip.Addr) { return &at(t).bind.BindTo, at(t).ConnectIP })
+	to["bind_port"] = set(num[uint16](1, 65535), func(t *T) *uint16 { return &at(t).bind.BindPort }).or("Invalid checker bind_port '%V'")
+	to["bind_if"] = set(ifname, func(t *T) *string { return &at(t).bind.BindIf }).or("Interface name %V is too long - ignoring")
+	to["fwmark"] = set(num[uint32](0, maxUint), func(t *T) *uint32 { return &at(t).bind.FWMark }).or("Invalid fwmark connection value '%V'")
+	connectTimeout(to, "connect_timeout %V invalid - ignoring", func(t *T) *config.Timing { return &at(t).timing })
+}
+
+// sameFamily is one of two addresses that must be of one family.
+func sameFamily[T any](keyword, other string, at func(*T) (*netip.Addr, netip.Addr)) row[T] {
+	return row[T]{says: "Invalid " + keyword + " address %V - ignoring", apply: func(c *cursor, t *T) {
+		word, ok := c.need()
+		if !ok {
+			return
+		}
+		a, f := address(word)
+		to, peer := at(t)
+		switch {
+		case f != nil:
+			c.invalid(f, word)
+		case peer.IsValid() && peer.Is6() != a.Is6():
+			c.errorf(config.ClassGeneral, "address-family", "%s address %s does not match address family of %s - skipping", keyword, a, other)
+		default:
+			*to = a
+		}
+	}}
+}
+
+// checkTiming adds the keywords of timing that a check has.
+func checkTiming[T any](to rows[T], at func(*T) *config.Timing) {
+	timing(to, 0, "Invalid retry connection value '%V'", at)
+	to["alpha"] = optBool(func(t *T) *config.Opt[bool] { return &at(t).Alpha }).or("Invalid alpha parameter %V")
+	to["log_all_failures"] = optBool(func(t *T) *config.Opt[bool] { return &at(t).LogAllFailures }).or("Invalid log_all_failures parameter %V")
+}
+
+// timing adds the keywords that checks inherit.
+func timing[T any](to rows[T], leastRetry int64, badRetry string, at func(*T) *config.Timing) {
+	type delay = config.Opt[time.Duration]
+	to["delay_loop"] = opt(seconds(time.Microsecond, longTime), func(t *T) *delay { return &at(t).DelayLoop }).or("delay_loop '%V' is invalid - ignoring")
+	to["warmup"] = opt(seconds(0, longTime), func(t *T) *delay { return &at(t).Warmup })
+	to["delay_before_retry"] = opt(seconds(0, longTime), func(t *T) *delay { return &at(t).DelayBeforeRetry })
+	to["retry"] = opt(count(leastRetry, maxUint), func(t *T) *config.Opt[int] { return &at(t).Retry }).or(badRetry)
+}
+
+func connectTimeout[T any](to rows[T], says string, at func(*T) *config.Timing) {
+	to["connect_timeout"] = opt(seconds(time.Microsecond, maxUint*time.Microsecond), func(t *T) *config.Opt[time.Duration] { return &at(t).ConnectTimeout }).or(says)
+}
+
+func udpRows() rows[checkDraft] {
+	type check = checkDraft
+	return rows[check]{
+		"payload":          {apply: udpPayload},
+		"require_reply":    {apply: udpReply},
+		"min_reply_length": set(num[uint16](0, 65535), func(k *check) *uint16 { return &params[config.UDPParams](k).MinReplyLength }).or("UDP_CHECK min length %V not valid - must be between 0 & 65535"),
+		"max_reply_length": set(num[uint16](0, 65535), func(k *check) *uint16 { return &params[config.UDPParams](k).MaxReplyLength }).or("UDP_CHECK max length %V not valid - must be between 0 & 65535"),
+	}
+}
+
+// udpPayload reads octets in hexadecimal, perhaps with blanks between them.
+func udpPayload(c *cursor, k *checkDraft) {
+	text := compact(c.tail())
+	if text == "" {
+		c.errorf(config.ClassGeneral, "missing-parameter", "UDP_CHECK payload requires a payload")
+		return
+	}
+	octets, err := hex.DecodeString(text)
+	if err != nil {
+		c.errorf(config.ClassGeneral, "invalid-value", "Invalid hex string for UDP_CHECK payload")
+		return
+	}
+	params[config.UDPParams](k).Payload = octets
+}
+
+// compact takes quotes and blanks out of a line.
+func compact(text string) string {
+	return strings.NewReplacer(`"`, "", " ", "", "\t", "").Replace(text)
+}
+
+// udpReply reads [HEX], where x stands for any digit.
+func udpReply(c *cursor, k *checkDraft) {
+	p := params[config.UDPParams](k)
+	text := compact(c.tail())
+	wild := func(to byte, other string) string {
+		return strings.Map(func(r rune) rune {
+			switch {
+			case r == 'x' || r == 'X':
+				return rune(to)
+			case other != "":
+				return rune(other[0])
+			}
+			return r
+		}, text)
+	}
+	reply, err := hex.DecodeString(wild('0', ""))
+	if err != nil {
+		c.errorf(config.ClassGeneral, "invalid-value", "Invalid hex string for UDP_CHECK reply")
+		return
+	}
+	p.RequireReply, p.Reply, p.ReplyMask = true, nil, nil
+	if text != "" {
+		p.Reply = reply
+		p.ReplyMask, _ = hex.DecodeString(wild('0', "f"))
+	}
+}
+
+func udpEnd(c *cursor, k *checkDraft) bool {
+	if p := params[config.UDPParams](k); p.MinReplyLength > p.MaxReplyLength {
+		c.atEnd("range", "UDP_CHECK min_reply length %d > max_reply_length %d - will always fail", p.MinReplyLength, p.MaxReplyLength)
+	}
+	return true
+}
+
+func dnsRows() rows[checkDraft] {
+	types := map[string]string{}
+	for _, name := range strings.Fields("A NS CNAME SOA MX TXT AAAA RRSIG DNSKEY") {
+		types[name] = name
+	}
+	return rows[checkDraft]{
+		"type": set(upper(types), func(k *checkDraft) *string { return &params[config.DNSParams](k).Type }).or("Unknown DNS check type %V - ignoring"),
+		"name": {apply: dnsName},
+	}
+}
+
+// dnsName: of two names the first counts. The root is a dot.
+func dnsName(c *cursor, k *checkDraft) {
+	word, ok := c.need()
+	p := params[config.DNSParams](k)
+	name := strings.TrimSuffix(word, ".")
+	switch {
+	case !ok:
+	case p.Name != "":
+		c.errorf(config.ClassGeneral, "duplicate", "DNS_CHECK name already specified - ignoring")
+	case name != "" && strings.Contains("."+name+".", ".."):
+		c.errorf(config.ClassGeneral, "invalid-value", "DNS_CHECK name '%s' has empty label - ignoring", word)
+	default:
+		p.Name = strings.Clone(name)
+	}
+}
+
+func smtpRows() rows[checkDraft] {
+	return rows[checkDraft]{"helo_name": {apply: smtpHelo}, "host": smtpHost()}
+}
+
+func smtpHelo(c *cursor, k *checkDraft) {
+	p := params[config.SMTPParams](k)
+	c.missing = "SMTP_CHECK helo name missing"
+	switch word, ok := c.need(); {
+	case !ok:
+	case p.HeloName != "":
+		c.errorf(config.ClassGeneral, "duplicate", "SMTP_CHECK helo name already specified")
+	default:
+		p.HeloName = strings.Clone(word)
+	}
+}
+
+// smtpHostDraft is a host block: the connection is its own, the rest is said
+// about the check around it.
+type smtpHostDraft struct {
+	host   checkDraft
+	parent *checkDraft
+}
+
+// smtpHost is the deprecated way to have several checks in one block.
+func smtpHost() row[checkDraft] {
+	b := smtpHostBlock()
+	return row[checkDraft]{block: true, apply: func(c *cursor, k *checkDraft) {
+		c.problem(config.Warning, config.ClassNone, "deprecated", "The SMTP_CHECK host block is deprecated. Please define additional checkers.")
+		h := smtpHostDraft{parent: k, host: checkDraft{Check: config.Check{Kind: k.Kind, Origin: c.origin(), Params: k.Params}}}
+		decode(c.d, b, c.st.Body, &h)
+		k.hosts = append(k.hosts, h.host)
+		c.complete = true
+	}}
+}
+
+func smtpHostBlock() *block[smtpHostDraft] {
+	b := &block[smtpHostDraft]{path: checkPath(config.SMTPCheck) + "/host", rows: rows[smtpHostDraft]{}}
+	connection(b.rows, func(h *smtpHostDraft) *checkDraft { return &h.host })
+	checkTiming(b.rows, func(h *smtpHostDraft) *config.Timing { return &h.parent.timing })
+	b.unused()
+	return b
+}
+
+// hostTiming is the timing of the check with the connect_timeout of the host.
+func hostTiming(host, check config.Timing) config.Timing {
+	if host.ConnectTimeout.Set {
+		check.ConnectTimeout = host.ConnectTimeout
+	}
+	return check
+}
+
+func smtpEnd(_ *cursor, k *checkDraft) bool {
+	if p := params[config.SMTPParams](k); p.HeloName == "" {
+		*p = config.DefaultSMTPParams
+	}
+	return true
+}
+
+func miscCheck() *block[checkDraft] {
+	type check = checkDraft
+	misc := params[config.MiscParams]
+	b := &block[check]{path: checkPath(config.MiscCheck), rows: rows[check]{
+		"misc_path": {apply: miscPath},
+		"misc_timeout": opt(wholeSeconds(0, maxUint), func(k *check) *config.Opt[time.Duration] { return &misc(k).MiscTimeout }).
+			or("Invalid misc_timeout value '%V'"),
+		"misc_dynamic": on(func(k *check) { misc(k).MiscDynamic = true }),
+		"user":         user(func(k *check) *config.User { return &misc(k).MiscPath.User }),
+	}}
+	checkTiming(b.rows, func(k *check) *config.Timing { return &k.timing })
+	return b
+}
+
+// miscPath reads CMD; the user has a keyword of its own.
+func miscPath(c *cursor, k *checkDraft) {
+	p := params[config.MiscParams](k)
+	if trimLeft(c.rest) == "" {
+		return // keepalived complains at the end of the block
+	}
+	user := p.MiscPath.User
+	rest := trim(c.rest)
+	cmd, ok := c.command()
+	if !ok {
+		return
+	}
+	if cmd.User != (config.User{}) {
+		c.problem(config.Warning, config.ClassNone, "extra-words", "misc_path takes one word, ignoring what follows: quote a command with arguments: \""+rest+`"`)
+	}
+	cmd.User = user
+	p.MiscPath = cmd
+}
+
+func miscEnd(c *cursor, k *checkDraft) bool {
+	if params[config.MiscParams](k).MiscPath.IsZero() {
+		c.atEnd("missing-script", "No script path has been specified for MISC_CHECKER - skipping")
+		return false
+	}
+	return true
+}
+
+func fileCheck() *block[checkDraft] {
+	return &block[checkDraft]{path: checkPath(config.FileCheck), rows: rows[checkDraft]{
+		"track_file": set(text, func(k *checkDraft) *string { return &params[config.FileParams](k).TrackFile }),
+		"weight":     {apply: fileWeight},
+	}}
+}
+
+// fileWeight reads INT [reverse | noreverse].
+func fileWeight(c *cursor, k *checkDraft) {
+	p := params[config.FileParams](k)
+	c.missing = "track file weight missing"
+	word, ok := c.need()
+	if !ok {
+		return
+	}
+	n, f := count(-maxWeight, maxWeight)(word)
+	if f != nil {
+		c.errorf(f.class, f.code, "weight for track file must be in [-65535..65535] inclusive. Ignoring...")
+		c.complete = true
+		return
+	}
+	p.Weight, p.Reverse = config.Some(n), false
+	switch option, ok := c.next(); {
+	case !ok:
+	case option == "reverse":
+		p.Reverse = true
+	case option != "noreverse":
+		c.errorf(config.ClassGeneral, "invalid-value", "unknown track file weight option %s - ignoring", option)
+	}
+}
+
+func fileEnd(c *cursor, k *checkDraft) bool {
+	if params[config.FileParams](k).TrackFile == "" {
+		c.atEnd("missing-parameter", "FILE_CHECK has no track_file specified - ignoring")
+		return false
+	}
+	return true
+}
+
+func bfdCheck() *block[checkDraft] {
+	return &block[checkDraft]{path: checkPath(config.BFDCheck), rows: rows[checkDraft]{
+		"name":  set(text, func(k *checkDraft) *string { return &params[config.BFDParams](k).Name }),
+		"alpha": optBool(func(k *checkDraft) *config.Opt[bool] { return &k.timing.Alpha }).or("Invalid alpha parameter %V"),
+	}}
+}
+
+func bfdEnd(c *cursor, k *checkDraft) bool {
+	if params[config.BFDParams](k).Name == "" {
+		c.atEnd("missing-parameter", "(%s) No name has been specified for BFD_CHECKER - skipping", c.d.endpoint)
+		return false
+	}
+	return true
+}
