@@ -12,16 +12,15 @@ import (
 // and one of a group that there is not.
 func (v *validator) services() {
 	first := make(map[ServiceKey]Origin, len(v.c.Services))
-	uses := map[string]int{}
+	uses := map[string]int{} // of groups
 	v.c.Services = slices.DeleteFunc(v.c.Services, func(s VirtualServer) bool {
-		if s.Group != "" {
-			uses[s.Group]++
-		}
-		switch label := s.label(uses); {
+		use := uses[s.Group]
+		uses[s.Group]++
+		switch {
 		case len(s.RealServers) == 0:
-			v.fixed(s.Origin, "no-real-server", "Virtual server %s has no real servers - ignoring", label)
+			v.fixed(s.Origin, "no-real-server", "Virtual server %s has no real servers - ignoring", s.label(use))
 		case s.Group != "" && v.c.ServiceGroup(s.Group) == nil:
-			v.add(s.Origin, ClassNone, "unknown-group", "Virtual server group %s specified but not configured - ignoring virtual server %s", s.Group, label)
+			v.add(s.Origin, ClassNone, "unknown-group", "Virtual server group %s specified but not configured - ignoring virtual server %s", s.Group, s.label(use))
 		default:
 			return false
 		}
@@ -30,31 +29,29 @@ func (v *validator) services() {
 	clear(uses)
 	for k := range v.c.Services {
 		s := &v.c.Services[k]
+		v.service(serviceOf(v.c, s, uses[s.Group]))
 		if s.Group != "" {
 			uses[s.Group]++
-		}
-		v.service(serviceOf(v.c, s, s.label(uses)))
-		if s.Group != "" {
 			continue
 		}
 		key := s.Key()
 		if at, twice := first[key]; twice {
 			v.add(s.Origin, ClassNone, "duplicate-service",
-				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(nil), at.Line).Severity = Note
+				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(0), at.Line).Severity = Note
 		} else {
 			first[key] = s.Origin
 		}
 	}
 }
 
-// label is the service as keepalived's diagnostics print it. Those of a group
-// are counted from 0; uses counts this one already.
-func (s *VirtualServer) label(uses map[string]int) string {
+// label is the service as keepalived's diagnostics print it. Those of one
+// group are counted from 0.
+func (s *VirtualServer) label(use int) string {
 	switch {
 	case s.FWMark != 0:
 		return fmt.Sprintf("FWM %d", s.FWMark)
 	case s.Group != "":
-		return fmt.Sprintf("[%s]:%d", s.Group, max(uses[s.Group]-1, 0))
+		return fmt.Sprintf("[%s]:%d", s.Group, use)
 	}
 	return endpointLabel(s.Addr, s.Protocol.Value)
 }
@@ -66,15 +63,17 @@ func endpointLabel(a netip.AddrPort, p Protocol) string {
 // checkedService is a virtual_server and what it is known by.
 type checkedService struct {
 	*VirtualServer
-	label     string
+	use       int          // of its group
 	entries   []GroupEntry // addresses of its group
 	marks     bool         // it has a firewall mark
 	addresses bool         // it has an address
 	zeroPort  bool         // one of its addresses has no port
 }
 
-func serviceOf(c *Config, s *VirtualServer, label string) *checkedService {
-	k := &checkedService{VirtualServer: s, label: label, marks: s.FWMark != 0}
+func (s *checkedService) label() string { return s.VirtualServer.label(s.use) }
+
+func serviceOf(c *Config, s *VirtualServer, use int) *checkedService {
+	k := &checkedService{VirtualServer: s, use: use, marks: s.FWMark != 0}
 	if g := c.ServiceGroup(s.Group); s.Group != "" && g != nil {
 		for i := range g.Entries {
 			if g.Entries[i].IsMark() {
@@ -109,39 +108,31 @@ func (v *validator) service(s *checkedService) {
 func (v *validator) serviceDefaults(s *checkedService) {
 	switch {
 	case !s.addresses && s.Protocol.Set:
-		v.fixed(s.Origin, "protocol", "Warning: Virtual server %s: protocol specified for fwmark - protocol will be ignored", s.label)
+		v.fixed(s.Origin, "protocol", "Warning: Virtual server %s: protocol specified for fwmark - protocol will be ignored", s.label())
 		s.Protocol = Opt[Protocol]{}
 	case s.addresses && !s.Protocol.Set:
-		v.add(s.Origin, ClassGeneral, "protocol", "Virtual server %s: no protocol set - defaulting to UDP", s.label)
+		v.add(s.Origin, ClassGeneral, "protocol", "Virtual server %s: no protocol set - defaulting to UDP", s.label())
 		s.Protocol = Some(UDP)
-		s.relabel()
 	}
 	if s.HASuspend && s.marks {
-		v.fixed(s.Origin, "ha-suspend", "Virtual server %s: cannot use ha_suspend with fwmarks - clearing ha_suspend", s.label)
+		v.fixed(s.Origin, "ha-suspend", "Virtual server %s: cannot use ha_suspend with fwmarks - clearing ha_suspend", s.label())
 		s.HASuspend = false
 	}
 	if s.OPS && s.addresses && s.Protocol.Value != UDP {
-		v.fixed(s.Origin, "ops", "Virtual server %s: one packet scheduling requires UDP - resetting", s.label)
+		v.fixed(s.Origin, "ops", "Virtual server %s: one packet scheduling requires UDP - resetting", s.label())
 		s.OPS = false
 	}
 	if !s.LBAlgo.Set {
-		v.add(s.Origin, ClassGeneral, "scheduler", "Virtual server %s: no scheduler set, setting default 'wlc'", s.label)
+		v.add(s.Origin, ClassGeneral, "scheduler", "Virtual server %s: no scheduler set, setting default 'wlc'", s.label())
 		s.LBAlgo = Some("wlc")
 	}
 	if !s.LBKind.Set && slices.ContainsFunc(s.RealServers, func(r RealServer) bool { return !r.LVSMethod.Set }) {
-		v.add(s.Origin, ClassGeneral, "forwarding-method", "Virtual server %s: no forwarding method set, setting default NAT", s.label)
+		v.add(s.Origin, ClassGeneral, "forwarding-method", "Virtual server %s: no forwarding method set, setting default NAT", s.label())
 		s.LBKind = Some(NAT)
 	}
 	if s.zeroPort && s.PersistenceTimeout == 0 {
-		v.fixed(s.Origin, "zero-port", "Virtual server %s: zero port only valid for persistent services - setting", s.label)
+		v.fixed(s.Origin, "zero-port", "Virtual server %s: zero port only valid for persistent services - setting", s.label())
 		s.PersistenceTimeout = 360 * time.Second
-	}
-}
-
-// relabel names the protocol that the service has now.
-func (s *checkedService) relabel() {
-	if s.Group == "" {
-		s.label = s.VirtualServer.label(nil)
 	}
 }
 
@@ -150,7 +141,7 @@ func (v *validator) duplicates(s *checkedService) {
 	seen := make(map[netip.AddrPort]bool, len(s.RealServers))
 	s.RealServers = slices.DeleteFunc(s.RealServers, func(r RealServer) bool {
 		if seen[r.Addr] {
-			v.add(r.Origin, ClassGeneral, "duplicate", "VS %s: real server %s is duplicated - removing second rs", s.label, s.endpoint(&r))
+			v.add(r.Origin, ClassGeneral, "duplicate", "VS %s: real server %s is duplicated - removing second rs", s.label(), s.endpoint(&r))
 			return true
 		}
 		seen[r.Addr] = true
@@ -174,7 +165,7 @@ func (v *validator) sorryInhibit(s *checkedService) {
 		}
 		verb := map[bool]string{true: "setting", false: "clearing"}[inhibit]
 		v.fixed(s.SorryServer.Origin, "sorry-server", "Virtual server %s: real server %s matches sorry server, but inhibit setting differs, %s on sorry server",
-			s.label, s.endpoint(r), verb)
+			s.label(), s.endpoint(r), verb)
 		s.SorryServer.Inhibit = inhibit
 	}
 }
@@ -191,14 +182,14 @@ func (v *validator) quorum(s *checkedService) {
 		}
 	}
 	if uint64(s.Quorum) > total {
-		v.fixed(s.Origin, "quorum", "Warning - quorum %d for %s exceeds total weight of real servers %d, reducing quorum to %d", s.Quorum, s.label, total, total)
+		v.fixed(s.Origin, "quorum", "Warning - quorum %d for %s exceeds total weight of real servers %d, reducing quorum to %d", s.Quorum, s.label(), total, total)
 		s.Quorum = uint32(total)
 	}
 	switch {
 	case s.Quorum == 0:
 		s.Hysteresis = 0
 	case s.Hysteresis >= s.Quorum:
-		v.fixed(s.Origin, "hysteresis", "Virtual server %s: hysteresis %d >= quorum %d; setting hysteresis to %d", s.label, s.Hysteresis, s.Quorum, s.Quorum-1)
+		v.fixed(s.Origin, "hysteresis", "Virtual server %s: hysteresis %d >= quorum %d; setting hysteresis to %d", s.label(), s.Hysteresis, s.Quorum, s.Quorum-1)
 		s.Hysteresis = s.Quorum - 1
 	}
 }
@@ -214,15 +205,15 @@ func (v *validator) ports(s *checkedService) {
 		switch {
 		case s.Group != "":
 			if s.marks {
-				v.fixed(r.Origin, "port-mismatch", "WARNING - fwmark virtual server %s, real server %s has port specified - port will be ignored", s.label, s.endpoint(r))
+				v.fixed(r.Origin, "port-mismatch", "WARNING - fwmark virtual server %s, real server %s has port specified - port will be ignored", s.label(), s.endpoint(r))
 			}
 			continue
 		case r.Addr.Port() == port:
 			continue
 		case s.FWMark != 0:
-			v.fixed(r.Origin, "port-mismatch", "WARNING - fwmark virtual server %s, real server %s has port specified - clearing", s.label, s.endpoint(r))
+			v.fixed(r.Origin, "port-mismatch", "WARNING - fwmark virtual server %s, real server %s has port specified - clearing", s.label(), s.endpoint(r))
 		default:
-			v.fixed(r.Origin, "port-mismatch", "WARNING - virtual server %s and real server %s ports don't match - resetting", s.label, s.endpoint(r))
+			v.fixed(r.Origin, "port-mismatch", "WARNING - virtual server %s and real server %s ports don't match - resetting", s.label(), s.endpoint(r))
 		}
 		r.Addr = netip.AddrPortFrom(r.Addr.Addr(), port)
 	}
@@ -230,7 +221,7 @@ func (v *validator) ports(s *checkedService) {
 		for k := range s.RealServers {
 			r := &s.RealServers[k]
 			if port := r.Addr.Port(); v.method(s.VirtualServer, r) != NAT && port != 0 && port != s.entries[i].Port {
-				v.fixed(r.Origin, "port-mismatch", "virtual server %s:[%s] and real server %s ports don't match", s.label, s.entries[i].String(), s.endpoint(r))
+				v.fixed(r.Origin, "port-mismatch", "virtual server %s:[%s] and real server %s ports don't match", s.label(), s.entries[i].String(), s.endpoint(r))
 			}
 		}
 	}
@@ -251,17 +242,17 @@ func (v *validator) sorryPort(s *checkedService) {
 	case method == NAT || s.Group == "" && sorry.Addr.Port() == port:
 		return
 	case s.FWMark != 0:
-		v.fixed(sorry.Origin, "port-mismatch", "WARNING - virtual server %s, sorry server has port specified - clearing", s.label)
+		v.fixed(sorry.Origin, "port-mismatch", "WARNING - virtual server %s, sorry server has port specified - clearing", s.label())
 	case s.Group != "":
 		if s.marks {
-			v.fixed(sorry.Origin, "port-mismatch", "WARNING - fwmark virtual server %s, sorry server has port specified - port will be ignored", s.label)
+			v.fixed(sorry.Origin, "port-mismatch", "WARNING - fwmark virtual server %s, sorry server has port specified - port will be ignored", s.label())
 		}
 		if slices.ContainsFunc(s.entries, func(e GroupEntry) bool { return e.Port != sorry.Addr.Port() }) {
-			v.fixed(sorry.Origin, "port-mismatch", "WARNING - virtual server %s, sorry server has port specified - port will be ignored", s.label)
+			v.fixed(sorry.Origin, "port-mismatch", "WARNING - virtual server %s, sorry server has port specified - port will be ignored", s.label())
 		}
 		return
 	default:
-		v.fixed(sorry.Origin, "port-mismatch", "WARNING - virtual server %s and sorry server ports don't match - resetting", s.label)
+		v.fixed(sorry.Origin, "port-mismatch", "WARNING - virtual server %s and sorry server ports don't match - resetting", s.label())
 	}
 	sorry.Addr = netip.AddrPortFrom(sorry.Addr.Addr(), port)
 }

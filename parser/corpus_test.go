@@ -218,7 +218,7 @@ func (m asked) HasUser(u config.User) bool {
 }
 
 func (m asked) Executable(path string) error {
-	absent := []string{"killall", "curl", "ping", "host", "pidof", "pkill", "sudo", "ps"} // a small container
+	absent := []string{"killall", "curl", "ping", "host", "pidof", "pkill", "sudo", "ps", "sleep"} // a small container
 	if slices.Contains(absent, filepath.Base(path)) {
 		return os.ErrNotExist
 	}

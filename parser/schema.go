@@ -88,12 +88,12 @@ type decoder struct {
 	said     map[complaint]bool
 	reported int                   // problems, said already or not
 	classes  map[config.Class]bool // that there is a problem of
-	skipped  string                // the last block that is not acted on
 
 	muted int // depth of blocks that are not acted on as a whole: their keywords need no note
 
-	endpoint string // the real server that is being decoded
-	timings  map[config.Timing]*config.Timing
+	server  serverDraft // the real server that is being decoded, and its check
+	probe   checkDraft
+	timings map[config.Timing]*config.Timing
 
 	levels []*level // by depth
 	depth  int

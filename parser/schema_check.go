@@ -71,17 +71,18 @@ func checkRow(s checkSchema) row[serverDraft] {
 		if !s.kind.Runs() {
 			c.d.noteOnce(c.keyword, c.origin())
 		}
-		k := checkDraft{Check: config.Check{Kind: s.kind, Origin: c.origin()}}
+		k := &c.d.probe
+		*k = checkDraft{Check: config.Check{Kind: s.kind, Origin: c.origin()}}
 		if s.begin != nil {
 			k.Params = s.begin()
 		}
-		decode(c.d, s.block, c.st.Body, &k)
-		keep := s.end == nil || s.end(c, &k)
+		decode(c.d, s.block, c.st.Body, k)
+		keep := s.end == nil || s.end(c, k)
 		if ip := k.ConnectIP; ip.Is6() && ip.IsLinkLocalUnicast() && k.bind.BindIf == "" {
 			c.atEnd("address", "Checker link local address %s requires a bind_if", ip)
 		}
 		if keep {
-			r.Checks = append(r.Checks, c.d.check(&k))
+			r.Checks = append(r.Checks, c.d.check(k))
 		}
 		for i := range k.hosts {
 			h := &k.hosts[i]
@@ -409,7 +410,7 @@ func bfdCheck() *block[checkDraft] {
 
 func bfdEnd(c *cursor, k *checkDraft) bool {
 	if params[config.BFDParams](k).Name == "" {
-		c.atEnd("missing-parameter", "(%s) No name has been specified for BFD_CHECKER - skipping", c.d.endpoint)
+		c.atEnd("missing-parameter", "(%s) No name has been specified for BFD_CHECKER - skipping", endpointText(c.d.server.Addr, c.d.server.protocol))
 		return false
 	}
 	return true

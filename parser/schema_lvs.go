@@ -146,7 +146,8 @@ func (b *block[T]) says(keyword, sentence string) {
 // share is found at its end.
 type serverDraft struct {
 	*config.RealServer
-	timing config.Timing
+	protocol config.Protocol
+	timing   config.Timing
 }
 
 func realServerRow() row[config.VirtualServer] {
@@ -161,9 +162,9 @@ func realServerRow() row[config.VirtualServer] {
 			v.RealServers = make([]config.RealServer, 0, c.d.realServers)
 		}
 		v.RealServers = append(v.RealServers, config.RealServer{Origin: c.origin(), Addr: addr})
-		r := serverDraft{RealServer: &v.RealServers[len(v.RealServers)-1]}
-		c.d.endpoint = endpointText(addr, v.Protocol.Value)
-		decode(c.d, b, c.st.Body, &r)
+		r := &c.d.server
+		*r = serverDraft{RealServer: &v.RealServers[len(v.RealServers)-1], protocol: v.Protocol.Value}
+		decode(c.d, b, c.st.Body, r)
 		r.Timing = c.d.shared(r.timing)
 		method := v.LBKind.Value
 		if r.LVSMethod.Set {
@@ -234,7 +235,8 @@ func (d *decoder) shared(t config.Timing) *config.Timing {
 	}
 	at, ok := d.timings[t]
 	if !ok {
-		at = &t
+		at = new(config.Timing)
+		*at = t
 		if d.timings == nil {
 			d.timings = map[config.Timing]*config.Timing{}
 		}
