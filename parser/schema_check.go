@@ -1,9 +1,9 @@
 package parser
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -182,51 +182,61 @@ func udpRows() rows[checkDraft] {
 	}
 }
 
-// udpPayload reads octets in hexadecimal, perhaps with blanks between them.
+// udpPayload reads octets in hexadecimal.
 func udpPayload(c *cursor, k *checkDraft) {
-	text := compact(c.tail())
+	text := c.hexText()
 	if text == "" {
 		c.errorf(config.ClassGeneral, "missing-parameter", "UDP_CHECK payload requires a payload")
 		return
 	}
-	octets, err := hex.DecodeString(text)
-	if err != nil {
+	octets, _, ok := maskedHex(text, "")
+	if !ok {
 		c.errorf(config.ClassGeneral, "invalid-value", "Invalid hex string for UDP_CHECK payload")
 		return
 	}
 	params[config.UDPParams](k).Payload = octets
 }
 
-// compact takes quotes and blanks out of a line.
-func compact(text string) string {
-	return strings.NewReplacer(`"`, "", " ", "", "\t", "").Replace(text)
-}
-
 // udpReply reads [HEX], where x stands for any digit.
 func udpReply(c *cursor, k *checkDraft) {
-	p := params[config.UDPParams](k)
-	text := compact(c.tail())
-	wild := func(to byte, other string) string {
-		return strings.Map(func(r rune) rune {
-			switch {
-			case r == 'x' || r == 'X':
-				return rune(to)
-			case other != "":
-				return rune(other[0])
-			}
-			return r
-		}, text)
-	}
-	reply, err := hex.DecodeString(wild('0', ""))
-	if err != nil {
+	octets, mask, ok := maskedHex(c.hexText(), "xX")
+	if !ok {
 		c.errorf(config.ClassGeneral, "invalid-value", "Invalid hex string for UDP_CHECK reply")
 		return
 	}
-	p.RequireReply, p.Reply, p.ReplyMask = true, nil, nil
-	if text != "" {
-		p.Reply = reply
-		p.ReplyMask, _ = hex.DecodeString(wild('0', "f"))
+	p := params[config.UDPParams](k)
+	p.RequireReply, p.Reply, p.ReplyMask = true, octets, mask
+}
+
+// hexText is the rest of a line without quotes.
+func (c *cursor) hexText() string { return strings.ReplaceAll(c.tail(), `"`, " ") }
+
+// maskedHex reads octets of two digits, with blanks between them or not; a
+// digit that stands alone is an octet, too. The mask has zeros where a wild
+// digit stands.
+func maskedHex(text, wild string) (octets, mask []byte, ok bool) {
+	for _, word := range strings.Fields(text) {
+		for word != "" {
+			n := min(2, len(word))
+			var octet, known byte
+			for _, digit := range []byte(word[:n]) {
+				octet, known = octet<<4, known<<4
+				if strings.IndexByte(wild, digit) >= 0 {
+					continue
+				}
+				v, err := strconv.ParseUint(string(digit), 16, 8)
+				if err != nil {
+					return nil, nil, false
+				}
+				octet, known = octet|byte(v), known|0xf
+			}
+			if n == 1 {
+				known |= 0xf0
+			}
+			octets, mask, word = append(octets, octet), append(mask, known), word[n:]
+		}
 	}
+	return octets, mask, true
 }
 
 func udpEnd(c *cursor, k *checkDraft) bool {

@@ -137,7 +137,8 @@ func urlDigest(c *cursor, u *urlDraft) {
 	case len(word) != length:
 		c.errorf(config.ClassGeneral, "invalid-value", "digest '%s' character length should be %d rather than %d", word, length, len(word))
 	case err != nil:
-		c.errorf(config.ClassGeneral, "invalid-value", "digest '%s' is not hexadecimal", word)
+		pair := len(digest) * 2 // what was read before
+		c.errorf(config.ClassGeneral, "invalid-value", "Unable to interpret hex digit in '%s' at offset %d/%d", word, pair, pair+1)
 	default:
 		u.Digest = digest
 	}
@@ -145,11 +146,8 @@ func urlDigest(c *cursor, u *urlDraft) {
 
 // urlStatus reads CODE | LOW-HIGH ...; several lines add up.
 func urlStatus(c *cursor, u *urlDraft) {
-	if _, ok := c.needMore(); !ok {
-		return
-	}
 	code := num[uint16](100, 599)
-	for word, ok := c.next(); ok; word, ok = c.next() {
+	for word, ok := c.need(); ok; word, ok = c.next() {
 		low, high, isRange := strings.Cut(word, "-")
 		if !isRange {
 			high = low
@@ -164,21 +162,8 @@ func urlStatus(c *cursor, u *urlDraft) {
 	}
 }
 
-// needMore looks for a next word without reading it.
-func (c *cursor) needMore() (string, bool) {
-	before := *c
-	word, ok := c.need()
-	if ok {
-		*c = before
-	}
-	return word, ok
-}
-
 // urlRegex reads a pattern with keepalived's quotes and escapes.
 func urlRegex(c *cursor, u *urlDraft) {
-	if _, ok := c.needMore(); !ok {
-		return
-	}
 	line := c.tail()
 	if quote, _, open := config.UnclosedQuote(line); open {
 		c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", c.st.Line, quote)
