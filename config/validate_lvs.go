@@ -189,7 +189,7 @@ func (v *validator) quorum(s *checkedService) {
 	case s.Quorum == 0:
 		s.Hysteresis = 0
 	case s.Hysteresis >= s.Quorum:
-		v.fixed(s.Origin, "hysteresis", "Virtual server %s: hysteresis %d >= quorum %d; setting hysteresis to %d", s.label(), s.Hysteresis, s.Quorum, s.Quorum-1)
+		v.fixed(s.Origin, "quorum", "Virtual server %s: hysteresis %d >= quorum %d; setting hysteresis to %d", s.label(), s.Hysteresis, s.Quorum, s.Quorum-1)
 		s.Hysteresis = s.Quorum - 1
 	}
 }

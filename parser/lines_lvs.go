@@ -195,7 +195,7 @@ func (c *cursor) groupRange(e *config.GroupEntry, text, end string) bool {
 	if strings.Contains(end, separator) {
 		last, err := netip.ParseAddr(end)
 		if err != nil || last.Is6() != e.First.Is6() || last.Less(e.First) {
-			c.errorf(config.ClassGeneral, "range", "Address range end is less than address range start - %s - skipping", text)
+			c.errorf(config.ClassGeneral, "invalid-address", "Address range end is less than address range start - %s - skipping", text)
 			return false
 		}
 		e.Last = last
@@ -205,15 +205,15 @@ func (c *cursor) groupRange(e *config.GroupEntry, text, end string) bool {
 	n, err := strconv.ParseUint(end, base, 64)
 	switch {
 	case extra != "" || end == "":
-		c.errorf(config.ClassGeneral, "range", "Virtual server group range '%s' has extra characters at end '%s'", text, extra)
+		c.errorf(config.ClassGeneral, "invalid-address", "Virtual server group range '%s' has extra characters at end '%s'", text, extra)
 		return false
 	case err != nil || n > most:
-		c.errorf(config.ClassGeneral, "range", "Virtual server group range '%s' end '%s' too large", text, end)
+		c.errorf(config.ClassGeneral, "invalid-address", "Virtual server group range '%s' end '%s' too large", text, end)
 		return false
 	}
 	e.Last = config.LastInRange(e.First, uint16(n))
 	if !e.First.Less(e.Last) {
-		c.errorf(config.ClassGeneral, "range", "Address range end is not greater than address range start - %s - skipping", text)
+		c.errorf(config.ClassGeneral, "invalid-address", "Address range end is not greater than address range start - %s - skipping", text)
 		return false
 	}
 	return true
@@ -223,12 +223,12 @@ func (c *cursor) groupRange(e *config.GroupEntry, text, end string) bool {
 func (c *cursor) groupPrefix(e *config.GroupEntry, text, mask string) bool {
 	n, f := count(1, int64(e.First.BitLen()))(mask)
 	if f != nil {
-		c.errorf(config.ClassGeneral, "range", "Invalid netmask - %s - skipping", text)
+		c.errorf(config.ClassGeneral, "invalid-address", "Invalid netmask - %s - skipping", text)
 		return false
 	}
 	prefix := netip.PrefixFrom(e.First, n)
 	if prefix.Masked().Addr() != e.First {
-		c.errorf(config.ClassGeneral, "range", "Address mask bits not empty - %s - skipping", text)
+		c.errorf(config.ClassGeneral, "invalid-address", "Address mask bits not empty - %s - skipping", text)
 		return false
 	}
 	last := slices.Clone(e.First.AsSlice())

@@ -79,7 +79,7 @@ func checkRow(s checkSchema) row[serverDraft] {
 		decode(c.d, s.block, c.st.Body, k)
 		keep := s.end == nil || s.end(c, k)
 		if ip := k.ConnectIP; ip.Is6() && ip.IsLinkLocalUnicast() && k.bind.BindIf == "" {
-			c.atEnd("address", "Checker link local address %s requires a bind_if", ip)
+			c.atEnd("incomplete-check", "Checker link local address %s requires a bind_if", ip)
 		}
 		if keep {
 			r.Checks = append(r.Checks, c.d.check(k))
@@ -241,7 +241,7 @@ func maskedHex(text, wild string) (octets, mask []byte, ok bool) {
 
 func udpEnd(c *cursor, k *checkDraft) bool {
 	if p := params[config.UDPParams](k); p.MinReplyLength > p.MaxReplyLength {
-		c.atEnd("range", "UDP_CHECK min_reply length %d > max_reply_length %d - will always fail", p.MinReplyLength, p.MaxReplyLength)
+		c.atEnd("invalid-value", "UDP_CHECK min_reply length %d > max_reply_length %d - will always fail", p.MinReplyLength, p.MaxReplyLength)
 	}
 	return true
 }
@@ -366,7 +366,7 @@ func miscPath(c *cursor, k *checkDraft) {
 
 func miscEnd(c *cursor, k *checkDraft) bool {
 	if params[config.MiscParams](k).MiscPath.IsZero() {
-		c.atEnd("missing-script", "No script path has been specified for MISC_CHECKER - skipping")
+		c.atEnd("incomplete-check", "No script path has been specified for MISC_CHECKER - skipping")
 		return false
 	}
 	return true
@@ -405,7 +405,7 @@ func fileWeight(c *cursor, k *checkDraft) {
 
 func fileEnd(c *cursor, k *checkDraft) bool {
 	if params[config.FileParams](k).TrackFile == "" {
-		c.atEnd("missing-parameter", "FILE_CHECK has no track_file specified - ignoring")
+		c.atEnd("incomplete-check", "FILE_CHECK has no track_file specified - ignoring")
 		return false
 	}
 	return true
@@ -420,7 +420,7 @@ func bfdCheck() *block[checkDraft] {
 
 func bfdEnd(c *cursor, k *checkDraft) bool {
 	if params[config.BFDParams](k).Name == "" {
-		c.atEnd("missing-parameter", "(%s) No name has been specified for BFD_CHECKER - skipping", endpointText(c.d.server.Addr, c.d.server.protocol))
+		c.atEnd("incomplete-check", "(%s) No name has been specified for BFD_CHECKER - skipping", endpointText(c.d.server.Addr, c.d.server.protocol))
 		return false
 	}
 	return true

@@ -48,7 +48,7 @@ func sniName(c *cursor, k *checkDraft) {
 
 func httpEnd(c *cursor, k *checkDraft) bool {
 	if len(params[config.HTTPParams](k).URLs) == 0 {
-		c.atEnd("missing-url", "HTTP/SSL_GET checker has no urls specified - ignoring")
+		c.atEnd("incomplete-check", "HTTP/SSL_GET checker has no urls specified - ignoring")
 		return false
 	}
 	return true
@@ -69,17 +69,17 @@ func httpURL(kind config.CheckKind) row[checkDraft] {
 		decode(c.d, b, c.st.Body, &u)
 		switch {
 		case u.hasRegex && u.regex.MaxOffset != 0 && u.regex.MinOffset > u.regex.MaxOffset:
-			c.problem(config.Warning, config.ClassNone, "range",
+			c.problem(config.Warning, config.ClassNone, "invalid-value",
 				fmt.Sprintf("regex min offset %d > regex_max_offset %d - ignoring", u.regex.MinOffset, u.regex.MaxOffset))
 			u.regex.MinOffset, u.regex.MaxOffset = 0, 0
 			fallthrough
 		case u.hasRegex:
 			u.Regex = &u.regex
 		case u.regex.NoMatch || u.regex.Options != nil || u.regex.MinOffset != 0 || u.regex.MaxOffset != 0 || u.regex.StackMax != 0:
-			c.problem(config.Warning, config.ClassNone, "missing-regex", "regex parameters specified without regex")
+			c.problem(config.Warning, config.ClassNone, "incomplete-check", "regex parameters specified without regex")
 		}
 		if u.Path == "" {
-			c.atEnd("missing-path", "HTTP/SSL_GET checker url has no path - ignoring")
+			c.atEnd("incomplete-check", "HTTP/SSL_GET checker url has no path - ignoring")
 			return
 		}
 		p := params[config.HTTPParams](k)

@@ -376,7 +376,7 @@ func sorryServer(c *cursor, v *config.VirtualServer) {
 
 func sorryServerInhibit(c *cursor, v *config.VirtualServer) {
 	if v.SorryServer == nil {
-		c.errorf(config.ClassGeneral, "order", "Ignoring sorry_server inhibit used before or without sorry_server")
+		c.errorf(config.ClassGeneral, "sorry-server", "Ignoring sorry_server inhibit used before or without sorry_server")
 		return
 	}
 	v.SorryServer.Inhibit = true
@@ -385,7 +385,7 @@ func sorryServerInhibit(c *cursor, v *config.VirtualServer) {
 func sorryServerMethod(c *cursor, v *config.VirtualServer) {
 	if v.SorryServer == nil {
 		if _, ok := c.need(); ok {
-			c.errorf(config.ClassGeneral, "order", "sorry_server forwarding used without sorry_server")
+			c.errorf(config.ClassGeneral, "sorry-server", "sorry_server forwarding used without sorry_server")
 			c.complete = true
 		}
 		return
