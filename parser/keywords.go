@@ -11,7 +11,7 @@ import (
 type Keyword struct {
 	Block   string // path of the block it stands in, / for the top level: vrrp_instance/authentication
 	Name    string
-	ActedOn bool // false: known, read over with a note
+	ActedOn bool // false: read into the model, with a note
 	Opens   bool // a block belongs to it
 	Values  bool // of values, one a line, instead of keywords
 }
@@ -42,13 +42,6 @@ func Keywords() []Keyword {
 	all = appendRows(all, smtpHostBlock())
 	all = appendRows(all, urlBlock(config.HTTPGet))
 	all = appendRows(all, urlBlock(config.SSLGet))
-	for path, names := range notYet {
-		for _, name := range strings.Fields(names) {
-			name, opens := strings.CutSuffix(name, "{")
-			_, keywords := notYet[join(path, name)]
-			all = append(all, Keyword{Block: pathName(path), Name: name, Opens: opens, Values: opens && !keywords})
-		}
-	}
 	slices.SortFunc(all, func(a, b Keyword) int {
 		return strings.Compare(a.Block+"\t"+a.Name, b.Block+"\t"+b.Name)
 	})
@@ -81,31 +74,6 @@ func pathName(path string) string {
 		return "/"
 	}
 	return path
-}
-
-// keywordKind says whether a keyword that is not acted on has a block.
-type keywordKind uint8
-
-const (
-	isLine keywordKind = iota
-	isBlock
-)
-
-// later are the keywords of [notYet] by path.
-func (d *decoder) later() map[string]keywordKind {
-	if d.known == nil {
-		d.known = map[string]keywordKind{}
-		for path, names := range notYet {
-			for _, name := range strings.Fields(names) {
-				kind := isLine
-				if trimmed := strings.TrimSuffix(name, "{"); trimmed != name {
-					name, kind = trimmed, isBlock
-				}
-				d.known[join(path, name)] = kind
-			}
-		}
-	}
-	return d.known
 }
 
 // nearest is the name that a misspelt word was meant to be, if it is clear:

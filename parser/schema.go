@@ -83,7 +83,6 @@ type decoder struct {
 	seen     map[string]bool // of the block that is being decoded, see twice
 	names    map[string]bool // of blocks, with their keyword
 	noted    map[string]bool // keywords that are not acted on and were named already
-	known    map[string]keywordKind
 	blocks   map[string]bool // of the language, see opens
 	said     map[complaint]bool
 	reported int                   // problems, said already or not
@@ -117,7 +116,7 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	r, ok := b.rows[c.keyword]
 	switch {
 	case !ok:
-		d.unread(b.path, c, func() []string { return slices.Collect(maps.Keys(b.rows)) })
+		d.unknown(c, slices.Collect(maps.Keys(b.rows)))
 		return
 	case r.block && st.Body == nil:
 		class := config.ClassMissingBrace
@@ -140,42 +139,8 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	c.finish()
 }
 
-// unread handles a keyword that has no row: one that lvsd knows and does
-// nothing for yet, or one that nobody knows. Its whole block is skipped.
-func (d *decoder) unread(path string, c *cursor, names func() []string) {
-	kind, known := d.later()[join(path, c.keyword)]
-	switch {
-	case !known:
-		d.unknown(path, c, names())
-	case kind == isBlock && c.st.Body == nil:
-		c.errorf(config.ClassMissingBrace, "missing-brace", "Missing '{' at beginning of configuration block")
-	default:
-		d.noteOnce(c.keyword, c.origin())
-		if c.st.Body != nil {
-			d.skip(join(path, c.keyword), c.st.Body)
-		}
-	}
-}
-
-// skip looks for unknown keywords in a block that is not acted on. A block
-// without keywords of its own holds lines of values.
-func (d *decoder) skip(path string, b *body) {
-	if _, ok := notYet[path]; !ok {
-		return
-	}
-	d.each(b, func(c *cursor) {
-		c.keyword, _ = c.next()
-		switch _, known := d.later()[join(path, c.keyword)]; {
-		case !known:
-			d.unknown(path, c, nil)
-		case c.st.Body != nil:
-			d.skip(join(path, c.keyword), c.st.Body)
-		}
-	})
-}
-
-func (d *decoder) unknown(path string, c *cursor, names []string) {
-	names = append(names, strings.Fields(strings.ReplaceAll(notYet[path], "{", ""))...)
+// unknown names a keyword that nobody knows. Its whole block is skipped.
+func (d *decoder) unknown(c *cursor, names []string) {
 	c.at = 0
 	p := config.Problem{
 		Severity: config.Error, Class: config.ClassUnknownKeyword, Code: "unknown-keyword",
