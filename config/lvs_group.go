@@ -53,10 +53,10 @@ func (e *GroupEntry) String() string {
 func (g *VirtualServerGroup) Families() (inet, inet6, plain bool) {
 	for i := range g.Entries {
 		e := &g.Entries[i]
-		switch f := max(e.Family, FamilyOf(e.First)); {
-		case f == Inet:
+		switch max(e.Family, FamilyOf(e.First)) {
+		case Inet:
 			inet = true
-		case f == Inet6:
+		case Inet6:
 			inet6 = true
 		default:
 			plain = true

@@ -133,11 +133,11 @@ func TestReconnect(t *testing.T) {
 	out := New(Options{Socket: path})
 	log := out.Logger()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- out.Run(ctx) }()
-	for i := range Buffer + 1 {
+	for i := range Buffer + 1 { // before Run, which would take some of them in between
 		log.Info(fmt.Sprint("line ", i))
 	}
+	done := make(chan error, 1)
+	go func() { done <- out.Run(ctx) }()
 	c := listen(t, path)
 	if got := receive(t, c); !strings.HasSuffix(got, fmt.Sprintf(": log: %d lines lost", Buffer/8)) {
 		t.Errorf("first %q", got)
@@ -182,12 +182,12 @@ func TestStuck(t *testing.T) {
 	for range 10 * Buffer {
 		log.Info("a line that nobody reads")
 	}
+	receive(t, c) // before the test takes lines away
 	for _, target := range out.targets {
 		if lines, _ := target.take(); len(lines) > Buffer {
 			t.Errorf("%d lines buffered", len(lines))
 		}
 	}
-	receive(t, c)
 	cancel()
 	if err := <-done; err == nil {
 		t.Error("Run does not tell that the terminal hangs")
