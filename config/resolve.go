@@ -67,10 +67,7 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 	} else {
 		i.State.inherit(Backup)
 	}
-	if !i.McastDstIP.IsValid() && !i.IPv6() {
-		i.McastDstIP = g.VRRPMcastGroup4
-	}
-	i.UnicastTTL.inherit(255)
+	i.resolveDestination(g)
 	i.CheckUnicastSrc.inherit(g.VRRPCheckUnicastSrc)
 	i.SkipCheckAdvAddr.inherit(g.VRRPSkipCheckAdvAddr)
 	i.StrictMode.inherit(g.VRRPStrict)
@@ -86,6 +83,20 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 		}
 	}
 	resolveScriptWeights(i.TrackScript, scripts)
+}
+
+// resolveDestination: where adverts go, and how far. Over IPv6 the hop limit of
+// unicast adverts is the kernel's unless one is given.
+func (i *Instance) resolveDestination(g *Global) {
+	group := g.VRRPMcastGroup4
+	if i.IPv6() {
+		group = MustAddr("ff02::12") // RFC 9568 section 5.1.2.2
+	} else {
+		i.UnicastTTL.inherit(255)
+	}
+	if !i.McastDstIP.IsValid() {
+		i.McastDstIP = group
+	}
 }
 
 // resolveLowerPrio: vrrp_strict turns the answers to a lower priority off.

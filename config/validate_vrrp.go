@@ -69,9 +69,6 @@ func (v *validator) version(i *Instance) {
 		v.fixed(i.Origin, "version", "(%s) vrrp_version 2 conflicts with configured or deduced version 3; ignoring.", i.Name)
 		i.Version = Opt[uint8]{}
 	}
-	if i.IPv6() {
-		v.add(i.Origin, ClassNone, "not-acted-on", "(%s) adverts over IPv6 are known but not acted on yet: the instance stays in FAULT", i.Name)
-	}
 	switch {
 	case len(i.VirtualIPAddress) > 0 || i.NoVirtualIPAddress:
 	case v.versionOf(i) == 3:

@@ -28,7 +28,7 @@ type Conn interface {
 // Outgoing is a datagram of protocol 112 to be sent.
 type Outgoing struct {
 	Src, Dst netip.Addr
-	TTL      uint8
+	TTL      uint8  // or hop limit; 0: over IPv6 the kernel's default
 	ID       uint16 // identification in the IPv4 header
 	Payload  []byte // the VRRP message; the sender uses it again
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"strings"
 	"testing"
@@ -21,10 +22,16 @@ var group4 = netip.MustParseAddr("224.0.0.18")
 // capture sees the IP datagrams of protocol 112 that enter a namespace.
 func capture(t *testing.T, ns *netns.NS) (next func() []byte) {
 	t.Helper()
-	const networkOrder = unix.ETH_P_IP >> 8
+	return captureProtocol(t, ns, unix.ETH_P_IP, 9)
+}
+
+// captureProtocol sees the IP datagrams of an EtherType that enter a namespace
+// and whose header has 112 at an offset.
+func captureProtocol(t *testing.T, ns *netns.NS, etherType uint16, offset int) (next func() []byte) {
+	t.Helper()
 	var fd int
 	err := ns.Do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, networkOrder)
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, int(bits.ReverseBytes16(etherType)))
 		return err
 	})
 	if err != nil {
@@ -43,7 +50,7 @@ func capture(t *testing.T, ns *netns.NS) (next func() []byte) {
 				t.Fatalf("no advert arrived: %v", err)
 			}
 			link, ok := from.(*unix.SockaddrLinklayer)
-			if ok && link.Pkttype != unix.PACKET_OUTGOING && n > 20 && buf[9] == 112 {
+			if ok && link.Pkttype != unix.PACKET_OUTGOING && n > 20 && buf[offset] == 112 {
 				return buf[:n]
 			}
 		}
@@ -174,7 +181,8 @@ func TestOpenFails(t *testing.T) {
 	for _, s := range []vrrp.Socket{
 		{Link: "gone0", Group: group4},
 		{Link: "lo", Source: netip.MustParseAddr("10.1.2.3")},
-		{Link: "lo", Group: netip.MustParseAddr("ff02::12")},
+		{Link: "gone0", Group: group6},
+		{Link: "lo", Source: netip.MustParseAddr("2001:db8::1")},
 	} {
 		err := ns.Do(func() error {
 			_, err := vrrp.RawSockets{}.Open(s, []uint8{1}, nil)

@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write the scripts in testdata/vrrp anew
 //	remove NAME                  takes an instance or a group out of the configuration
 //	start                        the first configuration
 //	reload                       the configuration as it is written now
-//	link NAME up|down|gone ADDR  a link's state; eth0 is up with 10.0.0.1 from the start
+//	link NAME up|down|gone ADDR  a link's state; eth0 is up with 10.0.0.1 and fe80::1 from the start
 //	script NAME up|down          a verdict
 //	advert NAME KEY=VALUE...     an advert arrives for an instance
 //	stop                         SIGTERM
@@ -103,7 +103,10 @@ var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 var everyone = netip.MustParseAddr("224.0.0.18")
 
 func newPlayer(t *testing.T) *player {
-	eth0 := vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
+	eth0 := vrrp.LinkChanged{
+		Link: "eth0", Exists: true, Up: true,
+		IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, IPv6: []netip.Addr{netip.MustParseAddr("fe80::1")},
+	}
 	return &player{
 		t: t, now: epoch, cfg: config.Config{Global: config.DefaultGlobal},
 		links: map[string]vrrp.LinkChanged{"eth0": eth0}, scripts: map[string]bool{},
@@ -202,7 +205,11 @@ func (p *player) apply() {
 func (p *player) link(name string, args []string) {
 	l := vrrp.LinkChanged{Link: name, Exists: args[0] != "gone", Up: args[0] == "up"}
 	for _, a := range args[1:] {
-		l.IPv4 = append(l.IPv4, netip.MustParseAddr(a))
+		if addr := netip.MustParseAddr(a); addr.Is4() {
+			l.IPv4 = append(l.IPv4, addr)
+		} else {
+			l.IPv6 = append(l.IPv6, addr)
+		}
 	}
 	p.links[name] = l
 	p.all(l)
@@ -331,9 +338,13 @@ func (p *player) group(name string, args []string) {
 // what the arguments change of it.
 func (p *player) advert(name string, args []string) {
 	g, m := p.machine(name)
-	d := wire.Datagram{Src: netip.MustParseAddr("10.0.0.2"), Dst: everyone, TTL: 255}
+	d := wire.Datagram{Src: netip.MustParseAddr("10.0.0.2"), Dst: m.Config().McastDstIP, TTL: 255}
+	own := netip.MustParseAddr("10.0.0.1")
+	if m.Config().IPv6() {
+		d.Src, own = netip.MustParseAddr("fe80::2"), netip.MustParseAddr("fe80::1")
+	}
 	if m.Config().Unicast() {
-		d.Dst, d.TTL = netip.MustParseAddr("10.0.0.1"), 64
+		d.Dst, d.TTL = own, 64
 	}
 	a := wire.Advert{Version: m.Config().Version.Value, VRID: m.Config().VirtualRouterID, Priority: 100, Interval: m.Config().AdvertInt}
 	if pass := m.Config().Authentication.Pass; pass != "" {

@@ -76,6 +76,9 @@ func (a *Advert) AppendTo(b []byte, p Pseudo) ([]byte, error) {
 	if !p.Src.IsValid() {
 		return b, errors.New("advert without a source address")
 	}
+	if p.Src.Is4() != p.Dst.Is4() {
+		return b, fmt.Errorf("advert from %s to %s of the other family", p.Src, p.Dst)
+	}
 	start := len(b)
 	b = append(b, a.Version<<4|typeAdvert, a.VRID, a.Priority, uint8(len(a.Addrs)))
 	b = append(b, interval[0], interval[1], 0, 0)

@@ -1,0 +1,106 @@
+package vrrp
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/vrrp/wire"
+)
+
+// ipv4 writes its own IP headers.
+type ipv4 struct {
+	buf []byte // of the datagram being sent
+}
+
+func (f *ipv4) openReceive(s Socket, vrids []uint8) (int, error) {
+	local := unix.SockaddrInet4{Addr: s.local().As4()}
+	return rawSocket(unix.AF_INET,
+		s.bindToLink,
+		func(fd int) error { return attach(fd, f.filter(vrids)) },
+		option(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
+		func(fd int) error { return f.join(fd, s) },
+		func(fd int) error { return unix.Bind(fd, &local) },
+	)
+}
+
+func (f *ipv4) openSend(s Socket) (int, error) {
+	return rawSocket(unix.AF_INET,
+		deaf,
+		s.bindToLink,
+		option(unix.IPPROTO_IP, unix.IP_HDRINCL, 1),
+		option(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
+		func(fd int) error { return f.multicastFrom(fd, s) },
+		option(unix.IPPROTO_IP, unix.IP_TOS, control),
+		option(unix.SOL_SOCKET, unix.SO_PRIORITY, priority),
+	)
+}
+
+// join joins the group on the link. The membership ends with the link: a
+// socket does not survive it.
+func (*ipv4) join(fd int, s Socket) error {
+	if !s.Group.IsValid() {
+		return nil
+	}
+	index, err := linkIndex(fd, s.Link)
+	if err != nil {
+		return err
+	}
+	mreq := unix.IPMreqn{Multiaddr: s.Group.As4(), Ifindex: index}
+	return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &mreq)
+}
+
+func (*ipv4) multicastFrom(fd int, s Socket) error {
+	if !s.Group.IsValid() {
+		return nil
+	}
+	index, err := linkIndex(fd, s.Link)
+	if err != nil {
+		return err
+	}
+	mreq := unix.IPMreqn{Ifindex: index}
+	return errors.Join(
+		unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &mreq),
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0),
+	)
+}
+
+// filter sees the IP header.
+func (*ipv4) filter(vrids []uint8) []bpf.Instruction {
+	const drop, offsetProtocol, offsetVRID, vrrpHeader = 0, 9, 1, 8
+	return filterVRID([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: offsetProtocol, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: protoVRRP, SkipTrue: 1},
+		bpf.RetConstant{Val: drop},
+		bpf.LoadMemShift{Off: 0}, // X: length of the IP header
+		// A load beyond the end drops the packet, bpf(4).
+		bpf.LoadIndirect{Off: vrrpHeader - 1, Size: 1},
+		bpf.LoadIndirect{Off: offsetVRID, Size: 1},
+	}, vrids)
+}
+
+func (f *ipv4) send(fd int, o *Outgoing, flags int) error {
+	f.buf = wire.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Payload)
+	return unix.Sendto(fd, f.buf, flags, &unix.SockaddrInet4{Addr: o.Dst.As4()})
+}
+
+// parse splits off the IP header. The kernel has checked it already; the
+// length that it names is checked by the machine.
+func (*ipv4) parse(b, _ []byte, _ unix.Sockaddr) (wire.Datagram, bool) {
+	const minHeader = 20
+	if len(b) < minHeader {
+		return wire.Datagram{}, false
+	}
+	header := int(b[0]&0xf) * 4
+	if header < minHeader || len(b) < header {
+		return wire.Datagram{}, false
+	}
+	return wire.Datagram{
+		Src:     netip.AddrFrom4([4]byte(b[12:16])),
+		Dst:     netip.AddrFrom4([4]byte(b[16:20])),
+		TTL:     int(b[8]),
+		Payload: b[header:],
+	}, true
+}
