@@ -125,7 +125,7 @@ func (c *Capture) Frames() []Frame {
 	return append([]Frame(nil), c.frames...)
 }
 
-// An Advert is a VRRP datagram over IPv4 that a capture saw. The rig reads it
+// An Advert is a VRRP datagram that a capture saw. The rig reads it
 // without lvsd's own codec, which is under test.
 type Advert struct {
 	At       time.Time
@@ -155,18 +155,45 @@ func (c *Capture) Adverts(since time.Time) []Advert {
 
 // parseAdvert reads an Ethernet frame that carries VRRP, which is protocol 112.
 func parseAdvert(f Frame) (Advert, bool) {
-	const ethernet, vrrp = 14, 112
-	if len(f.Data) < ethernet+20 || binary.BigEndian.Uint16(f.Data[12:]) != unix.ETH_P_IP {
+	const ethernet = 14
+	if len(f.Data) < ethernet {
 		return Advert{}, false
 	}
 	ip := f.Data[ethernet:]
-	header, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-	if ip[9] != vrrp || total > len(ip) || total < header+8 || header < 20 {
+	var source netip.Addr
+	var header, total int
+	switch binary.BigEndian.Uint16(f.Data[12:]) {
+	case unix.ETH_P_IP:
+		source, header, total = readIPv4(ip)
+	case unix.ETH_P_IPV6:
+		source, header, total = readIPv6(ip)
+	}
+	if !source.IsValid() || total > len(ip) || total < header+8 {
 		return Advert{}, false
 	}
 	body := ip[header:]
 	return Advert{
-		At: f.At, Source: netip.AddrFrom4([4]byte(ip[12:16])),
+		At: f.At, Source: source,
 		Version: body[0] >> 4, VRID: body[1], Priority: body[2], Datagram: ip[:total],
 	}, true
+}
+
+const vrrp = 112
+
+// readIPv4 is the source and the lengths of the header and of all of it; no
+// source when it is not VRRP.
+func readIPv4(ip []byte) (source netip.Addr, header, total int) {
+	if len(ip) < 20 || ip[9] != vrrp || ip[0]&15 < 5 {
+		return source, 0, 0
+	}
+	return netip.AddrFrom4([4]byte(ip[12:16])), int(ip[0]&15) * 4, int(binary.BigEndian.Uint16(ip[2:]))
+}
+
+// readIPv6 does the same where VRRP follows the header at once.
+func readIPv6(ip []byte) (source netip.Addr, header, total int) {
+	const length = 40
+	if len(ip) < length || ip[6] != vrrp {
+		return source, 0, 0
+	}
+	return netip.AddrFrom16([16]byte(ip[8:24])), length, length + int(binary.BigEndian.Uint16(ip[4:]))
 }

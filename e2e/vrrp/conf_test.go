@@ -78,6 +78,9 @@ func (i instance) addresses() []string {
 	return i.vips
 }
 
+// ipv6 says that the adverts go over IPv6.
+func (i instance) ipv6() bool { return strings.Contains(i.addresses()[0], ":") }
+
 // interval is advert_int.
 func (i instance) interval() time.Duration {
 	if i.advert == "" {
@@ -94,7 +97,7 @@ func (i instance) interval() time.Duration {
 // for version 3.
 func (i instance) skew() time.Duration {
 	unit := time.Second
-	if i.version == 3 {
+	if i.version == 3 || i.ipv6() {
 		unit = i.interval()
 	}
 	return time.Duration(256-i.priority) * unit / 256

@@ -17,9 +17,10 @@ import (
 // TestFrames runs lvsd and keepalived with the same configuration on hosts
 // with the same MAC and IP addresses, each alone on a segment of its own. What
 // they send from taking over until they have stopped is equal byte for byte,
-// identification of the IP header included: both count the adverts.
+// identification of the IPv4 header included: both count the adverts.
 func TestFrames(t *testing.T) {
 	t.Parallel()
+	several6 := []string{"fe80::9:100/64", "2001:db8:9::102/64", "2001:db8:9::101/128"}
 	several := []string{"10.9.0.100/24", "10.9.0.102/24", "10.9.0.101/32 dev eth0"}
 	tests := []struct {
 		name     string
@@ -39,6 +40,13 @@ func TestFrames(t *testing.T) {
 		{"v3 several addresses", instance{version: 3, vips: several, excluded: []string{"10.9.0.110/24", "10.9.0.109/24"}}},
 		{"v3 unicast", instance{version: 3, source: "10.9.0.1", peers: []string{"10.9.0.3", "10.9.0.2"}}},
 		{"v3 owner", instance{version: 3, priority: 255, state: "MASTER"}},
+		{"IPv6", instance{vips: vips6}},
+		{"IPv6 owner", instance{version: 3, vips: vips6, priority: 255, state: "MASTER"}},
+		{"IPv6 fault and recovery", instance{vips: vips6, more: trackOther}},
+		{"IPv6 several addresses", instance{vips: several6, excluded: []string{"2001:db8:9::110/64", "10.9.0.110/24"}}},
+		{"IPv6 unicast", instance{vips: vips6, source: "2001:db8:9::1", peers: []string{"2001:db8:9::3", "2001:db8:9::2"}}},
+		{"IPv6 unicast link-local", instance{vips: vips6, source: "fe80::1", peers: []string{"fe80::3", "fe80::2"}}},
+		{"IPv6 unicast_ttl", instance{vips: vips6, source: "2001:db8:9::1", peers: []string{"2001:db8:9::2"}, more: "unicast_ttl 33"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,14 +71,14 @@ func TestFrames(t *testing.T) {
 				t.Errorf("adverts of priority 0, of keepalived (-) and of lvsd (+):\n%s", diff)
 			}
 			if diff := cmp.Diff(want.arps, got.arps); diff != "" {
-				t.Errorf("gratuitous ARP, of keepalived (-) and of lvsd (+):\n%s", diff)
+				t.Errorf("announcements, of keepalived (-) and of lvsd (+):\n%s", diff)
 			}
 			if !got.advertFirst {
-				t.Errorf("the first gratuitous ARP left before the first advert")
+				t.Errorf("the first announcement left before the first advert")
 			}
-			within(t, "from the first advert to the second burst of gratuitous ARP", got.secondBurst, 5*time.Second, 5*time.Second+busy)
+			within(t, "from the first advert to the second burst of announcements", got.secondBurst, 5*time.Second, 5*time.Second+busy)
 			if len(want.adverts) == 0 || len(want.farewell) == 0 || len(want.arps) < 10 {
-				t.Errorf("keepalived sent too little to compare: %d adverts, %d ARPs", len(want.adverts), len(want.arps))
+				t.Errorf("keepalived sent too little to compare: %d adverts, %d announcements", len(want.adverts), len(want.arps))
 			}
 		})
 	}
@@ -91,10 +99,12 @@ func startRecording(t *testing.T, binary string, i instance) *recording {
 	t.Helper()
 	s := newSegment(t)
 	if i.source != "" {
-		s.router(2)
-		s.router(3)
+		neighbour := i
+		neighbour.source = ""
+		s.routerOf(neighbour, 2)
+		s.routerOf(neighbour, 3)
 	}
-	r := &recording{s.router(1), i}
+	r := &recording{s.routerOf(i, 1), i}
 	r.plug("eth1", s.Lab.Switch("lan2"), "02:00:00:00:01:01", "10.9.1.1/24")
 	r.run(binary, i)
 	return r
@@ -117,9 +127,9 @@ func (r *recording) fail() {
 type sent struct {
 	adverts     []string // the first few
 	farewell    []string // priority 0: how many adverts were sent before is not part of it
-	arps        []string
+	arps        []string // gratuitous ARP and unsolicited neighbour advertisements
 	advertFirst bool
-	secondBurst time.Duration // of gratuitous ARP, after the first advert
+	secondBurst time.Duration // of arps, after the first advert
 }
 
 // finish waits for the second burst of gratuitous ARP, stops the daemon and
@@ -155,7 +165,7 @@ func (r *recording) collect() sent {
 				master = f.At
 			}
 			last = f
-		case isGratuitous(f.Data):
+		case isGratuitous(f.Data) || isUnsolicited(f.Data):
 			s.advertFirst = s.advertFirst || len(s.arps) == 0 && !master.IsZero()
 			if f.At.Sub(lastARP) > 2*time.Second {
 				s.secondBurst = f.At.Sub(master)
@@ -169,7 +179,19 @@ func (r *recording) collect() sent {
 
 // isAdvert reports whether an Ethernet frame carries VRRP.
 func isAdvert(frame []byte) bool {
+	if isIPv6(frame) {
+		return len(frame) >= 14+40+8 && frame[14+6] == 112
+	}
 	return len(frame) >= 14+20+8 && frame[12] == 0x08 && frame[13] == 0x00 && frame[14+9] == 112
+}
+
+func isIPv6(frame []byte) bool { return len(frame) >= 14+40 && frame[12] == 0x86 && frame[13] == 0xdd }
+
+// isUnsolicited reports whether an Ethernet frame is a neighbour advertisement
+// to all nodes, RFC 4861 section 4.4.
+func isUnsolicited(frame []byte) bool {
+	return isIPv6(frame) && len(frame) >= 14+40+24 && frame[14+6] == 58 && frame[14+40] == 136 &&
+		netip.AddrFrom16([16]byte(frame[14+24:])) == netip.IPv6LinkLocalAllNodes()
 }
 
 // isGratuitous reports whether an Ethernet frame is an ARP packet whose sender
@@ -179,18 +201,34 @@ func isGratuitous(frame []byte) bool {
 		netip.AddrFrom4([4]byte(frame[28:32])) == netip.AddrFrom4([4]byte(frame[38:42]))
 }
 
-// identification is the IP header's, and priority the advert's.
-func identification(advert []byte) uint16 { return binary.BigEndian.Uint16(advert[14+4:]) }
-func priority(advert []byte) uint8        { return advert[14+4*int(advert[14]&15)+2] }
+// identification is the IPv4 header's, and priority the advert's.
+func identification(advert []byte) uint16 {
+	if isIPv6(advert) {
+		return 0
+	}
+	return binary.BigEndian.Uint16(advert[14+4:])
+}
+
+func priority(advert []byte) uint8 { return advert[vrrpAt(advert)+2] }
+
+// vrrpAt is where the VRRP message begins in a frame.
+func vrrpAt(advert []byte) int {
+	if isIPv6(advert) {
+		return 14 + 40
+	}
+	return 14 + 4*int(advert[14]&15)
+}
 
 // words is an advert in hexadecimal. Its identification counts from base, and
-// the IP header's checksum is only there when base is 0.
+// the IPv4 header's checksum is only there when base is 0.
 func words(advert []byte, base uint16) string {
 	f := slices.Clone(advert)
-	binary.BigEndian.PutUint16(f[14+4:], identification(f)-base)
-	if base != 0 {
-		clear(f[14+10 : 14+12])
+	if !isIPv6(f) {
+		binary.BigEndian.PutUint16(f[14+4:], identification(f)-base)
+		if base != 0 {
+			clear(f[14+10 : 14+12])
+		}
 	}
-	header := 14 + 4*int(f[14]&15)
+	header := vrrpAt(f)
 	return fmt.Sprintf("ethernet %x ip %x vrrp %x", f[:14], f[14:header], f[header:])
 }

@@ -24,6 +24,8 @@ func TestInterop(t *testing.T) {
 		{"v2 pass unicast", instance{pass: "s3cret"}, true},
 		{"v3", instance{version: 3, advert: "0.2"}, false},
 		{"v3 unicast", instance{version: 3, advert: "0.2"}, true},
+		{"IPv6", instance{advert: "0.2", vips: vips6}, false},
+		{"IPv6 unicast", instance{advert: "0.2", vips: vips6}, true},
 	}
 	for _, wire := range wires {
 		for _, preferred := range []string{rig.Binary(), rig.Keepalived} {
@@ -37,11 +39,15 @@ func TestInterop(t *testing.T) {
 				high, low := wire.instance, wire.instance
 				high.priority, low.priority = 150, 100
 				if wire.unicast {
-					high.source, high.peers = "10.9.0.1", []string{"10.9.0.2"}
-					low.source, low.peers = "10.9.0.2", []string{"10.9.0.1"}
+					first, second := "10.9.0.1", "10.9.0.2"
+					if wire.instance.ipv6() {
+						first, second = "2001:db8:9::1", "2001:db8:9::2"
+					}
+					high.source, high.peers = first, []string{second}
+					low.source, low.peers = second, []string{first}
 				}
 				p := &pair{
-					t: t, preferred: s.router(1), other: s.router(2),
+					t: t, preferred: s.routerOf(high, 1), other: s.routerOf(low, 2),
 					binary: preferred, high: high, low: low,
 				}
 				p.elect(other)
@@ -53,6 +59,10 @@ func TestInterop(t *testing.T) {
 		}
 	}
 }
+
+// vips6 make an instance one over IPv6, RFC 9568 section 5.2.9: the link-local
+// address first.
+var vips6 = []string{vip6.String() + "/64", "2001:db8:9::100/64"}
 
 // A pair is a virtual router of two, the preferred one with the higher
 // priority.
@@ -129,13 +139,13 @@ func (p *pair) doNotPreempt() {
 	p.preferred.run(p.binary, modest)
 	p.preferred.becomes(0, "VI_1", "BACKUP", patience)
 	time.Sleep(p.high.down() + busy)
-	if sent := p.preferred.sent(began); len(sent) > 0 || p.preferred.Has(vip) {
-		p.t.Errorf("%s preempted in spite of nopreempt: sent %v, owns the address: %t", p.preferred, sent, p.preferred.Has(vip))
+	if sent := p.preferred.sent(began); len(sent) > 0 || p.preferred.Has(p.preferred.vip) {
+		p.t.Errorf("%s preempted in spite of nopreempt: sent %v, owns the address: %t", p.preferred, sent, p.preferred.Has(p.preferred.vip))
 	}
 	if states := p.other.states(mark); len(states) > 0 {
 		p.t.Errorf("%s changed its state: %q", p.other, states)
 	}
-	if !p.other.Has(vip) {
-		p.t.Errorf("%s lost %s: %s", p.other, vip, fmt.Sprint(p.other.sent(began)))
+	if !p.other.Has(p.other.vip) {
+		p.t.Errorf("%s lost %s: %s", p.other, p.other.vip, fmt.Sprint(p.other.sent(began)))
 	}
 }

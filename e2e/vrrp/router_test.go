@@ -11,8 +11,12 @@ import (
 	"github.com/lvsd/lvsd/e2e/rig"
 )
 
-// vip is the virtual address unless a test says otherwise.
-var vip = netip.MustParseAddr("10.9.0.100")
+// vip is the virtual address unless a test says otherwise, vip6 that of an
+// instance over IPv6.
+var (
+	vip  = netip.MustParseAddr("10.9.0.100")
+	vip6 = netip.MustParseAddr("fe80::9:100")
+)
 
 // busy is what a protocol deadline may be late on a busy test machine.
 const busy = time.Second
@@ -25,7 +29,8 @@ type router struct {
 	*rig.Host
 	*rig.Daemon
 	t       *testing.T
-	address netip.Addr
+	address netip.Addr   // that adverts come from
+	vip     netip.Addr   // the virtual one
 	wire    *rig.Capture // of eth0
 }
 
@@ -48,9 +53,36 @@ func (s *segment) router(n int) *router {
 	s.t.Helper()
 	h := s.Host(fmt.Sprintf("r%d", n))
 	h.Sysctl("net.ipv6.conf.default.disable_ipv6", "1") // no chatter of the kernel's own
-	r := &router{Host: h, t: s.t, address: netip.AddrFrom4([4]byte{10, 9, 0, byte(n)})}
+	r := &router{Host: h, t: s.t, address: netip.AddrFrom4([4]byte{10, 9, 0, byte(n)}), vip: vip}
 	r.plug("eth0", s.Switch, fmt.Sprintf("02:00:00:00:00:%02x", n), r.address.String()+"/24")
 	r.wire = h.Capture("eth0")
+	return r
+}
+
+// router6 plugs router number n into the segment: fe80::n and 2001:db8:9::n.
+func (s *segment) router6(n int) *router {
+	s.t.Helper()
+	h := s.Host(fmt.Sprintf("r%d", n))
+	h.Sysctl("net.ipv6.conf.default.addr_gen_mode", "1") // no address but ours
+	h.Sysctl("net.ipv6.conf.default.router_solicitations", "0")
+	h.Sysctl("net.ipv6.conf.default.accept_dad", "0")
+	r := &router{Host: h, t: s.t, address: netip.MustParseAddr(fmt.Sprintf("fe80::%d", n)), vip: vip6}
+	r.plug("eth0", s.Switch, fmt.Sprintf("02:00:00:00:00:%02x", n), r.address.String()+"/64")
+	r.Run("ip", "addr", "add", fmt.Sprintf("2001:db8:9::%d/64", n), "dev", "eth0")
+	r.wire = h.Capture("eth0")
+	return r
+}
+
+// routerOf plugs router number n of an instance into the segment.
+func (s *segment) routerOf(i instance, n int) *router {
+	s.t.Helper()
+	if !i.ipv6() {
+		return s.router(n)
+	}
+	r := s.router6(n)
+	if i.source != "" {
+		r.address = netip.MustParseAddr(i.source)
+	}
 	return r
 }
 
@@ -59,6 +91,10 @@ func (r *router) plug(device string, to *rig.Switch, mac, address string) {
 	r.t.Helper()
 	r.Plug(to, device)
 	r.Run("ip", "link", "set", device, "address", mac)
+	if netip.MustParsePrefix(address).Addr().Is6() {
+		r.Run("ip", "addr", "add", address, "dev", device)
+		return
+	}
 	r.Run("ip", "addr", "add", address, "broadcast", "+", "dev", device)
 }
 
@@ -82,7 +118,7 @@ func (r *router) owns(want bool, limit time.Duration) {
 	if !want {
 		verb = "to let go of"
 	}
-	rig.Until(r.t, fmt.Sprintf("%s %s %s", r, verb, vip), limit, func() bool { return r.Has(vip) == want })
+	rig.Until(r.t, fmt.Sprintf("%s %s %s", r, verb, r.vip), limit, func() bool { return r.Has(r.vip) == want })
 }
 
 // String is how messages call the router.
