@@ -90,7 +90,7 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 func (i *Instance) resolveDestination(g *Global) {
 	group := g.VRRPMcastGroup4
 	if i.IPv6() {
-		group = MustAddr("ff02::12") // RFC 9568 section 5.1.2.2
+		group = g.VRRPMcastGroup6
 	} else {
 		i.UnicastTTL.inherit(255)
 	}

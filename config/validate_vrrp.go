@@ -63,10 +63,12 @@ func (v *validator) viable(i *Instance, users map[segment]string) bool {
 	return true
 }
 
-// version settles the protocol: IPv6 has only version 3.
+// version settles the protocol: IPv6 has version 2 only when it is asked for,
+// and then against the RFCs.
 func (v *validator) version(i *Instance) {
-	if i.IPv6() && i.Version.Set && i.Version.Value == 2 {
-		v.fixed(i.Origin, "version", "(%s) vrrp_version 2 conflicts with configured or deduced version 3; ignoring.", i.Name)
+	strict := i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict
+	if i.IPv6() && i.Version.Set && i.Version.Value == 2 && strict {
+		v.fixed(i.Origin, "version", "(%s) cannot use IPv6 with VRRP version 2; setting version 3", i.Name)
 		i.Version = Opt[uint8]{}
 	}
 	switch {

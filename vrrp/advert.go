@@ -30,11 +30,13 @@ func (m *Machine) message(priority uint8) SendAdvert {
 		Priority: priority,
 		Interval: m.interval(),
 	}
+	v6 := m.cfg.IPv6()
 	if a.Version == 2 && m.cfg.Authentication.Type == config.AuthPass {
 		a.AuthType = wire.AuthPass
-		copy(a.Auth[:], m.cfg.Authentication.Pass)
+		if !v6 { // keepalived names the type and has no room for the password
+			copy(a.Auth[:], m.cfg.Authentication.Pass)
+		}
 	}
-	v6 := m.cfg.IPv6()
 	for i := range m.cfg.VirtualIPAddress {
 		if addr := m.cfg.VirtualIPAddress[i].Prefix.Addr(); addr.Is6() == v6 && len(a.Addrs) < wire.MaxAddrs {
 			a.Addrs = append(a.Addrs, addr)

@@ -97,7 +97,7 @@ func (i instance) interval() time.Duration {
 // for version 3.
 func (i instance) skew() time.Duration {
 	unit := time.Second
-	if i.version == 3 || i.ipv6() {
+	if i.version == 3 || i.version == 0 && i.ipv6() {
 		unit = i.interval()
 	}
 	return time.Duration(256-i.priority) * unit / 256

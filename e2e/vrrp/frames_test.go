@@ -41,6 +41,7 @@ func TestFrames(t *testing.T) {
 		{"v3 unicast", instance{version: 3, source: "10.9.0.1", peers: []string{"10.9.0.3", "10.9.0.2"}}},
 		{"v3 owner", instance{version: 3, priority: 255, state: "MASTER"}},
 		{"IPv6", instance{vips: vips6}},
+		{"IPv6 v2", instance{version: 2, vips: vips6}},
 		{"IPv6 owner", instance{version: 3, vips: vips6, priority: 255, state: "MASTER"}},
 		{"IPv6 fault and recovery", instance{vips: vips6, more: trackOther}},
 		{"IPv6 several addresses", instance{vips: several6, excluded: []string{"2001:db8:9::110/64", "10.9.0.110/24"}}},

@@ -25,6 +25,7 @@ func TestInterop(t *testing.T) {
 		{"v3", instance{version: 3, advert: "0.2"}, false},
 		{"v3 unicast", instance{version: 3, advert: "0.2"}, true},
 		{"IPv6", instance{advert: "0.2", vips: vips6}, false},
+		{"IPv6 v2", instance{version: 2, vips: vips6}, false},
 		{"IPv6 unicast", instance{advert: "0.2", vips: vips6}, true},
 	}
 	for _, wire := range wires {

@@ -23,7 +23,7 @@ const MaxAddrs = 255
 const (
 	typeAdvert = 1 // the only type, RFC 9568 section 5.2.2
 	headerLen  = 8 // up to the first address
-	authLen    = 8 // v2: RFC 3768 section 5.3.10; always there
+	authLen    = 8 // v2: RFC 3768 section 5.3.10; always there over IPv4, and never over IPv6, which keepalived has invented for v2
 	centi      = 10 * time.Millisecond
 
 	// A datagram shorter than the smallest Ethernet payload arrives padded,
@@ -50,7 +50,7 @@ type Advert struct {
 	Priority uint8         // 255: address owner; 0: the master resigns
 	Interval time.Duration // v2: whole seconds up to 255; v3: 10 ms to 40.95 s in steps of 10 ms
 	AuthType uint8         // v2 only
-	Auth     [authLen]byte // v2 only: password, padded with zeros
+	Auth     [authLen]byte // v2 over IPv4 only: password, padded with zeros
 	Addrs    []netip.Addr  // in configuration order, all of one family
 
 	// MessageChecksum says that the checksum of a v3 advert over IPv4 covers
@@ -88,7 +88,7 @@ func (a *Advert) AppendTo(b []byte, p Pseudo) ([]byte, error) {
 		}
 		b = append(b, addr.AsSlice()...)
 	}
-	if a.Version == 2 {
+	if a.Version == 2 && p.Src.Is4() {
 		b = append(b, a.Auth[:]...)
 	}
 	message := b[start:]
@@ -156,7 +156,9 @@ func (a *Advert) Decode(b []byte, p Pseudo) error {
 	if a.Version == 2 {
 		a.AuthType = b[4]
 		a.Interval = time.Duration(b[5]) * time.Second
-		copy(a.Auth[:], message[len(message)-authLen:])
+		if p.Src.Is4() {
+			copy(a.Auth[:], message[len(message)-authLen:])
+		}
 	} else {
 		a.Interval = time.Duration(binary.BigEndian.Uint16(b[4:])&0x0fff) * centi
 		if a.Interval == 0 {
@@ -178,7 +180,7 @@ func cut(b []byte, version uint8, p Pseudo) (message []byte, size int) {
 		size = 4
 	}
 	length := headerLen + int(b[3])*size
-	if version == 2 {
+	if version == 2 && p.Src.Is4() {
 		length += authLen
 	}
 	padded := p.Src.Is4() && len(b)+ipv4HeaderLen <= minEthernetPayload

@@ -30,7 +30,9 @@ func anyAdvert(t *rapid.T) (Advert, Pseudo) {
 	if a.Version == 2 {
 		a.Interval = time.Duration(rapid.IntRange(1, 255).Draw(t, "seconds")) * time.Second
 		a.AuthType = rapid.Uint8().Draw(t, "auth")
-		copy(a.Auth[:], rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "pass"))
+		if size == 4 {
+			copy(a.Auth[:], rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "pass"))
+		}
 	} else {
 		a.Interval = time.Duration(rapid.IntRange(1, 4095).Draw(t, "centiseconds")) * centi
 		a.MessageChecksum = size == 4 && rapid.Bool().Draw(t, "checksum")

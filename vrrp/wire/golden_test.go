@@ -89,16 +89,31 @@ func TestAdvertIPv4(t *testing.T) {
 }
 
 func TestAdvertIPv6(t *testing.T) {
-	p := Pseudo{netip.MustParseAddr("fe80::dcdb:52ff:fe54:802f"), netip.MustParseAddr("ff02::12")}
-	want := unhex(t, "3136960200645f46"+"fe800000000000000000000000000054"+"20010db8000000000000000000000001")
-	advert := Advert{Version: 3, VRID: 54, Priority: 150, Interval: time.Second, Addrs: addrs("fe80::54", "2001:db8::1")}
-	got, err := advert.AppendTo(nil, p)
-	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("sent\n%x, %v, keepalived sends\n%x", got, err, want)
-	}
-	parsed, err := Parse(want, p)
-	if diff := cmp.Diff(advert, parsed, equalAddrs); err != nil || diff != "" {
-		t.Errorf("parsed: %v\n%s", err, diff)
+	for _, tt := range []struct {
+		name   string
+		src    string
+		hex    string
+		advert Advert
+	}{
+		{
+			"v3", "fe80::dcdb:52ff:fe54:802f", "3136960200645f46" + "fe800000000000000000000000000054" + "20010db8000000000000000000000001",
+			Advert{Version: 3, VRID: 54, Priority: 150, Interval: time.Second, Addrs: addrs("fe80::54", "2001:db8::1")},
+		},
+		{
+			"v2", "fe80::ff:fe00:1", "2133780300010c7a" + "fe800000000000000000000000090100" + "20010db8000900000000000000000100" + "20010db8000900000000000000000101",
+			Advert{Version: 2, VRID: 51, Priority: 120, Interval: time.Second, Addrs: addrs("fe80::9:100", "2001:db8:9::100", "2001:db8:9::101")},
+		},
+	} {
+		p := Pseudo{netip.MustParseAddr(tt.src), netip.MustParseAddr("ff02::12")}
+		want := unhex(t, tt.hex)
+		got, err := tt.advert.AppendTo(nil, p)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: sent\n%x, %v, keepalived sends\n%x", tt.name, got, err, want)
+		}
+		parsed, err := Parse(want, p)
+		if diff := cmp.Diff(tt.advert, parsed, equalAddrs); err != nil || diff != "" {
+			t.Errorf("%s: parsed: %v\n%s", tt.name, err, diff)
+		}
 	}
 }
 
