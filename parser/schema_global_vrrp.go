@@ -13,6 +13,7 @@ func globalVRRPRows() rows[config.Global] {
 	delay, count := wholeSeconds(0, 4294), count(0, maxInt)
 	return rows[global]{
 		"vrrp_version":      set(num[uint8](2, 3), func(g *global) *uint8 { return &g.VRRPVersion }).or("VRRP Error: Version must be either 2 or 3"),
+		"vrrp_mcast_group6": {apply: multicastGroup(netip.Addr.Is6, func(g *global) *netip.Addr { return &g.VRRPMcastGroup6 })},
 		"vrrp_mcast_group4": {apply: multicastGroup(netip.Addr.Is4, func(g *global) *netip.Addr { return &g.VRRPMcastGroup4 })},
 		"vrrp_garp_master_delay": set(delay, func(g *global) *time.Duration { return &g.VRRPGarpMasterDelay }).
 			or("vrrp_garp_master_delay '%V' invalid - ignoring"),
@@ -47,7 +48,6 @@ func globalVRRPUnusedRows() rows[config.Global] {
 	type global = config.Global
 	startup := seconds(time.Millisecond, longest)
 	return rows[global]{
-		"vrrp_mcast_group6": {apply: multicastGroup(netip.Addr.Is6, func(g *global) *netip.Addr { return &g.VRRPMcastGroup6 })},
 		"vrrp_gna_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGnaInterval }).
 			or("vrrp_gna_interval '%V' is invalid"),
 		"vrrp_garp_extra_if":   {apply: globalExtraGarp},
