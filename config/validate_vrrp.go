@@ -155,6 +155,9 @@ func (v *validator) advertInt(i *Instance) {
 
 func (v *validator) authentication(i *Instance) {
 	a := &i.Authentication
+	if i.AuthHMAC != nil {
+		v.unable(i, "auth_hmac")
+	}
 	switch {
 	case a.Type == AuthNone:
 		a.Pass = ""
@@ -166,11 +169,18 @@ func (v *validator) authentication(i *Instance) {
 	case a.Pass == "":
 		v.fixed(i.Origin, "authentication", "(%s) Authentication specified but no password given. Ignoring", i.Name)
 	case a.Type == AuthAH:
-		v.add(i.Origin, ClassNone, "not-acted-on", "keyword auth_type AH is known but not acted on yet: adverts carry no authentication header")
+		v.unable(i, "auth_type AH")
 	default:
 		return
 	}
 	*a = Authentication{}
+}
+
+// unable keeps an instance from running without what its peers insist on: both
+// sides would be MASTER.
+func (v *validator) unable(i *Instance, keyword string) {
+	i.Unable = keyword
+	v.add(i.Origin, ClassNone, "not-acted-on", "(%s) %s is known but not acted on yet: the instance stays in FAULT", i.Name, keyword)
 }
 
 func (v *validator) strict(i *Instance) {

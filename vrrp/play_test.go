@@ -265,6 +265,8 @@ func (p *player) set(i *config.Instance, key, value string) {
 		i.VirtualIPAddressExcluded = p.addresses(value)
 	case "pass":
 		i.Authentication = config.Authentication{Type: config.AuthPass, Pass: config.Secret(value)}
+	case "unable":
+		i.Unable = value
 	case "nopreempt":
 		i.NoPreempt = value != "no"
 	case "preempt_delay":

@@ -108,7 +108,9 @@ func (m *Machine) undecided() bool {
 }
 
 // faulty says that the instance itself has a reason to be in FAULT.
-func (m *Machine) faulty() bool { return m.linkDown() || m.sourceless || m.tracksFailure() }
+func (m *Machine) faulty() bool {
+	return m.linkDown() || m.sourceless || m.cfg.Unable != "" || m.tracksFailure()
+}
 
 // linkDown leaves unicast instances without an interface aside, and those with
 // dont_track_primary.
@@ -128,6 +130,9 @@ func (m *Machine) failure() string {
 	}
 	if m.linkDown() {
 		return down(m.cfg.Interface)
+	}
+	if m.cfg.Unable != "" {
+		return fmt.Sprintf("(%s) entering FAULT state (%s is not acted on yet)", m.cfg.Name, m.cfg.Unable)
 	}
 	for i := range m.interfaces {
 		if m.interfaces[i].failed() {
