@@ -166,3 +166,24 @@ func TestTestStatus(t *testing.T) {
 		}
 	}
 }
+
+// What the peers insist on and is not built keeps an instance in FAULT;
+// an instance with a password, or with nothing, runs.
+func TestUnable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Instance)
+		want   string
+	}{
+		"none": {func(*Instance) {}, ""},
+		"PASS": {func(i *Instance) { i.Authentication = Authentication{Type: AuthPass, Pass: "x"} }, ""},
+		"AH":   {func(i *Instance) { i.Authentication = Authentication{Type: AuthAH, Pass: "x"} }, "auth_type AH"},
+		"HMAC": {func(i *Instance) { i.Version, i.AuthHMAC = Some[uint8](3), &AuthHMAC{} }, "auth_hmac"},
+	} {
+		c := sample()
+		tc.change(&c.Instances[0])
+		c.Validate(nil)
+		if got := c.Instances[0].Unable; got != tc.want {
+			t.Errorf("%s: unable because of %q, want %q", name, got, tc.want)
+		}
+	}
+}
