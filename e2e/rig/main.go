@@ -17,6 +17,8 @@ import (
 const (
 	envDaemon = "LVSD_DAEMON" // the daemon under test, see Binary
 	envGuest  = "LVSD_IN_VM"  // set inside the virtual machine
+
+	envKernelTest = "LVSD_IPVS_TEST" // the tests of package ipvs, see KernelTest
 )
 
 // A Program is what [Main] and [MainIPVS] run: a *testing.M, or the demo.
@@ -82,6 +84,11 @@ func prepareAndRun(p Program, needsIPVS bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if needsIPVS && flag.Lookup("test.run") != nil {
+		if err := buildKernelTest(ctx, filepath.Join(dir, "ipvs.test")); err != nil {
+			return 0, err
+		}
+	}
 	if native {
 		needs := hostNeeds
 		if needsIPVS { // the field's notify.sh calls /bin/python
@@ -112,7 +119,7 @@ func runInVM(ctx context.Context, daemon string) (int, error) {
 	vm := VM{
 		Command: append([]string{self}, guestArguments(os.Args[1:])...),
 		Dir:     dir,
-		Env:     []string{envGuest + "=1", envDaemon + "=" + daemon, "LVSD_CLUSTERS=" + os.Getenv("LVSD_CLUSTERS")},
+		Env:     []string{envGuest + "=1", envDaemon + "=" + daemon, "LVSD_CLUSTERS=" + os.Getenv("LVSD_CLUSTERS"), envKernelTest + "=" + os.Getenv(envKernelTest)},
 		Warm:    []string{self, daemon, "bash", "cat", "env", "genl", "ls", "sh", "touch"},
 		Limit:   limit,
 		Out:     os.Stdout,
@@ -180,6 +187,25 @@ func daemonUnderTest(ctx context.Context, dir string) (string, error) {
 	}
 	return daemon, touchSources(root)
 }
+
+// buildKernelTest builds the tests of package ipvs, which need the kernel that
+// this host may not have.
+func buildKernelTest(ctx context.Context, path string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", path, "./ipvs")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the tests of ipvs: %w\n%s", err, output)
+	}
+	return os.Setenv(envKernelTest, path)
+}
+
+// KernelTest is the program with the tests of package ipvs, for where there is
+// an IPVS.
+func KernelTest() string { return os.Getenv(envKernelTest) }
 
 // touchSources looks at every file of the project. go test remembers which files a
 // test looked at, and answers from its cache only while they are the same:
