@@ -38,12 +38,15 @@ func UnclosedQuote(line string) (quote byte, offset int, ok bool) {
 	return s.quote, s.quoteAt, s.quote != 0
 }
 
+// scriptAccount is who runs scripts when nobody is named, if there is such an
+// account; with enable_script_security there must be.
+var scriptAccount = User{Name: "keepalived_script"}
+
 // DefaultScriptUser makes scripts without a user run as keepalived_script where
 // the machine has that account, as keepalived does.
 func (g *Global) DefaultScriptUser(env Environment) {
-	account := User{Name: "keepalived_script"}
-	if g.ScriptUser == (User{}) && env != nil && env.HasUser(account) {
-		g.ScriptUser = account
+	if g.ScriptUser == (User{}) && env != nil && env.HasUser(scriptAccount) {
+		g.ScriptUser = scriptAccount
 	}
 }
 

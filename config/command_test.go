@@ -169,3 +169,7 @@ type accounts bool
 func (accounts) HasInterface(string) bool { return true }
 func (a accounts) HasUser(User) bool      { return bool(a) }
 func (accounts) Executable(string) error  { return nil }
+func (accounts) HasDirectory(string) bool { return true }
+func (accounts) HasNamespace(string) bool { return true }
+
+func (accounts) PrivateMacvlan(string) bool { return true }

@@ -19,6 +19,7 @@ type Global struct {
 	NoCheckerEmails       bool
 
 	ScriptUser             User
+	ScriptUserOrigin       Origin // of the script_user line
 	EnableScriptSecurity   bool
 	UseSymlinkPaths        bool
 	SetSupplementaryGroups bool
@@ -251,6 +252,7 @@ const (
 // Daemon is what the top level says outside of blocks.
 type Daemon struct {
 	NetNamespace       string
+	NetNamespaceOrigin Origin
 	NetNamespaceIPVS   Opt[string] // empty: the default namespace
 	NamespaceWithIPSet bool
 	UsePIDDir          bool

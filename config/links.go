@@ -54,6 +54,7 @@ type UpDownDelay struct {
 // VMAC is use_vmac: adverts and addresses on a macvlan with the virtual
 // router's address, RFC 9568 section 7.3.
 type VMAC struct {
+	Origin           Origin
 	Name             string // vrrp.VRID when empty
 	MAC              MAC
 	Group            string // interface group, a name or a number

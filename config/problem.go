@@ -39,7 +39,8 @@ const (
 	ClassWarning
 	ClassDeprecated
 	ClassSecurity
-	ClassNoConfig // an include line that include_check does not let pass
+	ClassNoConfig    // an include line that include_check does not let pass
+	ClassNoNamespace // a network namespace that does not exist: keepalived tests no further
 )
 
 // Problem is one complaint about a configuration.
@@ -53,6 +54,7 @@ type Problem struct {
 	Hint     string // what would be right, when that can be guessed
 	Late     bool   // found when everything was read: keepalived names no line
 	Fatal    bool   // keepalived's VRRP process exits 2 at this: [ExitConfig]
+	Child    bool   // keepalived's parent process does not find it, its children do
 	Source   string // the line as it is in the file, for diagnostics; empty when unknown
 }
 
@@ -88,7 +90,8 @@ const (
 )
 
 // TestStatus is the exit status of -t for these problems. keepalived stops at
-// a keyword without its parameter, at once.
+// a keyword without its parameter, at once, and does not start to test what a
+// network namespace would hold that is not there.
 func TestStatus(problems []Problem) int {
 	worst, missing := ClassNone, false
 	for _, p := range problems {
@@ -100,7 +103,7 @@ func TestStatus(problems []Problem) int {
 		return ExitNoConfig
 	case missing:
 		return ExitConfig
-	case worst == ClassNone:
+	case worst == ClassNone, worst == ClassNoNamespace:
 		return ExitOK
 	case worst <= ClassFatal:
 		return ExitPermission

@@ -30,6 +30,7 @@ type TrackFile struct {
 	Reverse   bool
 	InitFile  Opt[int] // created with this value at start
 	Overwrite bool     // even when it is there
+	End       Origin   // of the closing brace
 }
 
 // TrackProcess is a vrrp_track_process block: processes that must run.

@@ -14,6 +14,13 @@ type Environment interface {
 	HasUser(u User) bool
 	// Executable is nil when path is a regular file that may be executed.
 	Executable(path string) error
+	// HasDirectory reports whether path is a directory.
+	HasDirectory(path string) bool
+	// HasNamespace reports whether a network namespace of that name exists, as
+	// ip-netns(8) names them.
+	HasNamespace(name string) bool
+	// PrivateMacvlan reports whether an interface is a macvlan in private mode.
+	PrivateMacvlan(name string) bool
 }
 
 // Validate checks the configuration as a whole: cross references, missing and
@@ -26,6 +33,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v.links()
 	v.interfaces()
 	v.scripts()
+	v.trackFiles()
 	v.instances()
 	v.groups()
 	v.services()
@@ -39,6 +47,7 @@ type validator struct {
 	env      Environment // nil: nothing is looked up
 	problems []Problem
 	scripted map[string]bool // vrrp_scripts that were disabled, and need no second complaint
+	userless bool            // scripts that name no user have none: the default one does not exist
 	unlinked bool            // an interface is missing
 	parent   bool            // scripts run at start and stop
 	vrrp     bool            // the VRRP part runs scripts
@@ -52,7 +61,7 @@ func (v *validator) add(at Origin, class Class, code, format string, args ...any
 		severity = Warning
 	}
 	v.problems = append(v.problems, Problem{
-		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Late: !lookedUp(code),
+		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Late: !lookedUp(code), Child: true,
 	})
 	return &v.problems[len(v.problems)-1]
 }
@@ -74,9 +83,13 @@ func (v *validator) fatal(at Origin, code, format string, args ...any) {
 
 func (v *validator) globals() {
 	g := &v.c.Global
-	if v.env != nil && g.ScriptUser != (User{}) && !v.env.HasUser(g.ScriptUser) {
-		v.add(g.Origin, ClassGeneral, "unknown-user", "Error setting global script uid/gid")
-		g.ScriptUser = User{}
+	switch {
+	case v.env == nil:
+	case g.ScriptUser != (User{}) && !v.env.HasUser(g.ScriptUser):
+		v.add(g.ScriptUserOrigin, ClassGeneral, "unknown-user", "Error setting global script uid/gid").Child = false
+		g.ScriptUser, v.userless = User{}, true
+	case g.ScriptUser == (User{}) && g.EnableScriptSecurity:
+		v.userless = !v.env.HasUser(scriptAccount)
 	}
 }
 

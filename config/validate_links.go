@@ -88,6 +88,10 @@ func (v *validator) ruleLinks(exists func(string) bool, rules []Rule) {
 
 // vmac settles what contradicts itself about macvlan and ipvlan.
 func (v *validator) vmac(i *Instance) {
+	if v.env != nil && i.VMAC != nil && i.VMAC.Name != "" && v.env.HasInterface(i.VMAC.Name) && !v.env.PrivateMacvlan(i.VMAC.Name) {
+		v.add(i.VMAC.Origin, ClassGeneral, "vmac", "(%s) interface %s already exists and is not a private macvlan; ignoring vmac if_name", i.Name, i.VMAC.Name).Late = false
+		i.VMAC.Name = ""
+	}
 	if i.VMACXmitBase && i.VMAC == nil {
 		v.fixed(i.Origin, "vmac", "(%s) vmac_xmit_base is only valid with a vmac", i.Name)
 		i.VMACXmitBase = false

@@ -9,16 +9,60 @@ import (
 // does without PATH.
 var searchPath = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// runnable reports whether the command exists. A shell finds its own.
-func (v *validator) runnable(c *Command) bool {
-	if v.env == nil || c.Shell || len(c.Args) == 0 {
-		return true
+// found says whether keepalived finds what a script line begins with.
+type found uint8
+
+const (
+	foundNothing  found = iota
+	foundFile           // a file to execute
+	foundRedirect       // < or >: keepalived neither executes nor misses it
+)
+
+// find looks for the first word of a script line, as keepalived reads it.
+func (v *validator) find(c *Command) found {
+	words := c.Args
+	if c.Shell {
+		words = Words(c.Line)
 	}
-	name := c.Args[0]
+	switch {
+	case v.env == nil:
+		return foundFile
+	case len(words) == 0:
+		return foundNothing
+	case strings.HasPrefix(words[0], "<"), strings.HasPrefix(words[0], ">"):
+		return foundRedirect
+	case v.executable(words[0]):
+		return foundFile
+	}
+	return foundNothing
+}
+
+func (v *validator) executable(name string) bool {
 	if strings.Contains(name, "/") {
 		return v.env.Executable(name) == nil
 	}
 	return slices.ContainsFunc(searchPath[:], func(dir string) bool { return v.env.Executable(dir+"/"+name) == nil })
+}
+
+// ownWords are what a shell needs no file for.
+var ownWords = [...]string{
+	"!", "{", "(", ".", ":", "[", "[[", "case", "cd", "command", "eval", "exec", "exit", "export", "false", "for", "if", "read", "set", "test", "true",
+	"ulimit", "umask", "unset", "until", "while",
+}
+
+// shellRuns reports whether a shell has a chance with a line of which
+// keepalived finds nothing.
+func (v *validator) shellRuns(c *Command) bool {
+	if !c.Shell || v.env == nil {
+		return c.Shell
+	}
+	first, at, _ := Operator(c.Line)
+	words := Words(c.Line[:at])
+	if len(words) == 0 {
+		return first == "<" || first == ">" || first == "$(" || first == "`"
+	}
+	word := words[0]
+	return strings.ContainsAny(word, "=$(~") || slices.Contains(ownWords[:], word) || v.executable(word)
 }
 
 // knownUser reports whether the account of a script exists.
@@ -30,14 +74,21 @@ func (v *validator) knownUser(u User) bool {
 func (v *validator) scripts() {
 	v.scripted = map[string]bool{}
 	v.c.Scripts = slices.DeleteFunc(v.c.Scripts, func(s TrackScript) bool {
-		switch {
+		switch where := v.find(&s.Script); {
+		case v.orphan(&s.Script, s.End, "vrrp script "+s.Name):
+			return true // and unknown to those that track it
 		case !v.knownUser(s.Script.User):
-			v.add(s.Script.Origin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.Line)
-		case !v.runnable(&s.Script):
-			v.add(s.Script.Origin, ClassGeneral, "script-not-found", "Disabling track script %s since not found/accessible", s.Name).Severity = Warning
-		default:
+			v.add(s.UserOrigin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.Line)
+		case where == foundFile:
 			v.vrrp = true
 			return false
+		case where == foundRedirect:
+			return false
+		case v.shellRuns(&s.Script):
+			v.fixed(s.Script.Origin, "script-not-found", "keepalived disables track script %s, whose first word is no command; lvsd runs the line under /bin/sh", s.Name)
+			return false
+		default:
+			v.add(s.Script.Origin, ClassGeneral, "script-not-found", "Disabling track script %s since not found/accessible", s.Name).Severity = Warning
 		}
 		v.scripted[s.Name] = true
 		return true
@@ -67,35 +118,52 @@ func (v *validator) scripts() {
 	v.serviceScripts()
 }
 
+// orphan reports a script that nobody is to run: it names no user, and the
+// default one does not exist.
+func (v *validator) orphan(c *Command, end Origin, what string) bool {
+	if !v.userless || c.User.Name != "" {
+		return false
+	}
+	if v.c.Global.ScriptUserOrigin.Line == 0 {
+		v.add(end, ClassGeneral, "unknown-user", "Unable to set default user %s for script", scriptAccount.Name)
+	}
+	v.add(end, ClassGeneral, "unknown-user", "Unable to set default user for %s - removing", what)
+	return true
+}
+
 // serviceScripts are those of the virtual servers. A check whose script has no
 // user to run as is dropped.
 func (v *validator) serviceScripts() {
 	for k := range v.c.Services {
 		s := &v.c.Services[k]
+		if len(s.RealServers) == 0 {
+			continue // it is left out, see services
+		}
 		v.notify(s.QuorumUp, &v.checker)
 		v.notify(s.QuorumDown, &v.checker)
 		for j := range s.RealServers {
 			r := &s.RealServers[j]
 			v.notify(r.NotifyUp, &v.checker)
 			v.notify(r.NotifyDown, &v.checker)
-			r.Checks = slices.DeleteFunc(r.Checks, func(check Check) bool { return v.checkScript(check.script()) })
+			r.Checks = slices.DeleteFunc(r.Checks, func(check Check) bool {
+				p, misc := check.Params.(*MiscParams)
+				return misc && v.checkScript(p)
+			})
 		}
 	}
 }
 
 // checkScript looks at the script of a MISC_CHECK; true when it is to go.
-func (v *validator) checkScript(c *Command) bool {
+func (v *validator) checkScript(p *MiscParams) bool {
+	c := &p.MiscPath
 	switch {
-	case c == nil:
-		return false
+	case v.orphan(c, p.End, "misc script '"+c.Line+"'"):
+		return true
 	case !v.knownUser(c.User):
 		v.add(c.Origin, ClassGeneral, "unknown-user", "Failed to set uid/gid for misc checker script %s - removing", c.Line)
 		return true
-	case !v.runnable(c):
-		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0])
-	default:
-		v.checker = true
 	}
+	v.wanted(c, &v.checker)
 	return false
 }
 
@@ -104,13 +172,26 @@ func (v *validator) checkScript(c *Command) bool {
 func (v *validator) notify(c *Command, runs *bool) {
 	switch {
 	case c.IsZero():
+	case v.userless && c.User.Name == "":
+		v.add(c.Origin, ClassNone, "unknown-user", "there is no default user for script %s - ignoring it", c.Line)
+		*c = Command{}
 	case !v.knownUser(c.User):
 		v.add(c.Origin, ClassNone, "unknown-user", "Unable to set uid/gid for script %s - ignoring it", c.Line)
 		*c = Command{}
-	case !v.runnable(c):
-		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0])
 	default:
+		v.wanted(c, runs)
+	}
+}
+
+// wanted warns of a script that is not there; otherwise scripts run.
+func (v *validator) wanted(c *Command, runs *bool) {
+	switch v.find(c) {
+	case foundFile:
 		*runs = true
+	case foundNothing:
+		if !v.shellRuns(c) {
+			v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", Words(c.Line)[0])
+		}
 	}
 }
 

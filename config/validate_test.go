@@ -20,6 +20,10 @@ func (world) Executable(path string) error {
 	return nil
 }
 
+func (world) HasDirectory(path string) bool   { return path == "/run" }
+func (world) HasNamespace(name string) bool   { return name == "blue" }
+func (world) PrivateMacvlan(name string) bool { return false }
+
 // router is an instance that nobody complains about.
 func router(name string, vrid uint8) Instance {
 	i := DefaultInstance
@@ -128,9 +132,9 @@ func TestValidateScripts(t *testing.T) {
 	i.TrackScript = []Track{{Name: "good"}, {Name: "gone"}, {Name: "shell"}, {Name: "unknown"}}
 	i.Notify = command("/nowhere")
 	i.NotifyMaster = NewCommand("true", User{Name: "nobody"}, Origin{})
-	c := &Config{Instances: []Instance{i}, Scripts: []TrackScript{script("good", "true"), script("gone", "/nowhere"), script("shell", "/nowhere | cat")}}
+	c := &Config{Instances: []Instance{i}, Scripts: []TrackScript{script("good", "true"), script("gone", "/nowhere"), script("shell", "if true; then /nowhere; fi")}}
 	problems := c.Validate(world{})
-	want := []string{"script-not-found", "script-not-found", "unknown-user", "unknown-script", "script-security"}
+	want := []string{"script-not-found", "script-not-found", "script-not-found", "unknown-user", "unknown-script", "script-security"}
 	if got := codes(problems); !slices.Equal(got, want) {
 		t.Errorf("codes %v, want %v", got, want)
 	}

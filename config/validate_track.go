@@ -1,6 +1,22 @@
 package config
 
-import "slices"
+import (
+	"path"
+	"slices"
+)
+
+// trackFiles drops what is in a directory that does not exist.
+func (v *validator) trackFiles() {
+	t := &v.c.Trackers
+	t.Files = slices.DeleteFunc(t.Files, func(f TrackFile) bool {
+		dir := path.Dir(f.File)
+		if v.env == nil || v.env.HasDirectory(dir) {
+			return false
+		}
+		v.add(f.End, ClassGeneral, "missing-directory", "realpath() error 2 (No such file or directory) for %s", f.Name).Late = false
+		return true
+	})
+}
 
 // trackers drops what names an object that is not there.
 func (v *validator) trackers(owner string, files, processes, bfd *[]Track) {

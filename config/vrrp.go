@@ -296,16 +296,18 @@ type SyncGroup struct {
 
 // TrackScript is a vrrp_script block.
 type TrackScript struct {
-	Origin   Origin
-	Name     string
-	Script   Command
-	Interval time.Duration      // from start to start
-	Timeout  Opt[time.Duration] // Interval when not given
-	Weight   int                // -253..253
-	Reverse  bool
-	Rise     int
-	Fall     int
-	InitFail bool
+	Origin     Origin
+	Name       string
+	Script     Command
+	UserOrigin Origin             // of the user line
+	Interval   time.Duration      // from start to start
+	Timeout    Opt[time.Duration] // Interval when not given
+	Weight     int                // -253..253
+	Reverse    bool
+	Rise       int
+	Fall       int
+	InitFail   bool
+	End        Origin // of the closing brace
 }
 
 // DefaultTrackScript is what holds in a vrrp_script block that says nothing.

@@ -36,6 +36,12 @@ func (bench) Executable(path string) error {
 	return errors.New("no such file")
 }
 
+func (bench) HasDirectory(path string) bool {
+	return slices.Contains([]string{"/etc", "/proc", "/run", "/tmp"}, path)
+}
+func (bench) HasNamespace(name string) bool   { return false }
+func (bench) PrivateMacvlan(name string) bool { return name == "em1" }
+
 // TestConf loads every file of testdata/conf: its problems as lvsd -t prints
 // them and the configuration as lvsd -d does.
 func TestConf(t *testing.T) {

@@ -285,6 +285,10 @@ func (t *tokens) split(l line) {
 		}
 		t.queue = append(t.queue, lexer.Token{Type: kind, Value: l.text[i : i+1], Pos: t.at(l, i)})
 		from = i + 1
+		if rest := trimLeft(l.text[from:]); t.src.readsAgain(rest) {
+			t.src.queue(queued{line: line{text: rest, pos: t.at(l, len(l.text)-len(rest)), repeated: l.repeated}})
+			return
+		}
 	}
 }
 

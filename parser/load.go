@@ -49,8 +49,24 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	d.problems = append(d.problems, d.cfg.Validate(o.Environment)...)
 	d.cfg.Global.DefaultScriptUser(o.Environment)
 	d.cfg.Resolve()
+	d.namespace(o.Environment)
 	d.src.quote(d.problems)
 	return d.cfg, d.problems, nil
+}
+
+// namespace leaves the problems that keepalived finds when it cannot enter
+// net_namespace: it reads global_defs, and goes no further.
+func (d *decoder) namespace(env config.Environment) {
+	name := d.cfg.Daemon.NetNamespace
+	if name == "" || env == nil || env.HasNamespace(name) {
+		return
+	}
+	d.problems = slices.DeleteFunc(d.problems, func(p config.Problem) bool { return p.Child })
+	d.report(config.Problem{
+		Origin: d.cfg.Daemon.NetNamespaceOrigin, Severity: config.Warning, Class: config.ClassNoNamespace, Code: "no-namespace", Late: true,
+		Message: fmt.Sprintf("network namespace %s does not exist here: only global_defs was tested, as keepalived has it, and the exit status says nothing", name),
+		Hint:    "make the namespace, or test with --offline",
+	})
 }
 
 // run decodes one top-level statement after the other.
@@ -65,8 +81,18 @@ func (d *decoder) run() {
 			continue
 		}
 		c := d.cursor(st)
+		before := len(d.problems)
 		d.schema.root.apply(&c, d.cfg)
+		for i := before; i < len(d.problems) && d.child(c.keyword); i++ {
+			d.problems[i].Child = true
+		}
 	}
+}
+
+// child reports a keyword of the top level that keepalived leaves to its child
+// processes: every block but global_defs.
+func (d *decoder) child(keyword string) bool {
+	return keyword != "global_defs" && d.schema.root.rows[keyword].block
 }
 
 // start opens the file of -f, or all files that it matches.

@@ -365,7 +365,8 @@ func miscPath(c *cursor, k *checkDraft) {
 }
 
 func miscEnd(c *cursor, k *checkDraft) bool {
-	if params[config.MiscParams](k).MiscPath.IsZero() {
+	p := params[config.MiscParams](k)
+	if p.End = c.d.src.origin(c.st.Body.Close.Pos); p.MiscPath.IsZero() {
 		c.atEnd("incomplete-check", "No script path has been specified for MISC_CHECKER - skipping")
 		return false
 	}

@@ -25,7 +25,7 @@ func globalRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{
 		"router_id":                set(text, func(g *global) *string { return &g.RouterID }).orMissing("routerid name missing - ignoring"),
-		"script_user":              user(func(g *global) *config.User { return &g.ScriptUser }).orMissing("No script username specified"),
+		"script_user":              row[global]{apply: scriptUser}.orMissing("No script username specified"),
 		"enable_script_security":   yes(func(g *global) *bool { return &g.EnableScriptSecurity }),
 		"default_interface":        set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
 		"dynamic_interfaces":       {apply: dynamicInterfaces},
@@ -35,6 +35,12 @@ func globalRows() rows[config.Global] {
 		"checker_log_all_failures": setBool(func(g *global) *bool { return &g.CheckerLogAllFailures }).or("Invalid value for checker_log_all_failures specified"),
 		"rs_init_notifies":         setBool(func(g *global) *bool { return &g.RSInitNotifies }).or("Invalid value '%V' for global rs_init_notifies specified"),
 	}
+}
+
+// scriptUser reads USER [GROUP].
+func scriptUser(c *cursor, g *config.Global) {
+	g.ScriptUserOrigin = c.origin()
+	user(func(g *config.Global) *config.User { return &g.ScriptUser }).apply(c, g)
 }
 
 // mailRows are about mail.

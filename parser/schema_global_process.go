@@ -172,7 +172,7 @@ func rxPolicy(c *cursor, g *config.Global) {
 	for word, ok := c.need(); ok; word, ok = c.next() {
 		policy := map[string]config.RxPolicy{"MTU": config.RxMTU, "ADVERT": config.RxAdvert}[strings.ToUpper(word)]
 		if policy == config.RxKernel {
-			n, f := num[uint32](1, 1<<32-1)(word)
+			n, f := num[uint32](0, 1<<32-1)(word)
 			if f != nil {
 				c.errorf(f.class, f.code, "Invalid vrrp_rx_bufs_policy %s", word)
 				continue

@@ -99,7 +99,7 @@ func scriptBlock() *block[config.TrackScript] {
 		"weight":    {apply: scriptWeight},
 		"rise":      set(count(1, maxInt), func(s *track) *int { return &s.Rise }).or("(%N): vrrp script rise value '%V' invalid, defaulting to 1"),
 		"fall":      set(count(1, maxInt), func(s *track) *int { return &s.Fall }).or("(%N): vrrp script fall value '%V' invalid, defaulting to 1"),
-		"user":      user(func(s *track) *config.User { return &s.Script.User }),
+		"user":      {apply: trackScriptUser},
 		"init_fail": on(func(s *track) { s.InitFail = true }),
 	}}
 }
@@ -142,6 +142,12 @@ func trackScriptCommand(c *cursor, s *config.TrackScript) {
 	}
 	cmd.User = user
 	s.Script = cmd
+}
+
+// trackScriptUser reads USER [GROUP].
+func trackScriptUser(c *cursor, s *config.TrackScript) {
+	s.UserOrigin = c.origin()
+	user(func(s *config.TrackScript) *config.User { return &s.Script.User }).apply(c, s)
 }
 
 // scriptWeight reads weight INT [reverse].

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -13,29 +14,50 @@ import (
 
 func garpGroupBlock() *block[config.GarpGroup] {
 	type group = config.GarpGroup
-	interval := seconds(time.Microsecond, longest)
 	return &block[group]{path: "garp_group", rows: unused(rows[group]{
-		"garp_interval": opt(interval, func(g *group) *config.Opt[time.Duration] { return &g.GarpInterval }),
-		"gna_interval":  opt(interval, func(g *group) *config.Opt[time.Duration] { return &g.GnaInterval }),
+		"garp_interval": garpDelay(func(g *group) *config.Opt[time.Duration] { return &g.GarpInterval }),
+		"gna_interval":  garpDelay(func(g *group) *config.Opt[time.Duration] { return &g.GnaInterval }),
 		"interface":     {apply: garpInterface},
 		"interfaces":    {block: true, values: true, apply: garpInterfaces},
 	})}
 }
 
+// garpDelay is a delay; a wrong one is none, and the group has said something.
+func garpDelay(field func(*config.GarpGroup) *config.Opt[time.Duration]) row[config.GarpGroup] {
+	read := opt(seconds(time.Microsecond, longest), field)
+	return row[config.GarpGroup]{apply: func(c *cursor, g *config.GarpGroup) {
+		field(g).Set = true
+		read.apply(c, g)
+	}}
+}
+
 func garpInterface(c *cursor, g *config.GarpGroup) {
-	if name, ok := c.need(); ok {
+	if name, ok := c.need(); ok && c.joins(name, c.pos()) {
 		g.Interfaces = append(g.Interfaces, config.Link{Origin: c.d.src.origin(c.pos()), Name: strings.Clone(name)})
 	}
 }
 
+// joins reports whether an interface is in no garp_group yet.
+func (c *cursor) joins(name string, at lexer.Position) bool {
+	key := "garp_group interface " + name
+	if c.d.names[key] {
+		c.wrong(at, "garp_group already specified for %s - ignoring", name)
+		return false
+	}
+	c.d.names[strings.Clone(key)] = true
+	return true
+}
+
 func garpInterfaces(c *cursor, g *config.GarpGroup) {
-	before := len(g.Interfaces)
+	empty, end := true, c.st.Body.Close.Pos
 	list(func(c *cursor, g *config.GarpGroup) {
 		for name, ok := c.next(); ok; name, ok = c.next() {
-			g.Interfaces = append(g.Interfaces, config.Link{Origin: c.d.src.origin(c.pos()), Name: strings.Clone(name)})
+			if empty = false; c.joins(name, end) {
+				g.Interfaces = append(g.Interfaces, config.Link{Origin: c.d.src.origin(c.pos()), Name: strings.Clone(name)})
+			}
 		}
 	}).apply(c, g)
-	if len(g.Interfaces) == before {
+	if empty {
 		c.emptyBlock("Warning - empty garp_group interfaces block")
 	}
 }
@@ -46,7 +68,7 @@ func garpGroup(c *cursor, cfg *config.Config) {
 	c.d.begin("garp_group", "garp_group")
 	decode(c.d, garpGroupBlock(), c.st.Body, &g)
 	if !g.GarpInterval.Set && !g.GnaInterval.Set {
-		c.d.problem(c.st.Body.Close.Pos, config.Warning, config.ClassGeneral, "no-interval", "garp group 0 does not have any delay set - removing")
+		c.d.problem(c.st.Body.Close.Pos, config.Warning, config.ClassGeneral, "no-interval", fmt.Sprintf("garp group %d does not have any delay set - removing", len(cfg.Links.GarpGroups)+1))
 		return
 	}
 	cfg.Links.GarpGroups = append(cfg.Links.GarpGroups, g)
@@ -98,7 +120,7 @@ func linkbeat(c *cursor, cfg *config.Config) {
 
 // useVMAC reads [[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP].
 func useVMAC(c *cursor, i *config.Instance) {
-	v := &config.VMAC{}
+	v := &config.VMAC{Origin: c.origin()}
 	i.VMAC = v
 	for word, ok := c.next(); ok; word, ok = c.next() {
 		switch {
@@ -123,6 +145,7 @@ func useVMAC(c *cursor, i *config.Instance) {
 				continue
 			}
 			v.Name = strings.Clone(word)
+			c.vmacName(v)
 		}
 	}
 }
@@ -137,7 +160,7 @@ func (c *cursor) instanceEnd(cfg *config.Config) {
 	case i.Interface == "" && i.Unicast():
 		c.wrong(at, "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
 		i.VMAC, i.IPVLAN = nil, nil
-	case i.VMAC != nil && !i.VMACXmitBase && (i.Unicast() || i.UnicastSrcIP.IsValid() || i.UnicastTTL.Set || i.CheckUnicastSrc.Set):
+	case i.VMAC != nil && !i.VMACXmitBase && saysUnicast(i):
 		c.wrong(at, "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
 		i.VMACXmitBase = true
 	}
@@ -145,20 +168,22 @@ func (c *cursor) instanceEnd(cfg *config.Config) {
 		c.wrong(at, "(%s): Cannot use unicast_ttl without unicast peers - resetting", i.Name)
 		i.UnicastTTL = config.Opt[uint8]{}
 	}
-	c.vmacName(i, at)
+}
+
+// saysUnicast reports whether an instance has a keyword of unicast.
+func saysUnicast(i *config.Instance) bool {
+	return i.UnicastPeers != nil || i.UnicastSrcIP.IsValid() || i.UnicastTTL.Set || i.CheckUnicastSrc.Set || i.OldUnicastChecksum != config.ChecksumAuto
 }
 
 // vmacName: of two instances with the same name for their link, the first one
 // has it.
-func (c *cursor) vmacName(i *config.Instance, at lexer.Position) {
-	switch {
-	case i.VMAC == nil || i.VMAC.Name == "":
-	case c.d.vmacs[i.VMAC.Name] != "":
-		c.wrong(at, "(%s) VRRP instance %s is already using %s - ignoring name", i.Name, c.d.vmacs[i.VMAC.Name], i.VMAC.Name)
-		i.VMAC.Name = ""
-	default:
-		c.d.vmacs[i.VMAC.Name] = i.Name
+func (c *cursor) vmacName(v *config.VMAC) {
+	if other := c.d.vmacs[v.Name]; other != "" {
+		c.errorf(config.ClassGeneral, "duplicate", "(%s) VRRP instance %s is already using %s - ignoring name", c.d.name, other, v.Name)
+		v.Name = ""
+		return
 	}
+	c.d.vmacs[v.Name] = c.d.name
 }
 
 // linkGroup reads the value of group.

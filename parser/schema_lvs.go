@@ -266,7 +266,7 @@ func ipFamily(c *cursor, v *config.VirtualServer) {
 		return
 	}
 	family, f := oneOf(families)(word)
-	switch was := v.Family(); {
+	switch was := settled(v); {
 	case f != nil:
 		c.invalid(f, word)
 	case was != 0 && was != family:
@@ -274,6 +274,21 @@ func ipFamily(c *cursor, v *config.VirtualServer) {
 	default:
 		v.IPFamily = family
 	}
+}
+
+// settled is the family that a service has whatever ip_family says: a tunnel
+// leads to real servers of either.
+func settled(v *config.VirtualServer) config.Family {
+	if v.Addr.IsValid() {
+		return config.FamilyOf(v.Addr.Addr())
+	}
+	for i := range v.RealServers {
+		r := &v.RealServers[i]
+		if r.LVSMethod.Value != config.TUN && (r.LVSMethod.Set || v.LBKind.Value != config.TUN) {
+			return config.FamilyOf(r.Addr.Addr())
+		}
+	}
+	return v.IPFamily
 }
 
 // hashFlag is a scheduler flag by a name that only one scheduler has.

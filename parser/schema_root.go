@@ -41,7 +41,7 @@ func newSchema() *schema {
 func daemonRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
-		"net_namespace":         firstOf("net_namespace", func(c *cfg) *string { return &c.Daemon.NetNamespace }),
+		"net_namespace":         {missing: "net_namespace name missing - ignoring", apply: netNamespace},
 		"net_namespace_ipvs":    optText(func(c *cfg) *config.Opt[string] { return &c.Daemon.NetNamespaceIPVS }),
 		"namespace_with_ipsets": yes(func(c *cfg) *bool { return &c.Daemon.NamespaceWithIPSet }),
 		"use_pid_dir":           yes(func(c *cfg) *bool { return &c.Daemon.UsePIDDir }),
@@ -63,6 +63,13 @@ func firstOf(keyword string, field func(*config.Config) *string) row[config.Conf
 			*field(cfg) = strings.Clone(word)
 		}
 	}}
+}
+
+func netNamespace(c *cursor, cfg *config.Config) {
+	if cfg.Daemon.NetNamespace == "" {
+		cfg.Daemon.NetNamespaceOrigin = c.origin()
+	}
+	firstOf("net_namespace", func(c *config.Config) *string { return &c.Daemon.NetNamespace }).apply(c, cfg)
 }
 
 // staticRows are the blocks of the top level that are not acted on yet.
@@ -157,7 +164,7 @@ func (s *schema) vrrpScript(c *cursor, cfg *config.Config) {
 	name = strings.Clone(name)
 	c.d.begin(name, "("+name+")")
 	t := config.DefaultTrackScript
-	t.Name, t.Origin = name, c.origin()
+	t.Name, t.Origin, t.End = name, c.origin(), c.d.src.origin(c.st.Body.Close.Pos)
 	decode(c.d, s.script, c.st.Body, &t)
 	switch {
 	case t.Script.IsZero():

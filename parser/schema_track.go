@@ -118,7 +118,7 @@ func trackedName(c *cursor) (string, bool) {
 func trackFile(c *cursor, cfg *config.Config) {
 	path := c.keyword
 	if name, ok := trackedName(c); ok {
-		f := config.TrackFile{Origin: c.origin(), Name: name}
+		f := config.TrackFile{Origin: c.origin(), Name: name, End: c.d.src.origin(c.st.Body.Close.Pos)}
 		decode(c.d, trackFileBlock(path), c.st.Body, &f)
 		if f.File == "" {
 			c.d.problem(c.st.Body.Close.Pos, config.Error, config.ClassGeneral, "missing-file", fmt.Sprintf("No file set for track_file %s - ignoring", name))

@@ -232,6 +232,27 @@ func (s *source) preprocess(l line) (line, bool) {
 	return l, false
 }
 
+// readsAgain reports what behind a brace is a line of its own for the source:
+// a condition, a loop, a definition or an include.
+func (s *source) readsAgain(text string) bool {
+	if text == "" {
+		return false
+	}
+	switch text[0] {
+	case '@':
+		return true
+	case '~':
+		return strings.HasPrefix(text, "~SEQ") || strings.HasPrefix(text, "~LST")
+	case '$':
+		n := nameLen(text[1:])
+		return n > 0 && strings.HasPrefix(text[1+n:], "=")
+	case 'i':
+		_, ok := includes(firstWord(text))
+		return ok
+	}
+	return false
+}
+
 // condition tests `@id rest` and `@^id rest`.
 func (s *source) condition(l line) (line, bool) {
 	for strings.HasPrefix(l.text, "@") {

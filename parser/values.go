@@ -96,6 +96,7 @@ type integer interface {
 // num is a decimal number between two bounds.
 func num[N integer](lo, hi int64) value[N] {
 	return func(word string) (N, *fault) {
+		word = trimLeft(word) // as strtoul(3) does; blanks are in quotes
 		digits := word
 		if lo < 0 {
 			digits = strings.TrimPrefix(word, "-")
@@ -132,7 +133,7 @@ const longTime = 100 * 365 * 24 * time.Hour
 // seconds is a time: a decimal number of seconds, to the microsecond.
 func seconds(lo, hi time.Duration) value[time.Duration] {
 	return func(word string) (time.Duration, *fault) {
-		whole, fraction, _ := strings.Cut(word, ".")
+		whole, fraction, _ := strings.Cut(trimLeft(word), ".")
 		if whole == "" && fraction != "" {
 			whole = "0"
 		}
@@ -178,7 +179,7 @@ func micros(lo, hi int64) value[time.Duration] {
 // millis is a decimal number of milliseconds, to the microsecond.
 func millis(lo, hi int64) value[time.Duration] {
 	return func(word string) (time.Duration, *fault) {
-		whole, fraction, _ := strings.Cut(word, ".")
+		whole, fraction, _ := strings.Cut(trimLeft(word), ".")
 		switch {
 		case !decimal(whole), fraction != "" && !decimal(fraction):
 			return 0, badNumber("invalid number '%s'", word)

@@ -6,11 +6,13 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/kernel"
 )
 
 // Machine answers what a check of a configuration asks this machine.
@@ -61,3 +63,15 @@ func (m *machine) Executable(path string) error {
 	}
 	return nil
 }
+
+func (m *machine) HasDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func (m *machine) HasNamespace(name string) bool {
+	_, err := os.Stat(filepath.Join("/run/netns", filepath.Base(name)))
+	return err == nil
+}
+
+func (m *machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
