@@ -46,6 +46,7 @@ type MiscParams struct {
 	MiscPath    Command
 	MiscTimeout Opt[time.Duration] // the delay_loop of the virtual server when not given
 	MiscDynamic bool               // the exit status is the weight, plus 2
+	UserOrigin  Origin             // of the user line
 	End         Origin             // of the closing brace
 }
 

@@ -48,6 +48,7 @@ type validator struct {
 	problems []Problem
 	scripted map[string]bool // vrrp_scripts that were disabled, and need no second complaint
 	userless bool            // scripts that name no user have none: the default one does not exist
+	lacking  bool            // and nobody was told which it is
 	unlinked bool            // an interface is missing
 	parent   bool            // scripts run at start and stop
 	vrrp     bool            // the VRRP part runs scripts
@@ -90,6 +91,7 @@ func (v *validator) globals() {
 		g.ScriptUser, v.userless = User{}, true
 	case g.ScriptUser == (User{}) && g.EnableScriptSecurity:
 		v.userless = !v.env.HasUser(scriptAccount)
+		v.lacking = v.userless
 	}
 }
 

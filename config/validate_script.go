@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -8,6 +9,9 @@ import (
 // searchPath is where a command without a slash is looked for, as execvp(3)
 // does without PATH.
 var searchPath = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// quoted is the command as keepalived's diagnostics print it.
+func (c *Command) quoted() string { return "'" + strings.Join(Words(c.Line), "' '") + "'" }
 
 // found says whether keepalived finds what a script line begins with.
 type found uint8
@@ -73,12 +77,13 @@ func (v *validator) knownUser(u User) bool {
 // scripts disables what cannot run.
 func (v *validator) scripts() {
 	v.scripted = map[string]bool{}
+	v.serviceScripts() // keepalived's checker is the first to read the file
 	v.c.Scripts = slices.DeleteFunc(v.c.Scripts, func(s TrackScript) bool {
 		switch where := v.find(&s.Script); {
 		case v.orphan(&s.Script, s.End, "vrrp script "+s.Name):
 			return true // and unknown to those that track it
 		case !v.knownUser(s.Script.User):
-			v.add(s.UserOrigin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.Line)
+			v.add(s.UserOrigin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.quoted())
 		case where == foundFile:
 			v.vrrp = true
 			return false
@@ -105,17 +110,22 @@ func (v *validator) scripts() {
 		v.notify(&g.FIFO.LVSNotify.Script, &v.checker)
 	}
 	for k := range v.c.Instances {
-		for _, c := range v.c.Instances[k].commands() {
+		for _, c := range inOrder(v.c.Instances[k].commands()) {
 			v.notify(c, &v.vrrp)
 		}
 	}
 	for k := range v.c.Groups {
 		g := &v.c.Groups[k]
-		for _, c := range []*Command{&g.Notify, &g.NotifyMaster, &g.NotifyBackup, &g.NotifyFault, &g.NotifyStop} {
+		for _, c := range inOrder([]*Command{&g.Notify, &g.NotifyMaster, &g.NotifyBackup, &g.NotifyFault, &g.NotifyStop}) {
 			v.notify(c, &v.vrrp)
 		}
 	}
-	v.serviceScripts()
+}
+
+// inOrder sorts the commands of a block as they were written.
+func inOrder(all []*Command) []*Command {
+	slices.SortStableFunc(all, func(a, b *Command) int { return cmp.Compare(a.Origin.Line, b.Origin.Line) })
+	return all
 }
 
 // orphan reports a script that nobody is to run: it names no user, and the
@@ -124,11 +134,17 @@ func (v *validator) orphan(c *Command, end Origin, what string) bool {
 	if !v.userless || c.User.Name != "" {
 		return false
 	}
-	if v.c.Global.ScriptUserOrigin.Line == 0 {
-		v.add(end, ClassGeneral, "unknown-user", "Unable to set default user %s for script", scriptAccount.Name)
-	}
+	v.lacks(end)
 	v.add(end, ClassGeneral, "unknown-user", "Unable to set default user for %s - removing", what)
 	return true
+}
+
+// lacks says once that the default user does not exist.
+func (v *validator) lacks(at Origin) {
+	if v.lacking {
+		v.add(at, ClassGeneral, "unknown-user", "Unable to set default user %s for script", scriptAccount.Name)
+		v.lacking = false
+	}
 }
 
 // serviceScripts are those of the virtual servers. A check whose script has no
@@ -157,10 +173,10 @@ func (v *validator) serviceScripts() {
 func (v *validator) checkScript(p *MiscParams) bool {
 	c := &p.MiscPath
 	switch {
-	case v.orphan(c, p.End, "misc script '"+c.Line+"'"):
+	case v.orphan(c, p.End, "misc script "+c.quoted()):
 		return true
 	case !v.knownUser(c.User):
-		v.add(c.Origin, ClassGeneral, "unknown-user", "Failed to set uid/gid for misc checker script %s - removing", c.Line)
+		v.add(p.UserOrigin, ClassGeneral, "unknown-user", "Failed to set uid/gid for misc checker script %s - removing", c.quoted())
 		return true
 	}
 	v.wanted(c, &v.checker)
@@ -173,6 +189,7 @@ func (v *validator) notify(c *Command, runs *bool) {
 	switch {
 	case c.IsZero():
 	case v.userless && c.User.Name == "":
+		v.lacks(c.Origin)
 		v.add(c.Origin, ClassNone, "unknown-user", "there is no default user for script %s - ignoring it", c.Line)
 		*c = Command{}
 	case !v.knownUser(c.User):

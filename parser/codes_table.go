@@ -57,6 +57,8 @@ var explanations = map[string]explanation{
 		example: "~SEQ(N, 5, 1, 1) x"},
 	"invalid-value": {text: "A word is not one that the keyword takes. The message quotes it; the keyword, or the part of the line, was ignored.",
 		example: anInstance + "    state LEADER\n" + anAddress + "}"},
+	"iptables": {text: "vrrp_iptables and vrrp_ipsets are for builds of keepalived with iptables, which the distributions do not make any more. nftables is used, with a table called keepalived: write nftables, and nftables_priority if it matters.",
+		example: "global_defs {\n    vrrp_iptables\n}"},
 	"ipvlan": {text: "An instance on an ipvlan shares the hardware address of its interface, so that IPv4 adverts need an address of their own to come from: write it behind use_ipvlan. keepalived leaves such an instance in FAULT.",
 		example: anInstance + "    use_ipvlan\n" + anAddress + "}"},
 	"lonely-member": {text: "A sync group of one instance does nothing that the instance would not do alone. Probably a member is missing or misspelt.",

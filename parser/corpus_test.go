@@ -125,8 +125,8 @@ func complaints(problems []config.Problem, file string) complained {
 }
 
 // lacking is what keepalived said because it had been built without D-Bus,
-// SNMP and iptables.
-var lacking = regexp.MustCompile(`Unknown keyword '(enable_dbus|dbus_\w+|enable_snmp_\w+|snmp_\w+|enable_traps|vrrp_ipsets)'|iptables not supported`)
+// SNMP.
+var lacking = regexp.MustCompile(`Unknown keyword '(enable_dbus|dbus_\w+|enable_snmp_\w+|snmp_\w+|enable_traps)'`)
 
 // expected are the complaints of keepalived.
 func expected(said, name string) complained {
@@ -183,7 +183,7 @@ func before(a, b string) bool {
 }
 
 // withoutFeatures reports that all keepalived said was that it had been built
-// without D-Bus, SNMP and iptables.
+// without D-Bus and SNMP.
 func withoutFeatures(said string) bool {
 	for line := range strings.Lines(said) {
 		if !lacking.MatchString(line) {

@@ -42,7 +42,8 @@ func TestBraces(t *testing.T) {
 			if err := Print(&out, structure, Plain); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+			said := strings.ReplaceAll(out.String(), "(main: Line", "(Line") // of keepalived's children
+			if diff := cmp.Diff(tc.want, said); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -75,13 +75,13 @@ func (d *decoder) run() {
 	grammar := newGrammar()
 	t := &tokens{src: d.src, opens: d.opens}
 	for t.more() {
+		before := len(d.problems)
 		st, err := grammar.next(t)
 		if err != nil { // the grammar is total: this would be a defect of its own
 			d.report(config.Problem{Severity: config.Error, Class: config.ClassGeneral, Code: "syntax", Message: err.Error()})
 			continue
 		}
 		c := d.cursor(st)
-		before := len(d.problems)
 		d.schema.root.apply(&c, d.cfg)
 		for i := before; i < len(d.problems) && d.child(c.keyword); i++ {
 			d.problems[i].Child = true

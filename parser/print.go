@@ -55,7 +55,7 @@ func printPlain(out *bufio.Writer, problems []config.Problem) {
 		switch message := printable(p.Message); {
 		case p.Origin.Line == 0 || p.Late:
 			fmt.Fprintln(out, message)
-		case several:
+		case several || p.Child:
 			fmt.Fprintf(out, "(%s: Line %d) %s\n", printable(p.Origin.File), p.Origin.Line, message)
 		default:
 			fmt.Fprintf(out, "(Line %d) %s\n", p.Origin.Line, message)

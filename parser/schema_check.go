@@ -339,7 +339,10 @@ func miscCheck() *block[checkDraft] {
 		"misc_timeout": opt(wholeSeconds(0, maxUint), func(k *check) *config.Opt[time.Duration] { return &misc(k).MiscTimeout }).
 			or("Invalid misc_timeout value '%V'"),
 		"misc_dynamic": on(func(k *check) { misc(k).MiscDynamic = true }),
-		"user":         user(func(k *check) *config.User { return &misc(k).MiscPath.User }),
+		"user": {apply: func(c *cursor, k *check) {
+			misc(k).UserOrigin = c.origin()
+			user(func(k *check) *config.User { return &misc(k).MiscPath.User }).apply(c, k)
+		}},
 	}}
 	checkTiming(b.rows, func(k *check) *config.Timing { return &k.timing })
 	return b

@@ -136,9 +136,9 @@ func firewallRows() rows[config.Global] {
 	type global = config.Global
 	priority := num[int](-1<<31, maxInt)
 	return rows[global]{
-		"vrrp_iptables": words(2, func(g *global) *[]string { return &g.Firewall.VRRPIPTables }),
-		"vrrp_ipsets":   words(6, func(g *global) *[]string { return &g.Firewall.VRRPIPSets }),
-		"nftables":      {apply: nftables("nftables", "keepalived", func(g *global) *string { return &g.Firewall.NFTables })},
+		"vrrp_iptables": {apply: iptables},
+		"vrrp_ipsets":   {apply: ipsets},
+		"nftables":      {apply: nftables("nftables", nftablesTable, func(g *global) *string { return &g.Firewall.NFTables })},
 		"nftables_priority": set(priority, func(g *global) *int { return &g.Firewall.NFTablesPriority }).
 			or("invalid nftables chain priority '%V'"),
 		"nftables_ifindex":  yes(func(g *global) *bool { return &g.Firewall.NFTablesIfindex }),
@@ -149,6 +149,25 @@ func firewallRows() rows[config.Global] {
 		"nftables_ipvs_start_fwmark": set(num[uint32](1, 1<<32-1), func(g *global) *uint32 { return &g.Firewall.NFTablesIPVSStartFWMark }).
 			or("invalid ipvs nftables start_fwmark priority '%V'"),
 	}
+}
+
+// iptables reads [CHAIN [CHAIN]]. lvsd has no iptables, and neither have the
+// keepaliveds of the distributions any more.
+func iptables(c *cursor, g *config.Global) {
+	words(2, func(g *config.Global) *[]string { return &g.Firewall.VRRPIPTables }).apply(c, g)
+	c.at = 0
+	c.errorf(config.ClassGeneral, "iptables",
+		"iptables not supported, using nftables instead. Please replace 'vrrp_iptables and 'vrrp_ipsets' with 'nftables' config option")
+	if g.Firewall.NFTables == "" {
+		g.Firewall.NFTables = nftablesTable
+	}
+}
+
+// ipsets reads up to six names of sets.
+func ipsets(c *cursor, g *config.Global) {
+	words(6, func(g *config.Global) *[]string { return &g.Firewall.VRRPIPSets }).apply(c, g)
+	c.at = 0
+	c.errorf(config.ClassGeneral, "iptables", "ipsets not supported, nftables has sets of its own")
 }
 
 // words is a list of up to so many names on the line.
@@ -165,6 +184,9 @@ func words[T any](most int, field func(*T) *[]string) row[T] {
 		*field(t) = all
 	}}
 }
+
+// nftablesTable is the table that keepalived uses when nftables names none.
+const nftablesTable = "keepalived"
 
 // nftables reads [TABLE].
 func nftables(what, otherwise string, field func(*config.Global) *string) func(*cursor, *config.Global) {

@@ -3,42 +3,26 @@ package supervisor
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/kernel"
 )
 
 // Machine answers what a check of a configuration asks this machine.
-func Machine() config.Environment { return &machine{interfaces: sync.OnceValue(interfaceNames)} }
+func Machine() config.Environment { return machine{} }
 
-// machine reads the list of interfaces once: a configuration may name
-// thousands.
-type machine struct{ interfaces func() map[string]bool }
+type machine struct{}
 
-func interfaceNames() map[string]bool {
-	links, err := net.Interfaces()
-	if err != nil {
-		return nil
-	}
-	names := make(map[string]bool, len(links))
-	for _, link := range links {
-		names[link.Name] = true
-	}
-	return names
-}
-
-func (m *machine) HasInterface(name string) bool { return m.interfaces()[name] }
+func (machine) HasInterface(name string) bool { return kernel.HasLink(name) }
 
 // HasUser takes names and numbers; a group may have the colon that asks for
 // the supplementary groups too.
-func (m *machine) HasUser(u config.User) bool {
+func (machine) HasUser(u config.User) bool {
 	group := strings.TrimPrefix(u.Group, ":")
 	return exists(u.Name, user.Lookup) && (group == "" || exists(group, user.LookupGroup))
 }
@@ -53,7 +37,7 @@ func exists[T any](name string, lookup func(string) (T, error)) bool {
 
 var errNotExecutable = errors.New("not an executable file")
 
-func (m *machine) Executable(path string) error {
+func (machine) Executable(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -64,14 +48,14 @@ func (m *machine) Executable(path string) error {
 	return nil
 }
 
-func (m *machine) HasDirectory(path string) bool {
+func (machine) HasDirectory(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
-func (m *machine) HasNamespace(name string) bool {
+func (machine) HasNamespace(name string) bool {
 	_, err := os.Stat(filepath.Join("/run/netns", filepath.Base(name)))
 	return err == nil
 }
 
-func (m *machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
+func (machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
