@@ -53,12 +53,20 @@ func reloadRows() rows[config.Global] {
 		"reload_time_file":    set(text, func(g *global) *string { return &g.Reload.ReloadTimeFile }).orMissing("reload_time_file invalid"),
 		"reload_repeat":       yes(func(g *global) *bool { return &g.Reload.ReloadRepeat }),
 		"reload_file":         optText(func(g *global) *config.Opt[string] { return &g.Reload.ReloadFile }),
-		"include_check":       {apply: globalIncludeCheck},
 		"config_save_dir":     set(text, func(g *global) *string { return &g.Reload.ConfigSaveDir }),
 		"tmp_config_directory": set(text, func(g *global) *string { return &g.Reload.TmpConfigDirectory }).
 			orMissing("tmp_config_directory missing directory name"),
+	}
+}
+
+// readingRows are about the reading of the configuration itself.
+func readingRows() rows[config.Global] {
+	type global = config.Global
+	return rows[global]{
+		"include_check":   {apply: globalIncludeCheck},
 		"iproute_usr_dir": set(text, func(g *global) *string { return &g.Reload.IPRouteUsrDir }),
 		"iproute_etc_dir": set(text, func(g *global) *string { return &g.Reload.IPRouteEtcDir }),
+		"random_seed":     opt(num[uint32](0, 1<<32-1), func(g *global) *config.Opt[uint32] { return &g.Process.RandomSeed }).or("random_seed %V invalid"),
 	}
 }
 

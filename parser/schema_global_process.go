@@ -36,8 +36,7 @@ func globalProcessRows() rows[config.Global] {
 		"max_auto_priority": {apply: maxAutoPriority, says: "max_auto_priority '%V' must be in [0, 99] (or -1 to disable) - ignoring"},
 		"min_auto_priority_delay": set(micros(1, 10_000_000), func(g *global) *time.Duration { return &g.Process.MinAutoPriorityDelay }).
 			or("min_auto_priority_delay '%V' must be in [1, 10000000] - ignoring").orMissing("min_auto_priority_delay requires delay time"),
-		"umask":       {apply: umask},
-		"random_seed": opt(num[uint32](0, 1<<32-1), func(g *global) *config.Opt[uint32] { return &g.Process.RandomSeed }).or("random_seed %V invalid"),
+		"umask": {apply: umask},
 	}
 }
 
