@@ -80,9 +80,9 @@ func lineGrammar[G any](options ...participle.Option) func() *participle.Parser[
 func (c *cursor) Next() (lexer.Token, error) {
 	text, ok := c.next()
 	if !ok {
-		return lexer.EOFToken(c.pos()), nil
+		return lexer.EOFToken(c.d.src.position(c.pos())), nil
 	}
-	return lexer.Token{Type: tokenWord, Value: text, Pos: c.pos()}, nil
+	return lexer.Token{Type: tokenWord, Value: text, Pos: c.d.src.position(c.pos())}, nil
 }
 
 func parseLine[G any](c *cursor, p *participle.Parser[G]) (*G, bool) {
@@ -112,7 +112,7 @@ func (c *cursor) track(kind *trackKind) (t config.Track, ok bool) {
 	if !ok {
 		return t, false
 	}
-	t.Origin, t.Name = c.d.src.origin(l.Name.Pos), strings.Clone(l.Name.Text)
+	t.Origin, t.Name = c.d.src.origin(placeOf(l.Name.Pos)), strings.Clone(l.Name.Text)
 	for i := range l.Options {
 		switch o := &l.Options[i]; {
 		case o.Other != "" || o.Flag != "" && !t.Weight.Set:
@@ -157,7 +157,7 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 	if !ok {
 		return p, false
 	}
-	p.Origin = c.d.src.origin(l.Address.Pos)
+	p.Origin = c.d.src.origin(placeOf(l.Address.Pos))
 	a, f := address(l.Address.Text)
 	if f != nil {
 		c.wrong(l.Address.Pos, "Configuration error: VRRP instance[%s] malformed unicast peer address[%s]. Skipping...", c.d.name, l.Address.Text)
@@ -181,7 +181,7 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 			default:
 				p.MaxTTL = config.Some(n)
 			}
-			c.d.noteOnce(o.Key, c.d.src.origin(o.Pos))
+			c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 		}
 	}
 	if p.MinTTL.Set && p.MaxTTL.Set && p.MinTTL.Value > p.MaxTTL.Value {
@@ -192,5 +192,5 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 
 // wrong reports an error at a word of the line.
 func (c *cursor) wrong(at lexer.Position, format string, args ...any) {
-	c.d.problem(at, config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...))
+	c.d.problem(placeOf(at), config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...))
 }

@@ -123,7 +123,7 @@ func (p *ruleParser) value(o *ruleOption, v string) bool {
 		says, f = p.match(o.Key, v)
 	}
 	if f != nil {
-		c.d.problem(o.Value.Pos, config.Error, f.class, f.code, says)
+		c.d.problem(placeOf(o.Value.Pos), config.Error, f.class, f.code, says)
 	}
 	return f == nil
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/participle/v2/lexer"
-
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -198,8 +196,8 @@ func (d *decoder) report(p config.Problem) {
 	d.problems = append(d.problems, p)
 }
 
-func (d *decoder) problem(at lexer.Position, severity config.Severity, class config.Class, code, message string) {
-	d.src.problem(line{pos: at}, severity, class, code, message)
+func (d *decoder) problem(at place, severity config.Severity, class config.Class, code, message string) {
+	d.src.problem(at, severity, class, code, message)
 }
 
 // nest is a block within the T that it is decoded into.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/participle/v2/lexer"
-
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -131,30 +129,29 @@ func useVMAC(c *cursor, i *config.Instance) {
 // instance.
 func (c *cursor) instanceEnd(cfg *config.Config) {
 	i := &cfg.Instances[len(cfg.Instances)-1]
-	at := c.st.Body.Close.Pos
 	switch {
 	case i.VMAC == nil && i.IPVLAN == nil:
 	case i.Interface == "" && i.Unicast():
-		c.wrong(at, "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
+		c.atEnd("invalid-value", "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
 		i.VMAC, i.IPVLAN = nil, nil
 	case i.VMAC != nil && !i.VMACXmitBase && (i.Unicast() || i.UnicastSrcIP.IsValid() || i.UnicastTTL.Set || i.CheckUnicastSrc.Set):
-		c.wrong(at, "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
+		c.atEnd("invalid-value", "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
 		i.VMACXmitBase = true
 	}
 	if i.UnicastTTL.Set && !i.Unicast() {
-		c.wrong(at, "(%s): Cannot use unicast_ttl without unicast peers - resetting", i.Name)
+		c.atEnd("invalid-value", "(%s): Cannot use unicast_ttl without unicast peers - resetting", i.Name)
 		i.UnicastTTL = config.Opt[uint8]{}
 	}
-	c.vmacName(i, at)
+	c.vmacName(i)
 }
 
 // vmacName: of two instances with the same name for their link, the first one
 // has it.
-func (c *cursor) vmacName(i *config.Instance, at lexer.Position) {
+func (c *cursor) vmacName(i *config.Instance) {
 	switch {
 	case i.VMAC == nil || i.VMAC.Name == "":
 	case c.d.vmacs[i.VMAC.Name] != "":
-		c.wrong(at, "(%s) VRRP instance %s is already using %s - ignoring name", i.Name, c.d.vmacs[i.VMAC.Name], i.VMAC.Name)
+		c.atEnd("invalid-value", "(%s) VRRP instance %s is already using %s - ignoring name", i.Name, c.d.vmacs[i.VMAC.Name], i.VMAC.Name)
 		i.VMAC.Name = ""
 	default:
 		c.d.vmacs[i.VMAC.Name] = i.Name
@@ -226,4 +223,4 @@ func useIPVLAN(c *cursor, i *config.Instance) {
 }
 
 // wordHere is the word read last, as the grammars of lines see it.
-func (c *cursor) wordHere(text string) word { return word{Pos: c.pos(), Text: text} }
+func (c *cursor) wordHere(text string) word { return word{Pos: c.d.src.position(c.pos()), Text: text} }
