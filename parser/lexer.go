@@ -167,15 +167,6 @@ func (t *tokens) outer() (lexeme, bool) {
 	}
 }
 
-// doubled has room for one more. It grows by its own size: append grows large
-// slices by a quarter, and leaves four times as much behind.
-func doubled[T any](s []T) []T {
-	if len(s) == cap(s) {
-		s = slices.Grow(s, max(len(s), 16))
-	}
-	return s
-}
-
 // openMissing adds the '{' of a line that needs a block and has none: the lines
 // up to the next '}' are its content. Of lists keepalived says nothing.
 func (t *tokens) openMissing(next lexeme, ok bool) bool {

@@ -25,9 +25,11 @@ type addressOption struct {
 // address reads a line of virtual_ipaddress or static_ipaddress. An error in an option costs the
 // option, but a wrong device or label the address: it would go elsewhere.
 func (c *cursor) address() (a config.Address, ok bool) {
-	l, ok := parseLine(c, c.d.lines.address())
-	if !ok {
-		return a, false
+	l := new(addressLine)
+	if l.Address, ok = c.only(); !ok {
+		if l, ok = parseLine(c, c.d.lines.address); !ok {
+			return a, false
+		}
 	}
 	a.Origin = c.d.src.origin(placeOf(l.Address.Pos))
 	if a.Prefix, ok = c.prefix(l.Address); !ok {

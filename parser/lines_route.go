@@ -41,7 +41,7 @@ type routeOption struct {
 // route reads a line of static_routes or virtual_routes. An error costs the
 // route: it would go elsewhere.
 func (c *cursor) route() (r config.Route, ok bool) {
-	l, ok := parseLine(c, c.d.lines.route())
+	l, ok := parseLine(c, c.d.lines.route)
 	if !ok {
 		return r, false
 	}

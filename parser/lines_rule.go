@@ -26,7 +26,7 @@ type ruleOption struct {
 
 // rule reads a line of static_rules or virtual_rules. An error costs the rule.
 func (c *cursor) rule() (r config.Rule, ok bool) {
-	l, ok := parseLine(c, c.d.lines.rule())
+	l, ok := parseLine(c, c.d.lines.rule)
 	if !ok {
 		return r, false
 	}

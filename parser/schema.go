@@ -99,7 +99,8 @@ type decoder struct {
 	preferences [2]uint32                    // given to rules without one, IPv4 and IPv6
 	numbers     map[string]map[string]uint32 // names of iproute2, by file
 
-	realServers int // that a virtual_server will have, at most
+	realServers slab[config.RealServer]
+	checks      slab[config.Check]
 }
 
 // decode applies the statements of a block.
@@ -163,6 +164,9 @@ func (d *decoder) noteOnce(keyword string, at config.Origin) {
 func (d *decoder) twice(list string, thing ...string) bool {
 	key := list + "\x00" + strings.Join(thing, "\x00")
 	was := d.seen[key]
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
 	d.seen[key] = true
 	return was
 }
