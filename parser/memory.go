@@ -36,7 +36,7 @@ func roomy[T any](c *cursor, list []T) []T {
 	}
 	n := 0
 	for _, text := range c.d.src.texts {
-		n += strings.Count(text, "\n"+c.keyword+" ")
+		n += strings.Count(text, c.keyword+" ")
 	}
 	return slices.Grow(list, max(1, min(n, maxRoom)))
 }
