@@ -23,7 +23,7 @@ demo: ## a two-director cluster, failing over before your eyes
 	$(SUDO) $(GO) run ./e2e/demo
 
 bench: ## keepalived and lvsd on the same work, in one run, with the ratio
-	$(GO) run ./e2e/needs && $(GO) run ./e2e/bench
+	$(GO) run ./e2e/needs && $(SUDO) $(GO) run ./e2e/bench
 
 lint: ## golangci-lint with the import rules
 	$(GO) run $(LINT) run

@@ -11,8 +11,8 @@ import (
 // services checks every virtual_server. One without real servers is left out,
 // and one of a group that there is not.
 func (v *validator) services() {
-	first := make(map[ServiceKey]Origin, len(v.c.Services))
-	uses := map[string]int{} // of groups
+	first := make(map[ServiceKey]int32, len(v.c.Services)) // by index
+	uses := map[string]int{}                               // of groups
 	v.c.Services = slices.DeleteFunc(v.c.Services, func(s VirtualServer) bool {
 		use := uses[s.Group]
 		uses[s.Group]++
@@ -37,9 +37,9 @@ func (v *validator) services() {
 		key := s.Key()
 		if at, twice := first[key]; twice {
 			v.add(s.Origin, ClassNone, "duplicate-service",
-				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(0), at.Line).Severity = Note
+				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(0), v.c.Services[at].Origin.Line).Severity = Note
 		} else {
-			first[key] = s.Origin
+			first[key] = int32(k)
 		}
 	}
 }
@@ -138,6 +138,9 @@ func (v *validator) serviceDefaults(s *checkedService) {
 
 // duplicates leaves the first of the same real server in one block.
 func (v *validator) duplicates(s *checkedService) {
+	if !repeated(s.RealServers) {
+		return
+	}
 	seen := make(map[netip.AddrPort]bool, len(s.RealServers))
 	s.RealServers = slices.DeleteFunc(s.RealServers, func(r RealServer) bool {
 		if seen[r.Addr] {
@@ -147,6 +150,23 @@ func (v *validator) duplicates(s *checkedService) {
 		seen[r.Addr] = true
 		return false
 	})
+}
+
+// repeated reports whether there may be one real server twice. Most blocks are
+// small, and need no map to tell.
+func repeated(all []RealServer) bool {
+	const small = 16
+	if len(all) > small {
+		return true
+	}
+	for i := range all {
+		for k := range i {
+			if all[k].Addr == all[i].Addr {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sorryInhibit: one server is inhibited in one way, whatever it serves as.

@@ -65,14 +65,26 @@ func firstWord(text string) string {
 	return text
 }
 
-// special reports whether a line holds a character that is not for the
-// keywords: a comment, a condition, a definition, quotes that may hide these.
-func special(text string) bool {
+// mark is a kind of characters that a line holds.
+type mark uint8
+
+const (
+	// not for the keywords: a comment, a condition, a definition, quotes that
+	// may hide these
+	markSpecial mark = 1 << iota
+	markBrace
+	markNUL
+)
+
+// marks are the kinds of characters: one look at each tells what a line needs.
+var marks = [256]mark{
+	'#': markSpecial, '!': markSpecial, '$': markSpecial, '@': markSpecial, '~': markSpecial, '"': markSpecial,
+	'{': markBrace, '}': markBrace, 0: markNUL,
+}
+
+func marksOf(text string) (all mark) {
 	for i := range len(text) {
-		switch text[i] {
-		case '#', '!', '$', '@', '~', '"':
-			return true
-		}
+		all |= marks[text[i]]
 	}
-	return false
+	return all
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/alecthomas/participle/v2/lexer"
-
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -105,13 +103,7 @@ func (c *cursor) finish() {
 }
 
 // pos is the place of the word read last.
-func (c *cursor) pos() lexer.Position {
-	p := c.st.Pos
-	if !c.d.src.chains[p.Offset].expanded {
-		p.Column += c.at
-	}
-	return p
-}
+func (c *cursor) pos() place { return c.d.src.column(c.st.Pos, c.at) }
 
 // origin is the beginning of the line.
 func (c *cursor) origin() config.Origin { return c.d.src.origin(c.st.Pos) }

@@ -5,42 +5,65 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// statement is the whole grammar of keepalived.conf: a line, and perhaps a
+// topLevel is the whole grammar of keepalived.conf: a line, and perhaps a
 // block. [tokens] balances the braces, so every input is of this form.
-type statement struct {
+type topLevel struct {
 	Pos  lexer.Position
 	Line string `parser:"@Line"`
 	Body *body  `parser:"@@?"`
+}
+
+// statement is a line and its block, at any depth.
+type statement struct {
+	Pos  place
+	Line string
+	Body *body // nil: none
 }
 
 // body is a block. What is between its braces stays with [tokens.inner], of
 // which it is a part: a large block costs no tree, and participle's reflection
 // sees three tokens of a statement, which is a tenth of the time and memory.
 type body struct {
-	Open   lexer.Token `parser:"@LBrace"`
-	Close  lexer.Token `parser:"@RBrace"`
-	tokens []lexer.Token
+	Open, Close lexeme
+	tokens      []lexeme
+}
+
+// Parse implements [participle.Parseable].
+func (b *body) Parse(braces *lexer.PeekingLexer) error {
+	if braces.Peek().Type != tokenLBrace {
+		return participle.NextMatch
+	}
+	b.Open = lexeme{Type: tokenLBrace, Pos: placeOf(braces.Next().Pos)}
+	b.Close = lexeme{Type: tokenRBrace, Pos: placeOf(braces.Next().Pos)}
+	return nil
 }
 
 // grammar parses one top-level statement after the other.
-type grammar struct{ parser *participle.Parser[statement] }
+type grammar struct {
+	parser *participle.Parser[topLevel]
+	st     statement
+}
 
-func newGrammar() grammar {
-	return grammar{participle.MustBuild[statement](participle.Lexer(definition{}))}
+func newGrammar() *grammar {
+	return &grammar{parser: participle.MustBuild[topLevel](participle.Lexer(definition{}))}
 }
 
 // next is the statement that [tokens.more] has begun. It is valid until the
 // next one.
-func (g grammar) next(t *tokens) (*statement, error) {
+func (g *grammar) next(t *tokens) (*statement, error) {
 	three, err := lexer.Upgrade(t)
 	if err != nil {
 		return nil, err
 	}
 	st, err := g.parser.ParseFromLexer(three)
-	if err == nil && st.Body != nil {
+	if err != nil {
+		return nil, err
+	}
+	g.st = statement{Pos: placeOf(st.Pos), Line: st.Line, Body: st.Body}
+	if st.Body != nil {
 		st.Body.tokens = t.inner
 	}
-	return st, err
+	return &g.st, nil
 }
 
 // level is the statement that is being decoded at one depth of nesting. Levels
@@ -88,7 +111,7 @@ func (b *body) blocks() (n int) {
 }
 
 // closing is the index of the brace that closes the one at open.
-func closing(tokens []lexer.Token, open int) int {
+func closing(tokens []lexeme, open int) int {
 	depth := 0
 	for i := open; ; i++ {
 		switch tokens[i].Type {

@@ -58,13 +58,13 @@ func (s *source) include(l line) bool {
 	in := includeLine{line: l, pattern: pattern, check: check | s.check}
 	full := pattern
 	if !path.IsAbs(full) {
-		full = path.Join(path.Dir(l.pos.Filename), full)
+		full = path.Join(path.Dir(s.file(l.pos)), full)
 	}
 	names := s.matches(&in, full)
-	at := s.chain(chain{from: s.origin(l.pos), parent: l.pos.Offset})
+	why := chain{from: s.origin(l.pos), parent: l.pos.chain}
 	for _, name := range slices.Backward(names) { // the last is pushed first
-		if class, err := s.push(name, at); err != nil {
-			s.problem(l, config.Error, in.class(class, checkRead), "include", err.Error())
+		if class, err := s.push(name, why); err != nil {
+			s.problem(l.pos, config.Error, in.class(class, checkRead), "include", err.Error())
 		}
 	}
 	return true
@@ -88,7 +88,7 @@ func (s *source) matches(in *includeLine, full string) []string {
 		found, err := s.files.Glob(a)
 		switch {
 		case err != nil:
-			s.problem(in.line, config.Error, config.ClassNone, "bad-pattern", fmt.Sprintf("include '%s': %v", in.pattern, err))
+			s.problem(in.pos, config.Error, config.ClassNone, "bad-pattern", fmt.Sprintf("include '%s': %v", in.pattern, err))
 		case len(found) > 0:
 			names = append(names, found...)
 		case wild(a) && s.files.IsDir(literalDir(a)):
@@ -103,14 +103,14 @@ func (s *source) matches(in *includeLine, full string) []string {
 		if absent > 1 {
 			class = max(class, in.class(config.ClassNone, checkBrace))
 		}
-		s.problem(in.line, config.Error, class, "missing-include", missing)
+		s.problem(in.pos, config.Error, class, "missing-include", missing)
 	case absent > 0:
-		s.problem(in.line, config.Error, in.class(config.ClassNone, checkBrace), "missing-include",
+		s.problem(in.pos, config.Error, in.class(config.ClassNone, checkBrace), "missing-include",
 			fmt.Sprintf("Some config files missing: \"%s\".", in.pattern))
 	case unmatched == len(alternatives) && in.check&checkWildcard != 0:
-		s.problem(in.line, config.Error, config.ClassNoConfig, "missing-include", fmt.Sprintf("No config files matched '%s'.", in.pattern))
+		s.problem(in.pos, config.Error, config.ClassNoConfig, "missing-include", fmt.Sprintf("No config files matched '%s'.", in.pattern))
 	case unmatched == len(alternatives):
-		s.problem(in.line, config.Warning, config.ClassNone, "missing-include", fmt.Sprintf("No config files matched '%s'.", in.pattern))
+		s.problem(in.pos, config.Warning, config.ClassNone, "missing-include", fmt.Sprintf("No config files matched '%s'.", in.pattern))
 	}
 	return names
 }
@@ -129,7 +129,7 @@ func (s *source) setCheck(l line) {
 	for _, word := range words {
 		switch check, ok := checkNamed(strings.TrimLeft(word, "+-")); {
 		case !ok:
-			s.problem(l, config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf("Unknown include_check type '%s' - ignoring", strings.TrimLeft(word, "+-")))
+			s.problem(l.pos, config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf("Unknown include_check type '%s' - ignoring", strings.TrimLeft(word, "+-")))
 		case word[0] == '-':
 			s.check &^= check
 		default:

@@ -13,11 +13,19 @@ import (
 
 // Token types.
 const (
-	tokenLine lexer.TokenType = iota + 1 // a logical line, or its part between braces
+	tokenLine = iota + 1 // a logical line, or its part between braces
 	tokenLBrace
 	tokenRBrace
 	tokenWord // of the grammars of single lines
 )
+
+// lexeme is a [lexer.Token] of half its size: a block of thousands of lines is
+// kept until it is decoded.
+type lexeme struct {
+	Value string
+	Pos   place
+	Type  uint8
+}
 
 // definition is the lexer as participle wants it: names of token types. The
 // tokens themselves come from [tokens] by ParseFromLexer.
@@ -39,19 +47,20 @@ func (definition) Lex(string, io.Reader) (lexer.Lexer, error) {
 type tokens struct {
 	src    *source
 	opens  func(path string) (values, ok bool)
-	queue  []lexer.Token  // of the line read last
-	head   int            // the first of the queue that is not returned yet
-	end    lexer.Position // of the token read last
+	queue  []lexeme // of the line read last
+	head   int      // the first of the queue that is not returned yet
+	end    place    // of the token read last
 	blocks []openBlock
-	last   lexer.TokenType // of the token taken last in this statement; 0 at its beginning
-	line   string          // of the Line token taken last
-	braces int             // of the file that are open: those that were added do not count
-	inner  []lexer.Token   // what is between the braces of the statement, see [body]
+	depth  int      // blocks of the statement that are open: those that are not ignored
+	last   uint8    // type of the token taken last in this statement; 0 at its beginning
+	line   string   // of the Line token taken last
+	braces int      // of the file that are open: those that were added do not count
+	inner  []lexeme // what is between the braces of the statement, see [body]
 }
 
 // openBlock is a brace that is not closed yet.
 type openBlock struct {
-	pos     lexer.Position
+	pos     place
 	keyword string
 	ignored bool // a stray one: its closing brace is dropped too
 }
@@ -60,20 +69,22 @@ type openBlock struct {
 // they say that a closing brace is missing.
 var rootOnly = [...]string{"vrrp_instance", "vrrp_sync_group", "vrrp_script", "virtual_server", "virtual_server_group", "global_defs"}
 
-// blockNames are the keywords that have a block somewhere in the language.
-var blockNames = map[string]bool{
-	"BFD_CHECK": true, "DNS_CHECK": true, "FILE_CHECK": true, "HTTP_GET": true,
-	"MISC_CHECK": true, "PING_CHECK": true, "SMTP_CHECK": true, "SSL": true,
-	"SSL_GET": true, "TCP_CHECK": true, "UDP_CHECK": true, "auth_hmac": true,
-	"authentication": true, "bfd_instance": true, "garp_group": true, "global_defs": true,
-	"group": true, "host": true, "interface_up_down_delays": true, "interfaces": true,
-	"linkbeat_interfaces": true, "notification_email": true, "real_server": true, "static_ipaddress": true,
-	"static_routes": true, "static_rules": true, "track_bfd": true, "track_file": true,
-	"track_group": true, "track_interface": true, "track_process": true, "track_script": true,
-	"unicast_peer": true, "url": true, "virtual_ipaddress": true, "virtual_ipaddress_excluded": true,
-	"virtual_routes": true, "virtual_rules": true, "virtual_server": true, "virtual_server_group": true,
-	"vrrp_instance": true, "vrrp_script": true, "vrrp_sync_group": true, "vrrp_track_file": true,
-	"vrrp_track_process": true,
+// hasBlock reports whether a keyword has a block somewhere in the language. It
+// is asked for every line, and a switch takes a third of a map's time.
+func hasBlock(keyword string) bool {
+	switch keyword {
+	case "BFD_CHECK", "DNS_CHECK", "FILE_CHECK", "HTTP_GET", "MISC_CHECK",
+		"PING_CHECK", "SMTP_CHECK", "SSL", "SSL_GET", "TCP_CHECK",
+		"UDP_CHECK", "auth_hmac", "authentication", "bfd_instance", "garp_group",
+		"global_defs", "group", "host", "interface_up_down_delays", "interfaces",
+		"linkbeat_interfaces", "notification_email", "real_server", "static_ipaddress", "static_routes",
+		"static_rules", "track_bfd", "track_file", "track_group", "track_interface",
+		"track_process", "track_script", "unicast_peer", "url", "virtual_ipaddress",
+		"virtual_ipaddress_excluded", "virtual_routes", "virtual_rules", "virtual_server", "virtual_server_group",
+		"vrrp_instance", "vrrp_script", "vrrp_sync_group", "vrrp_track_file", "vrrp_track_process":
+		return true
+	}
+	return false
 }
 
 // added is the Value of a brace that is not in the file.
@@ -98,21 +109,31 @@ func (t *tokens) more() bool {
 // Next implements [lexer.Lexer] for what participle sees of a statement: its
 // line and its outer braces. It never fails.
 func (t *tokens) Next() (lexer.Token, error) {
+	tok, ok := t.outer()
+	if !ok {
+		return lexer.EOFToken(t.src.position(tok.Pos)), nil
+	}
+	return lexer.Token{Type: lexer.TokenType(tok.Type), Value: tok.Value, Pos: t.src.position(tok.Pos)}, nil
+}
+
+// outer is the next lexeme that is not between the braces of the statement;
+// false at its end.
+func (t *tokens) outer() (lexeme, bool) {
 	for {
 		tok, ok := t.peek()
 		if t.last == tokenLine && (!ok || tok.Type != tokenLBrace) && t.openMissing(tok, ok) {
 			continue
 		}
-		switch depth := t.depth(); {
-		case !ok && depth == 0, t.last == tokenRBrace && depth == 0, t.last == tokenLine && depth == 0 && tok.Type != tokenLBrace:
-			return lexer.EOFToken(tok.Pos), nil
+		switch {
+		case t.depth == 0 && (!ok || t.last == tokenRBrace || t.last == tokenLine && tok.Type != tokenLBrace):
+			return tok, false
 		case !ok:
 			t.unclosed()
 			continue
-		case tok.Type == tokenLine && depth > 0 && t.beginsRoot(tok):
+		case tok.Type == tokenLine && t.depth > 0 && t.beginsRoot(tok):
 			if t.braces > 0 {
 				t.problem(tok.Pos, config.ClassMissingBrace, "missing-brace",
-					fmt.Sprintf("Missing '}' before %s, for the block of line %d", tok.Value, t.blocks[len(t.blocks)-1].pos.Line))
+					fmt.Sprintf("Missing '}' before %s, for the block of line %d", tok.Value, t.blocks[len(t.blocks)-1].pos.line))
 			}
 			t.close()
 			continue
@@ -123,32 +144,34 @@ func (t *tokens) Next() (lexer.Token, error) {
 			continue
 		}
 		t.end = tok.Pos
-		inside := t.depth() > 0
+		inside := t.depth > 0
 		switch t.last = tok.Type; tok.Type {
 		case tokenLine:
 			t.line = tok.Value
 		case tokenLBrace:
 			t.blocks = append(t.blocks, openBlock{pos: tok.Pos, keyword: firstWord(t.line)})
+			t.depth++
 			if tok.Value != added {
 				t.braces++
 			}
 		case tokenRBrace:
 			t.blocks = t.blocks[:len(t.blocks)-1]
-			inside = t.depth() > 0
+			t.depth--
+			inside = t.depth > 0
 			t.closed(tok)
 		}
 		if !inside {
-			return tok, nil
+			return tok, true
 		}
-		t.inner = append(t.inner, tok)
+		t.inner = append(doubled(t.inner), tok)
 	}
 }
 
 // openMissing adds the '{' of a line that needs a block and has none: the lines
 // up to the next '}' are its content. Of lists keepalived says nothing.
-func (t *tokens) openMissing(next lexer.Token, ok bool) bool {
+func (t *tokens) openMissing(next lexeme, ok bool) bool {
 	keyword := firstWord(t.line)
-	if !blockNames[keyword] {
+	if !hasBlock(keyword) {
 		return false
 	}
 	path := ""
@@ -165,23 +188,23 @@ func (t *tokens) openMissing(next lexer.Token, ok bool) bool {
 		next.Pos = t.end
 	}
 	if values {
-		t.src.problem(line{pos: t.end}, config.Warning, config.ClassNone, "missing-brace", fmt.Sprintf("Missing '{' after %s - the lines up to the next '}' are its content", keyword))
+		t.src.problem(t.end, config.Warning, config.ClassNone, "missing-brace", fmt.Sprintf("Missing '{' after %s - the lines up to the next '}' are its content", keyword))
 	} else {
 		t.problem(next.Pos, config.ClassMissingBrace, "missing-brace", "Missing '{' at beginning of configuration block")
 	}
-	t.insert(lexer.Token{Type: tokenLBrace, Value: added, Pos: next.Pos})
+	t.insert(lexeme{Type: tokenLBrace, Value: added, Pos: next.Pos})
 	return true
 }
 
 // insert queues tokens before the next one.
-func (t *tokens) insert(all ...lexer.Token) {
+func (t *tokens) insert(all ...lexeme) {
 	t.queue = slices.Concat(all, t.queue[t.head:])
 	t.head = 0
 }
 
 // closed counts a closing brace. One that closes a block whose '{' is missing
 // is one too many, for keepalived.
-func (t *tokens) closed(tok lexer.Token) {
+func (t *tokens) closed(tok lexeme) {
 	switch {
 	case tok.Value == added:
 	case t.braces > 0:
@@ -202,23 +225,13 @@ func (t *tokens) unclosed() {
 	t.close()
 }
 
-// depth is the number of blocks that a statement has open.
-func (t *tokens) depth() (n int) {
-	for _, b := range t.blocks {
-		if !b.ignored {
-			n++
-		}
-	}
-	return n
-}
-
 // closes reports whether a closing brace ends a block of the statement.
 func (t *tokens) closes() bool {
 	return len(t.blocks) > 0 && !t.blocks[len(t.blocks)-1].ignored
 }
 
 // stray reports a brace that has no meaning and drops it with its partner.
-func (t *tokens) stray(tok lexer.Token) {
+func (t *tokens) stray(tok lexeme) {
 	switch n := len(t.blocks); {
 	case tok.Type == tokenLBrace:
 		t.blocks = append(t.blocks, openBlock{pos: tok.Pos, ignored: true})
@@ -232,30 +245,29 @@ func (t *tokens) stray(tok lexer.Token) {
 
 // close queues the closing braces of every open block.
 func (t *tokens) close() {
-	depth := t.depth()
 	t.blocks = slices.DeleteFunc(t.blocks, func(b openBlock) bool { return b.ignored })
-	braces := make([]lexer.Token, depth)
+	braces := make([]lexeme, t.depth)
 	for i := range braces {
-		braces[i] = lexer.Token{Type: tokenRBrace, Value: added, Pos: t.end}
+		braces[i] = lexeme{Type: tokenRBrace, Value: added, Pos: t.end}
 	}
 	t.insert(braces...)
 	t.braces = 0
 }
 
 // beginsRoot reports whether a line begins a block of the top level.
-func (t *tokens) beginsRoot(tok lexer.Token) bool {
+func (t *tokens) beginsRoot(tok lexeme) bool {
 	if len(t.queue) <= t.head+1 || t.queue[t.head+1].Type != tokenLBrace {
 		return false
 	}
 	return slices.Contains(rootOnly[:], firstWord(tok.Value))
 }
 
-// peek is the next token as it stands in the file.
-func (t *tokens) peek() (lexer.Token, bool) {
+// peek is the next lexeme as it stands in the file.
+func (t *tokens) peek() (lexeme, bool) {
 	for t.head == len(t.queue) {
 		l, ok := t.src.next()
 		if !ok {
-			return lexer.Token{}, false
+			return lexeme{}, false
 		}
 		t.split(l)
 	}
@@ -265,6 +277,10 @@ func (t *tokens) peek() (lexer.Token, bool) {
 // split queues the tokens of a line. Braces in double quotes are text.
 func (t *tokens) split(l line) {
 	t.queue, t.head = t.queue[:0], 0
+	if l.marks&markBrace == 0 {
+		t.queue = append(t.queue, lexeme{Type: tokenLine, Value: l.text, Pos: l.pos})
+		return
+	}
 	for from, quoted, i := 0, false, 0; ; i++ {
 		if i < len(l.text) {
 			switch c := l.text[i]; {
@@ -279,11 +295,11 @@ func (t *tokens) split(l line) {
 		if i >= len(l.text) {
 			return
 		}
-		kind := tokenLBrace
+		kind := uint8(tokenLBrace)
 		if l.text[i] == '}' {
 			kind = tokenRBrace
 		}
-		t.queue = append(t.queue, lexer.Token{Type: kind, Value: l.text[i : i+1], Pos: t.at(l, i)})
+		t.queue = append(t.queue, lexeme{Type: kind, Value: l.text[i : i+1], Pos: t.at(l, i)})
 		from = i + 1
 		if rest := trimLeft(l.text[from:]); t.src.readsAgain(rest) {
 			t.src.queue(queued{line: line{text: rest, pos: t.at(l, len(l.text)-len(rest)), repeated: l.repeated}})
@@ -299,19 +315,12 @@ func (t *tokens) push(l line, from, to int) {
 		return
 	}
 	pos := t.at(l, to-len(part))
-	t.queue = append(t.queue, lexer.Token{Type: tokenLine, Value: trimRight(part), Pos: pos})
+	t.queue = append(t.queue, lexeme{Type: tokenLine, Value: trimRight(part), Pos: pos})
 }
 
-// at is the position of byte i of a line. Columns of expanded text are not
-// those of the file: its line has one position.
-func (t *tokens) at(l line, i int) lexer.Position {
-	pos := l.pos
-	if !t.src.chains[pos.Offset].expanded {
-		pos.Column += i
-	}
-	return pos
-}
+// at is the place of byte i of a line.
+func (t *tokens) at(l line, i int) place { return t.src.column(l.pos, i) }
 
-func (t *tokens) problem(at lexer.Position, class config.Class, code, message string) {
-	t.src.problem(line{pos: at}, config.Error, class, code, message)
+func (t *tokens) problem(at place, class config.Class, code, message string) {
+	t.src.problem(at, config.Error, class, code, message)
 }

@@ -80,19 +80,32 @@ func lineGrammar[G any](options ...participle.Option) func() *participle.Parser[
 func (c *cursor) Next() (lexer.Token, error) {
 	text, ok := c.next()
 	if !ok {
-		return lexer.EOFToken(c.pos()), nil
+		return lexer.EOFToken(c.d.src.position(c.pos())), nil
 	}
-	return lexer.Token{Type: tokenWord, Value: text, Pos: c.pos()}, nil
+	return lexer.Token{Type: tokenWord, Value: text, Pos: c.d.src.position(c.pos())}, nil
 }
 
-func parseLine[G any](c *cursor, p *participle.Parser[G]) (*G, bool) {
+// parseLine reads the line by its grammar.
+func parseLine[G any](c *cursor, p func() *participle.Parser[G]) (*G, bool) {
 	words, _ := lexer.Upgrade(c)
-	g, err := p.ParseFromLexer(words)
+	g, err := p().ParseFromLexer(words)
 	if err != nil {
 		c.errorf(config.ClassGeneral, "syntax", "%s: %v", c.keyword, err)
 		return nil, false
 	}
 	return g, true
+}
+
+// only is the word of a line that has no other, as most lines of lists. They
+// need no grammar, which takes 3 kB and twenty times as long.
+func (c *cursor) only() (word, bool) {
+	before := *c
+	text, ok := c.next()
+	if ok && trimLeft(c.rest) == "" {
+		return c.wordHere(text), true
+	}
+	*c = before
+	return word{}, false
 }
 
 // trackKind is what the lists of tracked things differ in.
@@ -108,11 +121,13 @@ type trackKind struct {
 
 // track reads a line of a list of tracked things.
 func (c *cursor) track(kind *trackKind) (t config.Track, ok bool) {
-	l, ok := parseLine(c, c.d.lines.track())
-	if !ok {
-		return t, false
+	l := new(trackLine)
+	if l.Name, ok = c.only(); !ok {
+		if l, ok = parseLine(c, c.d.lines.track); !ok {
+			return t, false
+		}
 	}
-	t.Origin, t.Name = c.d.src.origin(l.Name.Pos), strings.Clone(l.Name.Text)
+	t.Origin, t.Name = c.d.src.origin(placeOf(l.Name.Pos)), strings.Clone(l.Name.Text)
 	for i := range l.Options {
 		switch o := &l.Options[i]; {
 		case o.Other != "" || o.Flag != "" && !t.Weight.Set:
@@ -153,11 +168,13 @@ func (c *cursor) listName() string { return strings.ReplaceAll(c.keyword, "_", "
 
 // peer reads a line of unicast_peer.
 func (c *cursor) peer() (p config.Peer, ok bool) {
-	l, ok := parseLine(c, c.d.lines.peer())
-	if !ok {
-		return p, false
+	l := new(peerLine)
+	if l.Address, ok = c.only(); !ok {
+		if l, ok = parseLine(c, c.d.lines.peer); !ok {
+			return p, false
+		}
 	}
-	p.Origin = c.d.src.origin(l.Address.Pos)
+	p.Origin = c.d.src.origin(placeOf(l.Address.Pos))
 	a, f := address(l.Address.Text)
 	if f != nil {
 		c.wrong(l.Address.Pos, "Configuration error: VRRP instance[%s] malformed unicast peer address[%s]. Skipping...", c.d.name, l.Address.Text)
@@ -181,7 +198,7 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 			default:
 				p.MaxTTL = config.Some(n)
 			}
-			c.d.noteOnce(o.Key, c.d.src.origin(o.Pos))
+			c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 		}
 	}
 	if p.MinTTL.Set && p.MaxTTL.Set && p.MinTTL.Value > p.MaxTTL.Value {
@@ -192,5 +209,5 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 
 // wrong reports an error at a word of the line.
 func (c *cursor) wrong(at lexer.Position, format string, args ...any) {
-	c.d.problem(at, config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...))
+	c.d.problem(placeOf(at), config.Error, config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...))
 }

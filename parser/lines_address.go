@@ -25,11 +25,13 @@ type addressOption struct {
 // address reads a line of virtual_ipaddress or static_ipaddress. An error in an option costs the
 // option, but a wrong device or label the address: it would go elsewhere.
 func (c *cursor) address() (a config.Address, ok bool) {
-	l, ok := parseLine(c, c.d.lines.address())
-	if !ok {
-		return a, false
+	l := new(addressLine)
+	if l.Address, ok = c.only(); !ok {
+		if l, ok = parseLine(c, c.d.lines.address); !ok {
+			return a, false
+		}
 	}
-	a.Origin = c.d.src.origin(l.Address.Pos)
+	a.Origin = c.d.src.origin(placeOf(l.Address.Pos))
 	if a.Prefix, ok = c.prefix(l.Address); !ok {
 		return a, false
 	}
@@ -39,7 +41,7 @@ func (c *cursor) address() (a config.Address, ok bool) {
 		case o.Other != "" || !c.belongs(o):
 			c.wrong(o.Pos, "Unknown configuration entry '%s' for ip address - ignoring", o.Other+o.Flag+o.Key)
 		case o.Flag != "":
-			c.d.noteOnce(o.Flag, c.d.src.origin(o.Pos))
+			c.d.noteOnce(o.Flag, c.d.src.origin(placeOf(o.Pos)))
 			addressFlag(&a, o.Flag)
 		case o.Value == nil:
 			c.wrong(o.Pos, "No %s parameter specified for %s", o.Key, l.Address.Text)
@@ -108,7 +110,7 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 	case "peer":
 		return c.peerAddress(a, o)
 	case "preferred_lft":
-		c.d.noteOnce(o.Key, c.d.src.origin(o.Pos))
+		c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 		n, f := num[uint32](0, config.Forever)(v)
 		switch {
 		case v == "forever":
@@ -128,7 +130,7 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 
 // peerAddress sets the other end of the link, with the prefix length.
 func (c *cursor) peerAddress(a *config.Address, o *addressOption) bool {
-	c.d.noteOnce(o.Key, c.d.src.origin(o.Pos))
+	c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 	p, ok := c.prefix(*o.Value)
 	switch {
 	case !ok:

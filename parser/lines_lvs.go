@@ -58,7 +58,7 @@ func method[T any](of string, field func(*T) (*config.Opt[config.Method], *confi
 
 // tunnel reads the options of TUN.
 func (c *cursor) tunnel(of string, m config.Method) (t config.Tunnel, ok bool) {
-	l, ok := parseLine(c, c.d.lines.tunnel())
+	l, ok := parseLine(c, c.d.lines.tunnel)
 	if !ok {
 		return t, false
 	}

@@ -41,7 +41,7 @@ type routeOption struct {
 // route reads a line of static_routes or virtual_routes. An error costs the
 // route: it would go elsewhere.
 func (c *cursor) route() (r config.Route, ok bool) {
-	l, ok := parseLine(c, c.d.lines.route())
+	l, ok := parseLine(c, c.d.lines.route)
 	if !ok {
 		return r, false
 	}
@@ -193,7 +193,7 @@ func (p *routeParser) address(key string, w word) bool {
 		p.r.From = dst
 	case "or":
 		c.wrong(w.Pos, `"or" for routes is deprecated. Please use "nexthop"`)
-		p.second = &config.NextHop{Origin: c.d.src.origin(w.Pos), Via: dst.Addr()}
+		p.second = &config.NextHop{Origin: c.d.src.origin(placeOf(w.Pos)), Via: dst.Addr()}
 	case "gw":
 		c.wrong(w.Pos, `"gw" for routes is deprecated. Please use "via"`)
 		p.r.Via = dst.Addr()
@@ -253,7 +253,7 @@ func (p *routeParser) value(key string, w word) (ok bool) {
 		return p.follow(w)
 	}
 	if f != nil {
-		c.d.problem(w.Pos, config.Error, f.class, f.code, says)
+		c.d.problem(placeOf(w.Pos), config.Error, f.class, f.code, says)
 	}
 	return f == nil
 }
@@ -343,7 +343,7 @@ func (p *routeParser) metric(o *routeOption) bool {
 	}
 	n, f := read(v)
 	if f != nil {
-		p.c.d.problem(o.Amount.Pos, config.Error, f.class, f.code, says)
+		p.c.d.problem(placeOf(o.Amount.Pos), config.Error, f.class, f.code, says)
 		return false
 	}
 	if least, slow := map[string]string{"rtt": "rtt", "rttvar": "rtt", "rto_min": "rto"}[o.Metric]; slow && n < leastRTO {

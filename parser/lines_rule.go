@@ -26,7 +26,7 @@ type ruleOption struct {
 
 // rule reads a line of static_rules or virtual_rules. An error costs the rule.
 func (c *cursor) rule() (r config.Rule, ok bool) {
-	l, ok := parseLine(c, c.d.lines.rule())
+	l, ok := parseLine(c, c.d.lines.rule)
 	if !ok {
 		return r, false
 	}
@@ -123,7 +123,7 @@ func (p *ruleParser) value(o *ruleOption, v string) bool {
 		says, f = p.match(o.Key, v)
 	}
 	if f != nil {
-		c.d.problem(o.Value.Pos, config.Error, f.class, f.code, says)
+		c.d.problem(placeOf(o.Value.Pos), config.Error, f.class, f.code, says)
 	}
 	return f == nil
 }

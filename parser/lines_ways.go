@@ -41,7 +41,7 @@ type encapOption struct {
 
 func (p *routeParser) nextHop(l *nextHopLine) bool {
 	c := p.c
-	n := config.NextHop{Origin: c.d.src.origin(l.Pos)}
+	n := config.NextHop{Origin: c.d.src.origin(placeOf(l.Pos))}
 	for i := range l.Options {
 		o := &l.Options[i]
 		switch {
@@ -81,7 +81,7 @@ func (c *cursor) nextHopValue(n *config.NextHop, key string, w word) {
 	case "weight":
 		weight, f := num[int](1, 256)(w.Text)
 		if f != nil {
-			c.d.problem(w.Pos, config.Error, f.class, f.code, "Invalid weight "+w.Text+" specified for route")
+			c.d.problem(placeOf(w.Pos), config.Error, f.class, f.code, "Invalid weight "+w.Text+" specified for route")
 			return
 		}
 		n.Weight = weight
@@ -163,7 +163,7 @@ func (c *cursor) encapOption(e *config.Encap, key string, w word) bool {
 		e.Flags, f = some(num[uint16](0, 65535)(w.Text))
 	}
 	if f != nil {
-		c.d.problem(w.Pos, config.Error, f.class, f.code, "encap "+key+" "+w.Text+" value is invalid")
+		c.d.problem(placeOf(w.Pos), config.Error, f.class, f.code, "encap "+key+" "+w.Text+" value is invalid")
 	}
 	return f == nil
 }

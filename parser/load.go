@@ -105,7 +105,7 @@ func (s *source) start(file string) error {
 		}
 	}
 	for _, name := range slices.Backward(names) {
-		if _, err := s.push(name, 0); err != nil {
+		if _, err := s.push(name, chain{}); err != nil {
 			return fmt.Errorf("%w: %w", ErrNoConfig, err)
 		}
 	}

@@ -62,7 +62,7 @@ func (s *source) substitute(l line) (line, bool) {
 	}
 	var out strings.Builder
 	var done []string // lines that are complete
-	at, changed := l.pos.Offset, false
+	at, changed := l.pos.chain, false
 	for rest := l.text; ; {
 		before, ref, found := strings.Cut(rest, "$")
 		out.WriteString(before)
@@ -92,7 +92,7 @@ func (s *source) substitute(l line) (line, bool) {
 		}
 	}
 	done = append(done, out.String())
-	l.pos.Offset = at
+	l.pos.chain = at
 	for i := len(done) - 1; i > 0; i-- {
 		s.queue(queued{line: line{text: done[i], pos: l.pos}})
 	}
@@ -102,14 +102,14 @@ func (s *source) substitute(l line) (line, bool) {
 
 // expansion is the chain of a line that uses a definition. Values of the
 // line's own loop, and predefined ones, lead nowhere else.
-func (s *source) expansion(at int, l line, m macro) int {
+func (s *source) expansion(at int32, l line, m macro) int32 {
 	switch {
-	case at != l.pos.Offset && s.chains[at].from.Line > 0:
+	case at != l.pos.chain && s.chains[at].from.Line > 0:
 		return at // the first definition of the line is named
-	case m.origin.File == l.pos.Filename && m.origin.Line == l.pos.Line:
+	case m.origin.File == s.file(l.pos) && m.origin.Line == int(l.pos.line):
 		m.origin = config.Origin{}
 	}
-	return s.chain(chain{from: m.origin, parent: l.pos.Offset, expanded: true})
+	return s.chain(chain{file: s.file(l.pos), from: m.origin, parent: l.pos.chain, expanded: true})
 }
 
 // use counts lines and bytes of definitions; false when it is enough.
@@ -126,7 +126,7 @@ func (s *source) exhausted(l line) {
 		for i := range s.open {
 			s.open[i].pending = nil
 		}
-		s.problem(l, config.Error, config.ClassGeneral, "expansion-limit", "the definitions of this line expand to too much - ignoring them from here on")
+		s.problem(l.pos, config.Error, config.ClassGeneral, "expansion-limit", "the definitions of this line expand to too much - ignoring them from here on")
 	}
 }
 

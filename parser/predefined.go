@@ -14,7 +14,7 @@ func (s *source) predefined(l line, name string, args []string) (string, bool) {
 	}
 	switch name {
 	case "_PWD":
-		return path.Dir(s.files.Abs(l.pos.Filename)), true
+		return path.Dir(s.files.Abs(s.file(l.pos))), true
 	case "_INSTANCE":
 		return s.id, true
 	case "_HASH": // a comment sign for the line that it comes to stand in

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/participle/v2/lexer"
-
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -101,7 +99,8 @@ type decoder struct {
 	preferences [2]uint32                    // given to rules without one, IPv4 and IPv6
 	numbers     map[string]map[string]uint32 // names of iproute2, by file
 
-	realServers int // that a virtual_server will have, at most
+	realServers slab[config.RealServer]
+	checks      slab[config.Check]
 }
 
 // decode applies the statements of a block.
@@ -165,6 +164,9 @@ func (d *decoder) noteOnce(keyword string, at config.Origin) {
 func (d *decoder) twice(list string, thing ...string) bool {
 	key := list + "\x00" + strings.Join(thing, "\x00")
 	was := d.seen[key]
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
 	d.seen[key] = true
 	return was
 }
@@ -198,8 +200,8 @@ func (d *decoder) report(p config.Problem) {
 	d.problems = append(d.problems, p)
 }
 
-func (d *decoder) problem(at lexer.Position, severity config.Severity, class config.Class, code, message string) {
-	d.src.problem(line{pos: at}, severity, class, code, message)
+func (d *decoder) problem(at place, severity config.Severity, class config.Class, code, message string) {
+	d.src.problem(at, severity, class, code, message)
 }
 
 // nest is a block within the T that it is decoded into.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/participle/v2/lexer"
-
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -38,10 +36,10 @@ func garpInterface(c *cursor, g *config.GarpGroup) {
 }
 
 // joins reports whether an interface is in no garp_group yet.
-func (c *cursor) joins(name string, at lexer.Position) bool {
+func (c *cursor) joins(name string, at place) bool {
 	key := "garp_group interface " + name
 	if c.d.names[key] {
-		c.wrong(at, "garp_group already specified for %s - ignoring", name)
+		c.d.problem(at, config.Error, config.ClassGeneral, "duplicate", fmt.Sprintf("garp_group already specified for %s - ignoring", name))
 		return false
 	}
 	c.d.names[strings.Clone(key)] = true
@@ -154,18 +152,17 @@ func useVMAC(c *cursor, i *config.Instance) {
 // instance.
 func (c *cursor) instanceEnd(cfg *config.Config) {
 	i := &cfg.Instances[len(cfg.Instances)-1]
-	at := c.st.Body.Close.Pos
 	switch {
 	case i.VMAC == nil && i.IPVLAN == nil:
 	case i.Interface == "" && i.Unicast():
-		c.wrong(at, "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
+		c.atEnd("invalid-value", "(%s): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac", i.Name)
 		i.VMAC, i.IPVLAN = nil, nil
 	case i.VMAC != nil && !i.VMACXmitBase && saysUnicast(i):
-		c.wrong(at, "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
+		c.atEnd("invalid-value", "(%s) unicast with use_vmac requires vmac_xmit_base - setting", i.Name)
 		i.VMACXmitBase = true
 	}
 	if i.UnicastTTL.Set && !i.Unicast() {
-		c.wrong(at, "(%s): Cannot use unicast_ttl without unicast peers - resetting", i.Name)
+		c.atEnd("invalid-value", "(%s): Cannot use unicast_ttl without unicast peers - resetting", i.Name)
 		i.UnicastTTL = config.Opt[uint8]{}
 	}
 }
@@ -251,4 +248,4 @@ func useIPVLAN(c *cursor, i *config.Instance) {
 }
 
 // wordHere is the word read last, as the grammars of lines see it.
-func (c *cursor) wordHere(text string) word { return word{Pos: c.pos(), Text: text} }
+func (c *cursor) wordHere(text string) word { return word{Pos: c.d.src.position(c.pos()), Text: text} }

@@ -13,16 +13,18 @@ import (
 
 // virtualServer reads virtual_server IPADDR [PORT] | fwmark INT | group NAME.
 func (s *schema) virtualServer(c *cursor, cfg *config.Config) {
-	v := config.DefaultVirtualServer
+	n := len(cfg.Services)
+	cfg.Services = append(roomy(c, cfg.Services), config.DefaultVirtualServer)
+	v := &cfg.Services[n]
 	v.Origin = c.origin()
-	if !c.serviceName(&v) {
+	if !c.serviceName(v) {
+		cfg.Services = cfg.Services[:n]
 		return
 	}
 	c.d.begin(c.keyword, c.keyword)
-	c.d.realServers = c.st.Body.blocks()
-	decode(c.d, s.service, c.st.Body, &v)
-	c.sorryFamily(&v)
-	cfg.Services = append(cfg.Services, v)
+	v.RealServers = c.d.realServers.take(c.st.Body.blocks())
+	decode(c.d, s.service, c.st.Body, v)
+	c.sorryFamily(v)
 }
 
 // serviceName reads what the service is known by.
@@ -158,10 +160,7 @@ func realServerRow() row[config.VirtualServer] {
 			return
 		}
 		family := v.Family()
-		if v.RealServers == nil {
-			v.RealServers = make([]config.RealServer, 0, c.d.realServers)
-		}
-		v.RealServers = append(v.RealServers, config.RealServer{Origin: c.origin(), Addr: addr})
+		v.RealServers = append(v.RealServers, config.RealServer{Origin: c.origin(), Addr: addr, Checks: c.d.checks.take(c.st.Body.blocks())})
 		r := &c.d.server
 		*r = serverDraft{RealServer: &v.RealServers[len(v.RealServers)-1], protocol: v.Protocol.Value}
 		decode(c.d, b, c.st.Body, r)

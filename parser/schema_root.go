@@ -129,7 +129,7 @@ func named(c *cursor) (string, bool) {
 
 // begin names the block that is decoded next.
 func (d *decoder) begin(name, owner string) {
-	d.name, d.owner, d.seen = name, owner, map[string]bool{}
+	d.name, d.owner, d.seen = name, owner, nil
 }
 
 func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
@@ -139,7 +139,7 @@ func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
 	}
 	i := config.DefaultInstance
 	i.Name, i.Origin = name, c.origin()
-	cfg.Instances = append(cfg.Instances, i)
+	cfg.Instances = append(roomy(c, cfg.Instances), i)
 	decode(c.d, s.instance, c.st.Body, &cfg.Instances[len(cfg.Instances)-1])
 	c.instanceEnd(cfg)
 }

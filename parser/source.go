@@ -29,13 +29,31 @@ const (
 
 // line is a logical line: without its comment and the white space around it,
 // conditions tested, definitions expanded. Its text is a part of the file's
-// own where nothing was expanded. pos.Offset is not an offset: it is the
-// number of its chain in [source.chains].
+// own where nothing was expanded.
 type line struct {
 	text     string
-	pos      lexer.Position
+	pos      place
+	marks    mark // of the text
 	repeated bool // it follows a ~SEQ or ~LST, once for each value
 }
+
+// place is where something stands. There is one for each token of a large
+// file, so it is small.
+type place struct {
+	line, column int32 // from 1
+	chain        int32 // the number in [source.chains]: the file, and how it came to be read
+}
+
+// placeOf is a place that participle kept; the number of the chain travels as
+// its offset.
+func placeOf(p lexer.Position) place { return place{int32(p.Line), int32(p.Column), int32(p.Offset)} }
+
+// position is a place as participle keeps it.
+func (s *source) position(p place) lexer.Position {
+	return lexer.Position{Filename: s.file(p), Line: int(p.line), Column: int(p.column), Offset: int(p.chain)}
+}
+
+func (s *source) file(p place) string { return s.chains[p.chain].file }
 
 // queued is what is read next: a line, or the line of a loop.
 type queued struct {
@@ -43,11 +61,12 @@ type queued struct {
 	loop *loop
 }
 
-// chain is how a line came to be read: the line itself is in an included file
-// or from a definition.
+// chain is the file of a line, and how it came to be read: because of an
+// include line, or because of a line that uses a definition.
 type chain struct {
+	file     string
 	from     config.Origin // the include line, or the definition
-	parent   int
+	parent   int32
 	expanded bool // from a definition: columns are those of the expanded text, not of the file
 }
 
@@ -61,8 +80,8 @@ type source struct {
 	open     []frame // the innermost last
 	check    includeCheck
 	macros   map[string]macro
-	chains   []chain           // the first is that of the main file
-	known    map[chain]int     // the others by what they are
+	chains   []chain           // the first is no file's: nothing led to the main file
+	known    map[chain]int32   // the others by what they are
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
 	expanded int               // bytes of definitions
@@ -76,8 +95,8 @@ type source struct {
 type frame struct {
 	name  string
 	rest  string
-	line  int // of the line read last
-	chain int
+	line  int32 // of the line read last
+	chain int32
 	cut   int          // bytes of a line that is too long, read already
 	check includeCheck // of the file that includes it
 	// the rest of multi-line definitions, and loops, to be read before the
@@ -88,7 +107,7 @@ type frame struct {
 func newSource(o Options, report func(config.Problem)) *source {
 	s := &source{
 		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0), bound: cmp.Or(o.bound, maxExpansions),
-		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{},
+		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int32{}, texts: map[string]string{},
 	}
 	if s.getenv == nil {
 		s.getenv = os.Getenv
@@ -106,10 +125,11 @@ func (s *source) next() (line, bool) {
 		if !ok {
 			return line{}, false
 		}
-		if special(l.text) {
+		if l.marks&markSpecial != 0 {
 			if l, ok = s.preprocess(l); !ok {
 				continue
 			}
+			l.marks = marksOf(l.text)
 		}
 		if l.text == "" || s.directive(l) {
 			continue
@@ -145,10 +165,13 @@ func (s *source) physical() (line, bool) {
 		switch n := len(f.pending) - 1; {
 		case n >= 0 && f.pending[n].loop == nil:
 			l := f.pending[n].line
+			l.marks = marksOf(l.text)
 			f.pending = f.pending[:n]
 			return l, true
 		case n >= 0 && s.advance(f.pending[n].loop):
-			return f.pending[n].loop.body, true
+			l := f.pending[n].loop.body
+			l.marks = marksOf(l.text)
+			return l, true
 		case n >= 0:
 			f.pending = f.pending[:min(n, len(f.pending))]
 			continue
@@ -159,15 +182,15 @@ func (s *source) physical() (line, bool) {
 		}
 		text, cut := f.next()
 		trimmed := trimLeft(text)
-		pos := lexer.Position{Filename: f.name, Line: f.line, Column: 1 + cut + len(text) - len(trimmed), Offset: f.chain}
-		l := line{text: trimRight(trimmed), pos: pos}
+		l := line{text: trimRight(trimmed), pos: place{f.line, int32(1 + cut + len(text) - len(trimmed)), f.chain}}
+		l.marks = marksOf(l.text)
 		switch {
 		case f.cut > cut:
-			s.problem(l, config.Error, config.ClassGeneral, "long-line",
+			s.problem(l.pos, config.Error, config.ClassGeneral, "long-line",
 				fmt.Sprintf("line too long - ignoring its first %d bytes, and reading the rest as a line", maxPhysical))
 			continue
-		case strings.IndexByte(l.text, 0) >= 0:
-			s.problem(l, config.Error, config.ClassGeneral, "nul-byte", "line contains a NUL byte - ignoring")
+		case l.marks&markNUL != 0:
+			s.problem(l.pos, config.Error, config.ClassGeneral, "nul-byte", "line contains a NUL byte - ignoring")
 			continue
 		}
 		return l, true
@@ -228,7 +251,7 @@ func (s *source) preprocess(l line) (line, bool) {
 			return l, l.text != ""
 		}
 	}
-	s.problem(written, config.Error, config.ClassGeneral, "expansion-loop", "the definitions of this line refer to themselves - ignoring the line")
+	s.problem(written.pos, config.Error, config.ClassGeneral, "expansion-loop", "the definitions of this line refer to themselves - ignoring the line")
 	return l, false
 }
 
@@ -262,15 +285,18 @@ func (s *source) condition(l line) (line, bool) {
 		if (id == s.id && s.id != "") == negated {
 			return l, false
 		}
-		l.pos.Column += len(l.text) - len(rest)
+		l.pos.column += int32(len(l.text) - len(rest))
 		l.text = rest
 	}
 	return l, true
 }
 
-// push opens a file; its lines are the next ones. A file that cannot be read
-// has no class: keepalived says so and finds nothing wrong with it.
-func (s *source) push(name string, chain int) (config.Class, error) {
+// push opens a file, with what led to it; its lines are the next ones. A file
+// that cannot be read has no class: keepalived says so and finds nothing wrong
+// with it.
+func (s *source) push(name string, why chain) (config.Class, error) {
+	why.file = name
+	chain := s.chain(why)
 	for i := range s.open {
 		if s.open[i].name == name && s.open[i].chain != chain {
 			return config.ClassGeneral, fmt.Errorf("include '%s': the file includes itself - ignoring", name)
@@ -298,9 +324,10 @@ func (s *source) push(name string, chain int) (config.Class, error) {
 	return config.ClassNone, nil
 }
 
-func (s *source) depth(at int) (n int) {
+// depth is the number of include lines that led to a file.
+func (s *source) depth(at int32) (n int) {
 	for ; at != 0; at = s.chains[at].parent {
-		if !s.chains[at].expanded {
+		if c := &s.chains[at]; !c.expanded && c.from.Line > 0 {
 			n++
 		}
 	}
@@ -326,24 +353,24 @@ func (s *source) read(name string) (string, error) {
 }
 
 // chain is the number of a chain; of equal ones there is one.
-func (s *source) chain(c chain) int {
+func (s *source) chain(c chain) int32 {
 	at, ok := s.known[c]
 	if !ok {
-		at = len(s.chains)
+		at = int32(len(s.chains))
 		s.chains, s.known[c] = append(s.chains, c), at
 	}
 	return at
 }
 
-// origin is a position as the configuration keeps it.
-func (s *source) origin(p lexer.Position) config.Origin {
-	return config.Origin{File: p.Filename, Line: p.Line, Column: p.Column}
+// origin is a place as the configuration keeps it.
+func (s *source) origin(p place) config.Origin {
+	return config.Origin{File: s.file(p), Line: int(p.line), Column: int(p.column)}
 }
 
-// via is the chain of a position, innermost first.
-func (s *source) via(p lexer.Position) []config.Origin {
+// via is the chain of a place, innermost first.
+func (s *source) via(p place) []config.Origin {
 	var all []config.Origin
-	for at := p.Offset; at != 0; at = s.chains[at].parent {
+	for at := p.chain; at != 0; at = s.chains[at].parent {
 		if s.chains[at].from.Line > 0 {
 			all = append(all, s.chains[at].from)
 		}
@@ -351,8 +378,17 @@ func (s *source) via(p lexer.Position) []config.Origin {
 	return all
 }
 
-func (s *source) problem(l line, severity config.Severity, class config.Class, code, message string) {
+// column is a place i bytes behind another one in its line. Columns of expanded
+// text are not those of the file: its line has one place.
+func (s *source) column(p place, i int) place {
+	if !s.chains[p.chain].expanded {
+		p.column += int32(i)
+	}
+	return p
+}
+
+func (s *source) problem(at place, severity config.Severity, class config.Class, code, message string) {
 	s.report(config.Problem{
-		Origin: s.origin(l.pos), Chain: s.via(l.pos), Severity: severity, Class: class, Code: code, Message: message,
+		Origin: s.origin(at), Chain: s.via(at), Severity: severity, Class: class, Code: code, Message: message,
 	})
 }

@@ -23,7 +23,7 @@ func logical(t *testing.T, files Memory, id string) (lines, problems []string) {
 		if !ok {
 			return lines, problems
 		}
-		at := fmt.Sprintf("%s:%d:%d", l.pos.Filename, l.pos.Line, l.pos.Column)
+		at := fmt.Sprintf("%s:%d:%d", s.file(l.pos), l.pos.line, l.pos.column)
 		for _, o := range s.via(l.pos) {
 			at += fmt.Sprintf(" from %s:%d", o.File, o.Line)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -157,6 +158,9 @@ func (p *program) testConfig() int {
 		defer f.Close()
 		out = f
 	}
+	// What is read lives until the process ends: looking for garbage while it
+	// grows is a fifth of the time of 10,000 real servers, and finds next to none.
+	debug.SetGCPercent(400)
 	_, problems, err := parser.Load(parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Environment: supervisor.Machine()})
 	if err != nil {
 		fmt.Fprintln(out, err)
