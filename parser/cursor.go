@@ -109,7 +109,10 @@ func (c *cursor) pos() lexer.Position {
 	p := c.st.Pos
 	if !c.d.src.chains[p.Offset].expanded {
 		p.Column += c.at
+		return p
 	}
+	before, word := c.st.Line[:c.at], strings.Trim(firstWord(c.st.Line[c.at:]), `"`)
+	p.Column = c.d.src.column(p, word, countWord(before, word))
 	return p
 }
 
@@ -131,5 +134,14 @@ func (c *cursor) invalid(f *fault, value string) {
 	if c.says != "" {
 		message = strings.NewReplacer("%N", c.d.name, "%V", value).Replace(c.says)
 	}
-	c.problem(config.Error, f.class, f.code, message)
+	c.hinted(f.class, f.code, f.hint, "%s", message)
+}
+
+// hinted is errorf with what would be right.
+func (c *cursor) hinted(class config.Class, code, hint, format string, args ...any) {
+	at := c.pos()
+	c.d.report(config.Problem{
+		Origin: c.d.src.origin(at), Chain: c.d.src.via(at), Severity: config.Error, Class: class, Code: code,
+		Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
 }
