@@ -89,6 +89,8 @@ var explanations = map[string]explanation{
 		example: "$B=~SEQ(N, 1, 2) x$N\n~SEQ(M, 1, 2) $B"},
 	"no-address": {text: "An instance has no virtual address, so being MASTER changes nothing by itself. That is right only when scripts or routes do the work.",
 		example: anInstance + "}"},
+	"no-configuration": {text: "There is no configuration to test: the file of -f is not there or cannot be read. keepalived answers with exit status 0 then, lvsd with 6.",
+		example: "lvsd -t -f /no/such/file", elsewhere: true},
 	"no-interval": {text: "A garp_group gives neither garp_interval nor gna_interval, so it limits nothing, and was left out.",
 		example: "garp_group {\n    interface eth0\n}"},
 	"no-real-server": {text: "A virtual server has no real server, or none that could be read, and was left out.",
