@@ -112,3 +112,13 @@ func TestStatus(problems []Problem) int {
 	}
 	return ExitTestFailed
 }
+
+// StrictStatus is [TestStatus], but a warning of lvsd's own fails the test,
+// too. Notes never do.
+func StrictStatus(problems []Problem) int {
+	status := TestStatus(problems)
+	if status == ExitOK && slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity > Note }) {
+		return ExitTestFailed
+	}
+	return status
+}

@@ -20,7 +20,8 @@ func (v *validator) services() {
 		case len(s.RealServers) == 0:
 			v.fixed(s.Origin, "no-real-server", "Virtual server %s has no real servers - ignoring", s.label(use))
 		case s.Group != "" && v.c.ServiceGroup(s.Group) == nil:
-			v.add(s.Origin, ClassNone, "unknown-group", "Virtual server group %s specified but not configured - ignoring virtual server %s", s.Group, s.label(use))
+			v.add(s.Origin, ClassNone, "unknown-group", "Virtual server group %s specified but not configured - ignoring virtual server %s", s.Group, s.label(use)).Hint =
+				DidYouMean(s.Group, names(v.c.ServiceGroups, func(g *VirtualServerGroup) string { return g.Name }))
 		default:
 			return false
 		}

@@ -242,7 +242,8 @@ func (v *validator) tracked(owner string, tracks []Track) []Track {
 			return false
 		}
 		if !v.scripted[t.Name] {
-			v.add(t.Origin, ClassGeneral, "unknown-script", "(%s) track script %s not found, ignoring...", owner, t.Name)
+			v.add(t.Origin, ClassGeneral, "unknown-script", "(%s) track script %s not found, ignoring...", owner, t.Name).Hint =
+				DidYouMean(t.Name, names(v.c.Scripts, func(s *TrackScript) string { return s.Name }))
 		}
 		return true
 	})

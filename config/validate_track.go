@@ -21,27 +21,27 @@ func (v *validator) trackFiles() {
 // trackers drops what names an object that is not there.
 func (v *validator) trackers(owner string, files, processes, bfd *[]Track) {
 	t := &v.c.Trackers
-	known := func(what string, list *[]Track, has func(name string) bool) {
+	known := func(what string, list *[]Track, known []string) {
 		*list = slices.DeleteFunc(*list, func(t Track) bool {
-			if has(t.Name) {
+			if slices.Contains(known, t.Name) {
 				return false
 			}
 			if what == "bfd" && slices.Contains(v.c.Trackers.Disabled, t.Name) {
 				return true
 			}
-			v.add(t.Origin, ClassGeneral, "unknown-tracker", "(%s) track %s %s not found, ignoring...", owner, what, t.Name)
+			v.add(t.Origin, ClassGeneral, "unknown-tracker", "(%s) track %s %s not found, ignoring...", owner, what, t.Name).Hint = DidYouMean(t.Name, known)
 			return true
 		})
 	}
-	known("file", files, func(name string) bool {
-		return slices.ContainsFunc(t.Files, func(f TrackFile) bool { return f.Name == name })
-	})
-	known("process", processes, func(name string) bool {
-		return slices.ContainsFunc(t.Processes, func(p TrackProcess) bool { return p.Name == name })
-	})
-	known("bfd", bfd, func(name string) bool {
-		return slices.ContainsFunc(t.BFD, func(b BFDInstance) bool { return b.Name == name })
-	})
+	if len(*files) > 0 {
+		known("file", files, names(t.Files, func(f *TrackFile) string { return f.Name }))
+	}
+	if len(*processes) > 0 {
+		known("process", processes, names(t.Processes, func(p *TrackProcess) string { return p.Name }))
+	}
+	if len(*bfd) > 0 {
+		known("bfd", bfd, names(t.BFD, func(b *BFDInstance) string { return b.Name }))
+	}
 }
 
 // memberWeights: the members of a group change state together, so that a

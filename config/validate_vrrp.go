@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -204,7 +205,12 @@ func (v *validator) groups() {
 			v.fixed(g.Origin, "empty-group", "Sync group %s has no virtual router(s). removing", g.Name)
 			continue
 		}
-		g.Members = slices.DeleteFunc(g.Members, func(name string) bool { return !v.joins(name, g, known, member) })
+		at := -1
+		g.Members = slices.DeleteFunc(g.Members, func(name string) bool {
+			at++
+			return !v.joins(name, g.memberOrigin(at), g, known, member)
+		})
+		g.MemberOrigins = nil
 		switch len(g.Members) {
 		case 0:
 			v.fixed(g.Origin, "empty-group", "Sync group %s, no matching virtual router found in group declaration - removing", g.Name)
@@ -220,12 +226,21 @@ func (v *validator) groups() {
 	}
 }
 
-func (v *validator) joins(name string, g *SyncGroup, known map[string]bool, member map[string]*SyncGroup) bool {
+// memberOrigin is where a member is named, or else the block.
+func (g *SyncGroup) memberOrigin(at int) Origin {
+	if at < len(g.MemberOrigins) {
+		return g.MemberOrigins[at]
+	}
+	return g.Origin
+}
+
+func (v *validator) joins(name string, at Origin, g *SyncGroup, known map[string]bool, member map[string]*SyncGroup) bool {
 	switch {
 	case !known[name]:
-		v.add(g.Origin, ClassGeneral, "unknown-instance", "Virtual router %s specified in sync group %s doesn't exist - ignoring", name, g.Name)
+		v.add(at, ClassGeneral, "unknown-instance", "Virtual router %s specified in sync group %s doesn't exist - ignoring", name, g.Name).Hint =
+			DidYouMean(name, slices.Collect(maps.Keys(known)))
 	case member[name] != nil:
-		v.add(g.Origin, ClassGeneral, "two-groups", "Virtual router %s cannot exist in more than one sync group; ignoring %s", name, g.Name)
+		v.add(at, ClassGeneral, "two-groups", "Virtual router %s cannot exist in more than one sync group; ignoring %s", name, g.Name)
 	default:
 		group := *g
 		member[name] = &group

@@ -275,6 +275,8 @@ type SyncGroup struct {
 	Origin  Origin
 	Name    string
 	Members []string // instance names
+	// MemberOrigins are where they are named; nil after Validate
+	MemberOrigins []Origin
 
 	TrackInterface []Track
 	TrackScript    []Track

@@ -34,9 +34,9 @@ func TestCodes(t *testing.T) {
 }
 
 // usedCodes are the codes in the sources, with a place: the first string in a
-// call that reports, Code of a Problem, and the second value of a fault.
+// call that reports, and what is given to the code of a Problem or a fault.
 func usedCodes(t *testing.T) map[string]string {
-	reports := []string{"problem", "errorf", "add", "fixed", "fatal", "deprecated"}
+	reports := []string{"problem", "errorf", "hinted", "add", "fixed", "fatal", "deprecated", "warn"}
 	kebab := regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)*$`)
 	used, set := map[string]string{}, token.NewFileSet()
 	note := func(e ast.Expr) {
@@ -57,12 +57,14 @@ func usedCodes(t *testing.T) map[string]string {
 				}
 			}
 		case *ast.KeyValueExpr:
-			if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Code" {
+			if key, ok := n.Key.(*ast.Ident); ok && strings.EqualFold(key.Name, "code") {
 				note(n.Value)
 			}
-		case *ast.CompositeLit:
-			if name, ok := n.Type.(*ast.Ident); ok && name.Name == "fault" && len(n.Elts) == 3 {
-				note(n.Elts[1])
+		case *ast.AssignStmt:
+			for i, left := range n.Lhs {
+				if f, ok := left.(*ast.SelectorExpr); ok && strings.EqualFold(f.Sel.Name, "code") && len(n.Rhs) == len(n.Lhs) {
+					note(n.Rhs[i])
+				}
 			}
 		}
 		return true

@@ -103,7 +103,15 @@ func (c *cursor) finish() {
 }
 
 // pos is the place of the word read last.
-func (c *cursor) pos() place { return c.d.src.column(c.st.Pos, c.at) }
+func (c *cursor) pos() place {
+	p := c.st.Pos
+	if !c.d.src.chains[p.chain].expanded {
+		p.column += int32(c.at)
+		return p
+	}
+	before, word := c.st.Line[:c.at], strings.Trim(firstWord(c.st.Line[c.at:]), `"`)
+	return c.d.src.wordAt(p, word, countWord(before, word))
+}
 
 // origin is the beginning of the line.
 func (c *cursor) origin() config.Origin { return c.d.src.origin(c.st.Pos) }
@@ -123,5 +131,14 @@ func (c *cursor) invalid(f *fault, value string) {
 	if c.says != "" {
 		message = strings.NewReplacer("%N", c.d.name, "%V", value).Replace(c.says)
 	}
-	c.problem(config.Error, f.class, f.code, message)
+	c.hinted(f.class, f.code, f.hint, "%s", message)
+}
+
+// hinted is errorf with what would be right.
+func (c *cursor) hinted(class config.Class, code, hint, format string, args ...any) {
+	at := c.pos()
+	c.d.report(config.Problem{
+		Origin: c.d.src.origin(at), Chain: c.d.src.via(at), Severity: config.Error, Class: class, Code: code,
+		Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
 }

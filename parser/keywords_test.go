@@ -61,15 +61,3 @@ func TestBlockNames(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"priority", "virtual_ipaddress", "interface", "state", "lb_algo"}
-	for word, want := range map[string]string{
-		"prioritty": "priority", "Priority": "priority", "piroirty": "priority", "vitual_ipaddres": "virtual_ipaddress",
-		"stat": "state", "lb_alog": "lb_algo", "foo": "", "": "", "x": "", strings.Repeat("priority", 9): "",
-	} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
-		}
-	}
-}

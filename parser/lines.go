@@ -131,7 +131,7 @@ func (c *cursor) track(kind *trackKind) (t config.Track, ok bool) {
 	for i := range l.Options {
 		switch o := &l.Options[i]; {
 		case o.Other != "" || o.Flag != "" && !t.Weight.Set:
-			c.wrong(o.Pos, cmp.Or(kind.unknown, "(%s) unknown "+kind.what+" %s option %s - ignoring"), c.d.name, l.Name.Text, o.Other+o.Flag)
+			c.wrongHint(o.Pos, config.DidYouMean(o.Other, []string{"weight", "reverse", "noreverse"}), cmp.Or(kind.unknown, "(%s) unknown "+kind.what+" %s option %s - ignoring"), c.d.name, l.Name.Text, o.Other+o.Flag)
 		case o.Flag != "":
 			t.Reverse = o.Flag == "reverse"
 		case o.Value == nil:
@@ -184,7 +184,7 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 	for i := range l.Options {
 		switch o := &l.Options[i]; {
 		case o.Other != "":
-			c.wrong(o.Pos, "(%s) unknown unicast_peer option %s", c.d.name, o.Other)
+			c.wrongHint(o.Pos, config.DidYouMean(o.Other, []string{"min_ttl", "max_ttl"}), "(%s) unknown unicast_peer option %s", c.d.name, o.Other)
 		case o.Value == nil:
 			c.wrong(o.Pos, "(%s) %s is missing a value", c.d.name, o.Key)
 		default:
@@ -205,6 +205,14 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 		c.wrong(l.Address.Pos, "(%s) min_ttl %d > max_ttl %d - all packets will be discarded", c.d.name, p.MinTTL.Value, p.MaxTTL.Value)
 	}
 	return p, true
+}
+
+// wrongHint is wrong with what would be right.
+func (c *cursor) wrongHint(at lexer.Position, hint, format string, args ...any) {
+	c.d.report(config.Problem{
+		Origin: c.d.src.origin(placeOf(at)), Chain: c.d.src.via(placeOf(at)), Severity: config.Error, Class: config.ClassGeneral, Code: "invalid-value",
+		Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
 }
 
 // wrong reports an error at a word of the line.

@@ -22,6 +22,9 @@ type addressOption struct {
 	Other string `parser:"| @Word )"`
 }
 
+// addressOptions are the names of both.
+const addressOptions = "dev scope broadcast brd label peer preferred_lft track_group home -nodad mngtmpaddr noprefixroute autojoin no_track use_vmac"
+
 // address reads a line of virtual_ipaddress or static_ipaddress. An error in an option costs the
 // option, but a wrong device or label the address: it would go elsewhere.
 func (c *cursor) address() (a config.Address, ok bool) {
@@ -39,7 +42,7 @@ func (c *cursor) address() (a config.Address, ok bool) {
 		o := &l.Options[i]
 		switch {
 		case o.Other != "" || !c.belongs(o):
-			c.wrong(o.Pos, "Unknown configuration entry '%s' for ip address - ignoring", o.Other+o.Flag+o.Key)
+			c.wrongHint(o.Pos, config.DidYouMean(o.Other, strings.Fields(addressOptions)), "Unknown configuration entry '%s' for ip address - ignoring", o.Other+o.Flag+o.Key)
 		case o.Flag != "":
 			c.d.noteOnce(o.Flag, c.d.src.origin(placeOf(o.Pos)))
 			addressFlag(&a, o.Flag)

@@ -1,6 +1,8 @@
 package parser
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -41,7 +43,7 @@ func method[T any](of string, field func(*T) (*config.Opt[config.Method], *confi
 		}
 		m, known := methods[word]
 		if !known {
-			c.errorf(config.ClassGeneral, "invalid-value", "PARSER : unknown [%s] routing method for %s server.", word, of)
+			c.hinted(config.ClassGeneral, "unknown-method", methodHint(word), "PARSER : unknown [%s] routing method for %s server.", word, of)
 			c.complete = true
 			return
 		}
@@ -54,6 +56,27 @@ func method[T any](of string, field func(*T) (*config.Opt[config.Method], *confi
 		method, at := field(t)
 		*method, *at = config.Some(m), tunnel
 	}}
+}
+
+// methodHint says what an unknown method was meant to be. Methods are spelled
+// in capital letters; without one keepalived takes NAT.
+func methodHint(word string) string {
+	if hint := dialectOfMethod(word); hint != "" {
+		return hint
+	}
+	near := config.Nearest(word, slices.Collect(maps.Keys(methods)))
+	switch strings.ToLower(word) {
+	case "gatewaying", "gateway", "direct", "droute", "drouting":
+		near = "DR"
+	case "masquerading", "masq", "masquerade":
+		near = "NAT"
+	case "ipip", "tunnel", "tunneling":
+		near = "TUN"
+	}
+	if near == "" {
+		return "known are DR, NAT, TUN"
+	}
+	return fmt.Sprintf("did you mean '%s'? The line says nothing as it is, and what no other line says is NAT", near)
 }
 
 // tunnel reads the options of TUN.
@@ -77,7 +100,7 @@ func (c *cursor) tunnel(of string, m config.Method) (t config.Tunnel, ok bool) {
 			return t, false
 		case o.Key == "type":
 			if t.Type, ok = tunnelTypes[o.Value.Text]; !ok {
-				c.wrong(o.Value.Pos, "Unknown tunnel type %s for %s server.", o.Value.Text, of)
+				c.wrongHint(o.Value.Pos, oneOfThese(o.Value.Text, slices.Collect(maps.Keys(tunnelTypes))), "Unknown tunnel type %s for %s server.", o.Value.Text, of)
 				return t, false
 			}
 		default:
@@ -145,7 +168,7 @@ func (c *cursor) groupMark(e *config.GroupEntry) bool {
 	e.FWMark = n
 	if name, ok := c.next(); ok {
 		if e.Family, ok = families[name]; !ok {
-			c.errorf(config.ClassGeneral, "invalid-value", "(%s): fwmark '%d' family %s unknown - ignoring", c.d.name, n, name)
+			c.hinted(config.ClassGeneral, "invalid-value", oneOfThese(name, slices.Collect(maps.Keys(families))), "(%s): fwmark '%d' family %s unknown - ignoring", c.d.name, n, name)
 			return false
 		}
 	}

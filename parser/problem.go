@@ -14,3 +14,8 @@ func notActedOn(at config.Origin, keyword string) config.Problem {
 		Message: fmt.Sprintf("keyword %s is known but not acted on yet", keyword),
 	}
 }
+
+// Unreadable is an error of [Load] as a problem.
+func Unreadable(err error) config.Problem {
+	return config.Problem{Severity: config.Error, Class: config.ClassNoConfig, Code: "no-configuration", Message: err.Error()}
+}

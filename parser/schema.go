@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,12 +77,13 @@ type decoder struct {
 	schema   *schema
 	cfg      *config.Config
 	problems []config.Problem
-	name     string          // of the instance, group or script that is being decoded
-	owner    string          // the same as sentences about its scripts begin
-	seen     map[string]bool // of the block that is being decoded, see twice
-	names    map[string]bool // of blocks, with their keyword
-	noted    map[string]bool // keywords that are not acted on and were named already
-	blocks   map[string]bool // of the language, see opens
+	name     string              // of the instance, group or script that is being decoded
+	owner    string              // the same as sentences about its scripts begin
+	seen     map[string]bool     // of the block that is being decoded, see twice
+	names    map[string]bool     // of blocks, with their keyword
+	noted    map[string]bool     // keywords that are not acted on and were named already
+	blocks   map[string]bool     // of the language, see opens
+	homes    map[string][]string // blocks of every keyword, see elsewhere
 	said     map[complaint]bool
 	reported int                   // problems, said already or not
 	classes  map[config.Class]bool // that there is a problem of
@@ -145,10 +147,31 @@ func (d *decoder) unknown(c *cursor, names []string) {
 		Severity: config.Error, Class: config.ClassUnknownKeyword, Code: "unknown-keyword",
 		Message: fmt.Sprintf("Unknown keyword '%s'", c.keyword), Origin: d.src.origin(c.pos()), Chain: d.src.via(c.st.Pos),
 	}
-	if near := nearest(c.keyword, names); near != "" {
-		p.Hint = fmt.Sprintf("did you mean '%s'?", near)
+	if hint := dialectHint(c.keyword); hint != "" {
+		p.Code, p.Hint = "dialect", hint
+	} else {
+		p.Hint = cmp.Or(d.elsewhere(c.keyword), config.DidYouMean(c.keyword, names))
 	}
 	d.report(p)
+}
+
+// elsewhere is the hint for a keyword that stands in the wrong block: a brace
+// too many or too few is the usual reason.
+func (d *decoder) elsewhere(keyword string) string {
+	if d.homes == nil {
+		d.homes = map[string][]string{}
+		for _, k := range Keywords() {
+			d.homes[k.Name] = append(d.homes[k.Name], k.Block)
+		}
+	}
+	switch blocks := d.homes[keyword]; {
+	case len(blocks) == 0 || len(blocks) > 3:
+		return ""
+	case blocks[0] == "/":
+		return keyword + " belongs to the top level: is a '}' missing before it?"
+	default:
+		return fmt.Sprintf("%s belongs in %s: is there a '}' too many before it?", keyword, strings.Join(blocks, ", "))
+	}
 }
 
 // noteOnce names a keyword that is not acted on yet where it is first used.

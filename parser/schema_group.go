@@ -81,6 +81,7 @@ func groupMembers(c *cursor, g *config.SyncGroup) {
 	list(func(c *cursor, g *config.SyncGroup) {
 		for word, ok := c.next(); ok; word, ok = c.next() {
 			g.Members = append(g.Members, strings.Clone(word))
+			g.MemberOrigins = append(g.MemberOrigins, c.d.src.origin(c.pos()))
 		}
 	}).apply(c, g)
 }

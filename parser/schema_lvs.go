@@ -255,7 +255,15 @@ func schedulers() value[string] {
 	for _, name := range strings.Fields("rr wrr lc wlc lblc lblcr sh mh dh fo ovf sed nq twos") {
 		names[name] = name
 	}
-	return oneOf(names)
+	read := oneOf(names)
+	return func(word string) (string, *fault) {
+		name, f := read(word)
+		if f != nil {
+			f.code = "unknown-scheduler"
+			f.hint = cmp.Or(dialectOfScheduler(word), f.hint)
+		}
+		return name, f
+	}
 }
 
 // ipFamily: the addresses before it have the last word.

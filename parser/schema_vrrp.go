@@ -99,7 +99,7 @@ func instanceState(c *cursor, i *config.Instance) {
 	case word == "MASTER":
 		i.State = config.Some(config.Master)
 	case word != "BACKUP":
-		c.errorf(config.ClassGeneral, "invalid-value", "(%s) unknown state '%s', defaulting to BACKUP", c.d.name, word)
+		c.hinted(config.ClassGeneral, "invalid-value", oneOfThese(word, []string{"MASTER", "BACKUP"}), "(%s) unknown state '%s', defaulting to BACKUP", c.d.name, word)
 		fallthrough
 	case !i.State.Set:
 		i.State = config.Some(config.Backup)

@@ -84,6 +84,7 @@ type source struct {
 	known    map[chain]int32   // the others by what they are
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
+	starts   map[string][]int  // of the lines of a file, see written
 	expanded int               // bytes of definitions
 	uses     int               // lines with definitions
 	bound    int               // of them

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -16,14 +17,28 @@ type fault struct {
 	class config.Class
 	code  string
 	text  string
+	hint  string // what would be right
 }
 
 func badNumber(format string, args ...any) *fault {
-	return &fault{config.ClassInvalidNumber, "invalid-number", fmt.Sprintf(format, args...)}
+	return &fault{class: config.ClassInvalidNumber, code: "invalid-number", text: fmt.Sprintf(format, args...)}
 }
 
 func badValue(format string, args ...any) *fault {
-	return &fault{config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...)}
+	return &fault{class: config.ClassGeneral, code: "invalid-value", text: fmt.Sprintf(format, args...)}
+}
+
+// badName is a word that is none of those that the keyword takes.
+func badName(code, word string, names []string) *fault {
+	return &fault{class: config.ClassGeneral, code: code, text: fmt.Sprintf("unknown value '%s'", word), hint: oneOfThese(word, names)}
+}
+
+// oneOfThese is the hint for a word that is none of a few names.
+func oneOfThese(word string, names []string) string {
+	if hint := config.DidYouMean(word, names); hint != "" || len(names) > 16 {
+		return hint
+	}
+	return "known are " + strings.Join(slices.Sorted(slices.Values(names)), ", ")
 }
 
 // value reads a V from a word.
@@ -75,7 +90,9 @@ func boolean[T any](apply func(*T, bool)) row[T] {
 		case slices.Contains([]string{"false", "off", "no"}, word):
 			apply(t, false)
 		default:
-			c.invalid(badValue("'%s' is neither true, on, yes nor false, off, no", word), word)
+			f := badValue("'%s' is neither true, on, yes nor false, off, no", word)
+			f.hint = config.DidYouMean(word, []string{"true", "false", "on", "off", "yes", "no"})
+			c.invalid(f, word)
 		}
 	}}
 }
@@ -218,7 +235,7 @@ func oneOf[V any](meaning map[string]V) value[V] {
 	return func(word string) (V, *fault) {
 		v, ok := meaning[word]
 		if !ok {
-			return v, badValue("unknown value '%s'", word)
+			return v, badName("invalid-value", word, slices.Collect(maps.Keys(meaning)))
 		}
 		return v, nil
 	}

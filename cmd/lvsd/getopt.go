@@ -102,6 +102,7 @@ func lookupLong(table []option, name string) *option {
 		switch o := &table[i]; {
 		case o.long == name:
 			return o
+		case o.own: // never makes an abbreviation of keepalived's ambiguous
 		case strings.HasPrefix(o.long, name) && found != nil:
 			return nil // ambiguous
 		case strings.HasPrefix(o.long, name):

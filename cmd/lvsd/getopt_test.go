@@ -69,7 +69,7 @@ func TestSettings(t *testing.T) {
 		}
 		var got settings
 		f := pflag.NewFlagSet("lvsd", pflag.ContinueOnError)
-		bindOptions(f, &got)
+		bindOptions(f, optionTable, &got)
 		if err := f.Parse(args); err != nil {
 			t.Fatalf("%q: %v", tc.in, err)
 		}

@@ -7,13 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lvsd/lvsd/config"
-	"github.com/lvsd/lvsd/parser"
 	"github.com/lvsd/lvsd/supervisor"
 )
 
@@ -38,7 +36,8 @@ type program struct {
 
 // run is the whole program, and returns its exit status.
 func run(argv []string, stdout, stderr io.Writer) int {
-	p := &program{argv: argv, stdout: stdout, stderr: stderr, settings: settings{file: defaultFile}}
+	p := &program{argv: argv, stdout: stdout, stderr: stderr, settings: settings{file: defaultFile, format: formatText}}
+	table := optionsFor(p.asKeepalived())
 	root := &cobra.Command{
 		Use:           "lvsd [OPTION...]",
 		SilenceErrors: true,
@@ -49,14 +48,14 @@ func run(argv []string, stdout, stderr io.Writer) int {
 			p.status = p.main(extra)
 		},
 	}
-	bindOptions(root.Flags(), &p.settings)
+	bindOptions(root.Flags(), table, &p.settings)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetHelpFunc(func(*cobra.Command, []string) { p.usage() })
 	if !p.asKeepalived() {
 		root.AddCommand(explainCommand())
 	}
-	args, err := arguments(root, argv[1:])
+	args, err := arguments(root, table, argv[1:])
 	if err == nil {
 		root.SetArgs(args)
 		err = root.Execute()
@@ -70,13 +69,13 @@ func run(argv []string, stdout, stderr io.Writer) int {
 
 // arguments are the command line for cobra: that of a subcommand as it is,
 // keepalived's options as getopt reads them.
-func arguments(root *cobra.Command, args []string) ([]string, error) {
+func arguments(root *cobra.Command, table []option, args []string) ([]string, error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		if sub, _, err := root.Find(args); err == nil && sub != root {
 			return args, nil
 		}
 	}
-	return getopt(optionTable, args)
+	return getopt(table, args)
 }
 
 // asKeepalived reports whether the program was called by keepalived's name.
@@ -84,7 +83,11 @@ func (p *program) asKeepalived() bool { return filepath.Base(p.argv[0]) == "keep
 
 func (p *program) main(extra []string) int {
 	if len(extra) > 0 {
-		fmt.Fprintf(p.stdout, "Unexpected argument(s): %s\n", strings.Join(extra, " "))
+		out := p.stdout
+		if p.format != formatText { // stdout is the report's
+			out = p.stderr
+		}
+		fmt.Fprintf(out, "Unexpected argument(s): %s\n", strings.Join(extra, " "))
 	}
 	switch {
 	case p.help:
@@ -97,6 +100,9 @@ func (p *program) main(extra []string) int {
 		return p.printSignum()
 	case p.configTest:
 		return p.testConfig()
+	case p.format != formatText || p.offline || p.strict:
+		fmt.Fprintln(p.stderr, "--format, --offline and --strict belong to --config-test")
+		return config.ExitFatal
 	}
 	return p.daemon()
 }
@@ -118,7 +124,7 @@ func (p *program) printSignum() int {
 // usage lists the options as keepalived does, on stderr.
 func (p *program) usage() {
 	fmt.Fprintf(p.stderr, "Usage: %s [OPTION...]\n", filepath.Base(p.argv[0]))
-	for _, o := range optionTable {
+	for _, o := range optionsFor(p.asKeepalived()) {
 		left := "      "
 		if o.short != 0 {
 			left = fmt.Sprintf("  -%c, ", o.short)
@@ -143,38 +149,6 @@ func argName(o option) string {
 		return "ARG"
 	}
 	return o.name
-}
-
-// testConfig is -t: every problem of the file, and the status that keepalived
-// would give it.
-func (p *program) testConfig() int {
-	out := p.stderr
-	if p.testLog != "" {
-		f, err := os.OpenFile(p.testLog, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			fmt.Fprintf(p.stderr, "cannot write the result of the test: %v\n", err)
-			return config.ExitFatal
-		}
-		defer f.Close()
-		out = f
-	}
-	// What is read lives until the process ends: looking for garbage while it
-	// grows is a fifth of the time of 10,000 real servers, and finds next to none.
-	debug.SetGCPercent(400)
-	_, problems, err := parser.Load(parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Environment: supervisor.Machine()})
-	if err != nil {
-		fmt.Fprintln(out, err)
-		return config.ExitNoConfig
-	}
-	style := parser.Full
-	if p.asKeepalived() {
-		style = parser.Plain
-	}
-	if err := parser.Print(out, problems, style); err != nil {
-		fmt.Fprintf(p.stderr, "cannot write the result of the test: %v\n", err)
-		return config.ExitFatal
-	}
-	return config.TestStatus(problems)
 }
 
 // id is the configuration id: -i, or the host's name up to its first dot.

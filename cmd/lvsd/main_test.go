@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +20,12 @@ func call(args ...string) (status int, stdout, stderr string) {
 
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "good.conf"), filepath.Join(dir, "bad.conf")
-	for name, text := range map[string]string{good: "global_defs {\n    router_id x\n}\n", bad: "global_def {\n}\n"} {
+	good, bad, warned, elsewhere := filepath.Join(dir, "good.conf"), filepath.Join(dir, "bad.conf"), filepath.Join(dir, "warned.conf"), filepath.Join(dir, "elsewhere.conf")
+	for name, text := range map[string]string{
+		good: "global_defs {\n    router_id x\n}\n", bad: "global_def {\n}\n", warned: "global_defs {\n    router_id x y\n}\n",
+		elsewhere: "vrrp_instance A {\n    interface nosuch0\n    virtual_router_id 1\n    virtual_ipaddress {\n        192.0.2.1/24\n    }\n" +
+			"    notify \"/no/such/script\" nosuchuser\n}\n",
+	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -46,12 +51,37 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd explain unknown-keyword", 0, "unknown-keyword", ""},
 		{"lvsd explain", 0, "unknown-keyword\n", ""},
 		{"lvsd explain nonsense", config.ExitFatal, "", "no diagnosis has the code"},
+		{"lvsd -t --format json -f " + bad, config.ExitTestFailed, `"code": "unknown-keyword"`, ""},
+		{"lvsd -t --format=json -f " + good, config.ExitOK, `"problems": []`, ""},
+		{"lvsd --format sarif --config-test --use-file " + bad, config.ExitTestFailed, `"ruleId": "unknown-keyword"`, ""},
+		{"lvsd -t --format text -f " + bad, config.ExitTestFailed, "", "1 error"},
+		{"lvsd -t --format json extra -f " + good, config.ExitOK, "{", "Unexpected argument(s): extra"},
+		{"lvsd -t --format json -f " + dir + "/none.conf", config.ExitNoConfig, `"code": "no-configuration"`, ""},
+		{"lvsd -t" + dir + "/json --format json -f " + bad, config.ExitTestFailed, "", ""},
+		{"lvsd -t --format yaml -f " + bad, config.ExitFatal, "", "unknown format 'yaml'"},
+		{"lvsd --strict -f " + bad, config.ExitFatal, "", "belong to --config-test"},
+		{"lvsd -t -f " + warned, config.ExitOK, "", "extra-words"},
+		{"lvsd -t --strict -f " + warned, config.ExitTestFailed, "", "extra-words"},
+		{"lvsd -t --strict -f " + good, config.ExitOK, "", ""},
+		{"lvsd -t -f " + elsewhere, config.ExitTestFailed, "", "unknown-interface"},
+		{"lvsd -t --offline -f " + elsewhere, config.ExitTestSecurity, "", "script-security"},
+		{"keepalived -t --strict -f " + good, config.ExitFatal, "", "Unknown option --strict"},
+		{"keepalived -t --offline -f " + good, config.ExitFatal, "", "Unknown option --offline"},
+		{"keepalived -t --format json -f " + good, config.ExitFatal, "", "Unknown option --format"},
+		{"keepalived -t -f " + warned, config.ExitOK, "", ""},
+		{"lvsd -t --offlin -f " + good, config.ExitFatal, "", "Unknown option --offlin"},
 		{"keepalived explain -t -f " + good, config.ExitOK, "Unexpected argument(s): explain", ""},
 	} {
 		status, stdout, stderr := call(strings.Fields(tc.args)...)
 		if status != tc.status || !strings.Contains(stdout, tc.stdout) || !strings.Contains(stderr, tc.stderr) {
 			t.Errorf("%s: status %d, stdout %q, stderr %q; want %d, %q, %q", tc.args, status, stdout, stderr, tc.status, tc.stdout, tc.stderr)
 		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "json")); err != nil || !json.Valid(text) {
+		t.Errorf("the log of -t as json: %q %v", text, err)
+	}
+	if _, _, stderr := call("keepalived", "-t", "-f", warned); stderr != "" {
+		t.Errorf("keepalived has nothing to say, but: %s", stderr)
 	}
 	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "global_def") {
 		t.Errorf("the log of -t: %q %v", text, err)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/pflag"
 )
 
@@ -21,6 +23,7 @@ type option struct {
 	name  string // of the argument, for the usage
 	help  string // empty: known, but not acted on yet
 	bind  func(f *pflag.FlagSet, s *settings, long, help string)
+	own   bool // lvsd's, unknown to keepalived: to be written in full
 }
 
 // settings is what the command line says.
@@ -45,6 +48,9 @@ type settings struct {
 	version     bool
 	help        bool
 	signum      string
+	format      string // text, json or sarif
+	offline     bool
+	strict      bool
 }
 
 // optionTable is every option of keepalived 2.4.3. One without a bind is
@@ -90,6 +96,21 @@ var optionTable = []option{
 	{short: 'h', long: "help", help: "display this help message", bind: flag(func(s *settings) *bool { return &s.help })},
 }
 
+// ownTable is what lvsd adds, when it is not called as keepalived.
+var ownTable = []option{
+	{own: true, long: "format", arg: required, name: "FORMAT", help: "with -t: write the problems as text, json or sarif, the latter two to stdout", bind: str(func(s *settings) *string { return &s.format })},
+	{own: true, long: "offline", help: "with -t: the file is for another machine, look up no interface, user or script", bind: flag(func(s *settings) *bool { return &s.offline })},
+	{own: true, long: "strict", help: "with -t: warnings change the exit status, too", bind: flag(func(s *settings) *bool { return &s.strict })},
+}
+
+// optionsFor are the options of a program of that name.
+func optionsFor(keepalived bool) []option {
+	if keepalived {
+		return optionTable
+	}
+	return slices.Concat(optionTable, ownTable)
+}
+
 func str(field func(*settings) *string) func(*pflag.FlagSet, *settings, string, string) {
 	return func(f *pflag.FlagSet, s *settings, long, help string) { f.StringVar(field(s), long, *field(s), help) }
 }
@@ -114,9 +135,9 @@ func test(f *pflag.FlagSet, s *settings, long, help string) {
 
 // bindOptions registers the whole table: getopt's work is done by then, so
 // only the long spellings are needed.
-func bindOptions(f *pflag.FlagSet, s *settings) {
+func bindOptions(f *pflag.FlagSet, table []option, s *settings) {
 	f.SortFlags = false
-	for _, o := range optionTable {
+	for _, o := range table {
 		switch {
 		case o.bind != nil:
 			o.bind(f, s, o.long, o.help)
