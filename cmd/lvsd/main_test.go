@@ -46,6 +46,13 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd explain unknown-keyword", 0, "unknown-keyword", ""},
 		{"lvsd explain", 0, "unknown-keyword\n", ""},
 		{"lvsd explain nonsense", config.ExitFatal, "", "no diagnosis has the code"},
+		{"lvsd config --offline -f " + good, 0, "Router ID = x", ""},
+		{"lvsd config --json --offline -f " + good, 0, "\"router_id\": \"x\"", ""},
+		{"lvsd config --json --origin --offline -f " + good, 0, "\"line\": 1", ""},
+		{"lvsd config --json --offline -f " + bad, 0, "\"version\": 1", "Unknown keyword 'global_def'"},
+		{"lvsd config --schema", 0, "https://json-schema.org/draft/2020-12/schema", ""},
+		{"lvsd config -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
+		{"lvsd config --json --schema", config.ExitFatal, "", "json schema"},
 		{"keepalived explain -t -f " + good, config.ExitOK, "Unexpected argument(s): explain", ""},
 	} {
 		status, stdout, stderr := call(strings.Fields(tc.args)...)
