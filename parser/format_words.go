@@ -124,6 +124,9 @@ func squeezed(code string) string {
 // squeeze is text with single blanks, up to the rest: the first word that holds
 // a definition, a backslash, a single quote, or a double quote in its middle.
 func squeeze(text string) (done, rest string) {
+	if strings.ContainsAny(text, "\v\f") { // blanks, but not within a script or a regex
+		return "", text
+	}
 	var words []string
 	for text = trimLeft(text); text != ""; text = trimLeft(text) {
 		word := firstWord(text)
