@@ -5,6 +5,9 @@ import (
 	"net/netip"
 )
 
+// defaultScheduler is keepalived's.
+const defaultScheduler = "wlc"
+
 // Key is the identity of the service that the block belongs to. A block of a
 // group has none.
 func (v *VirtualServer) Key() ServiceKey {
@@ -38,7 +41,7 @@ func (c *Config) KernelServices() []Service {
 			at = len(all)
 			index[key] = at
 			all = append(all, Service{
-				Origin: v.Origin, Key: key, Scheduler: cmp.Or(v.LBAlgo.Value, "wlc"), SchedFlags: v.SchedFlags,
+				Origin: v.Origin, Key: key, Scheduler: cmp.Or(v.LBAlgo.Value, defaultScheduler), SchedFlags: v.SchedFlags,
 				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS,
 				Servers: make([]Server, 0, len(v.RealServers)),
 			})

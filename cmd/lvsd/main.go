@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -51,9 +52,15 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	bindOptions(root.Flags(), table, &p.settings)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetHelpFunc(func(*cobra.Command, []string) { p.usage() })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if cmd == root {
+			p.usage()
+			return
+		}
+		fmt.Fprint(stdout, cmp.Or(cmd.Long, cmd.Short), "\n\n", cmd.UsageString())
+	})
 	if !p.asKeepalived() {
-		root.AddCommand(explainCommand())
+		root.AddCommand(explainCommand(), fmtCommand(p), configCommand(p))
 	}
 	args, err := arguments(root, table, argv[1:])
 	if err == nil {

@@ -70,6 +70,13 @@ func TestCommandLine(t *testing.T) {
 		{"keepalived -t --format json -f " + good, config.ExitFatal, "", "Unknown option --format"},
 		{"keepalived -t -f " + warned, config.ExitOK, "", ""},
 		{"lvsd -t --offlin -f " + good, config.ExitFatal, "", "Unknown option --offlin"},
+		{"lvsd config --offline -f " + good, 0, "Router ID = x", ""},
+		{"lvsd config --json --offline -f " + good, 0, "\"router_id\": \"x\"", ""},
+		{"lvsd config --json --origin --offline -f " + good, 0, "\"line\": 1", ""},
+		{"lvsd config --json --offline -f " + bad, 0, "\"version\": 1", "Unknown keyword 'global_def'"},
+		{"lvsd config --schema", 0, "https://json-schema.org/draft/2020-12/schema", ""},
+		{"lvsd config -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
+		{"lvsd config --json --schema", config.ExitFatal, "", "json schema"},
 		{"keepalived explain -t -f " + good, config.ExitOK, "Unexpected argument(s): explain", ""},
 	} {
 		status, stdout, stderr := call(strings.Fields(tc.args)...)
