@@ -176,7 +176,7 @@ func TestUnable(t *testing.T) {
 	}{
 		"none": {func(*Instance) {}, ""},
 		"PASS": {func(i *Instance) { i.Authentication = Authentication{Type: AuthPass, Pass: "x"} }, ""},
-		"AH":   {func(i *Instance) { i.Authentication = Authentication{Type: AuthAH, Pass: "x"} }, "auth_type AH"},
+		"AH":   {func(i *Instance) { i.Authentication = Authentication{Type: AuthAH, Pass: "x"} }, ""},
 		"HMAC": {func(i *Instance) { i.Version, i.AuthHMAC = Some[uint8](3), &AuthHMAC{} }, "auth_hmac"},
 	} {
 		c := sample()

@@ -49,6 +49,8 @@ var explanations = map[string]explanation{
 		example: aService + "    real_server 10.0.0.5 80 {\n        MISC_CHECK {\n        }\n    }\n}"},
 	"include": {text: "An included file could not be read: it is a folder, it is executable, it includes itself, permission is missing, or there are too many. keepalived goes on without it unless include_check or includer says otherwise.",
 		example: "include /etc", elsewhere: true},
+	"initial-state": {text: "With authentication headers (auth_type AH) a router must hear first which sequence numbers have been used; state MASTER was taken for state BACKUP.",
+		example: anInstance + "    state MASTER\n    priority 150\n    authentication {\n        auth_type AH\n        auth_pass secret\n    }\n" + anAddress + "}"},
 	"invalid-address": {text: "The address or port of a virtual or real server cannot be understood, so the whole block was left out. Names of hosts are not looked up, and a port is a number.",
 		example: "virtual_server 10.0.0.300 80 {\n}"},
 	"invalid-number": {text: "A number is none, or out of the range that the message names. The keyword was ignored and its default holds.",

@@ -37,6 +37,9 @@ func (m *Machine) message(priority uint8) SendAdvert {
 			copy(a.Auth[:], m.cfg.Authentication.Pass)
 		}
 	}
+	if m.ah != nil {
+		a.AuthType = wire.AuthAH
+	}
 	for i := range m.cfg.VirtualIPAddress {
 		if addr := m.cfg.VirtualIPAddress[i].Prefix.Addr(); addr.Is6() == v6 && len(a.Addrs) < wire.MaxAddrs {
 			a.Addrs = append(a.Addrs, addr)
@@ -47,6 +50,10 @@ func (m *Machine) message(priority uint8) SendAdvert {
 
 func (m *Machine) send(out *effects) {
 	m.stats.AdvertSent++
+	if m.ah != nil {
+		out.add(m.numbered(m.message(m.priority)))
+		return
+	}
 	if len(*out) == 0 {
 		*out = effects(m.advert)
 		return
@@ -69,7 +76,7 @@ func (m *Machine) beat(now time.Time, out *effects) {
 func (m *Machine) resign(out *effects) {
 	m.stats.AdvertSent++
 	m.stats.PriZeroSent++
-	out.add(m.message(0))
+	out.add(m.numbered(m.message(0)))
 }
 
 // announcer holds the times of gratuitous ARP to come; zero: none.

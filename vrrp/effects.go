@@ -115,7 +115,7 @@ func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl
 	payload, err := e.Advert.AppendTo(r.payload[:0], wire.Pseudo{Src: e.Src, Dst: dst})
 	if err == nil {
 		r.payload = payload
-		err = s.conn.Send(Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: m.id, Payload: payload})
+		err = s.conn.Send(Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: m.id, Payload: payload, AH: m.ah, Sequence: uint32(e.Sequence)})
 	}
 	if err != nil {
 		r.counters.SendErrors++

@@ -120,10 +120,16 @@ func (g *Group) yield(now time.Time, m *Machine, out *effects) {
 // insist answers an advert of lower priority: RFC 9568 section 6.4.3 has the
 // MASTER assert itself at once, keepalived also for the rest of the sync group.
 func (g *Group) insist(now time.Time, m *Machine, d *wire.Datagram, out *effects) {
+	if m.ah != nil {
+		m.count() // as keepalived does
+	}
 	if !m.cfg.LowerPrioNoAdvert.Value {
 		m.answer(now, out)
 	}
 	m.report(now, forcingElection, d, out)
+	if m.ah != nil {
+		m.report(now, syncingSequence, d, out)
+	}
 	for _, member := range g.members {
 		member.reclaim(now, out)
 	}

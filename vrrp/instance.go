@@ -37,6 +37,8 @@ type Machine struct {
 	interfaces []tracker
 	scripts    []tracker
 
+	ah       *wire.AH    // auth_type AH; nil: not configured
+	sequence uint32      // of the authentication header sent or accepted last
 	heard    wire.Advert // of the datagram being looked at
 	reported reports
 }
@@ -47,6 +49,7 @@ func NewMachine(cfg config.Instance) *Machine {
 	m.learned = m.interval()
 	m.track(nil)
 	m.priority = m.effective()
+	m.authenticate(config.Authentication{})
 	m.refreshSource()
 	return m
 }

@@ -24,6 +24,8 @@ const (
 	unknownAuth
 	wrongAuth
 	wrongPass
+	wrongICV
+	replayed
 	wrongInterval
 	wrongType
 	wrongChecksum
@@ -34,6 +36,7 @@ const (
 	otherAddresses
 	lowerPriority
 	forcingElection
+	syncingSequence
 	ownAddress
 	reasons
 )
@@ -71,6 +74,7 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 		return false
 	}
 	m.stats.AdvertRcvd++
+	m.sequence = max(m.sequence, d.Sequence())
 	if m.heard.MessageChecksum {
 		m.stats.MessageChecksum++
 	}
@@ -110,7 +114,7 @@ func (m *Machine) inspect(d *wire.Datagram) reason {
 	case err != nil:
 		return wrongChecksum
 	case m.heard.Version == 2:
-		if why := m.inspectV2(); why != fine {
+		if why := m.inspectV2(d); why != fine {
 			return why
 		}
 	case len(m.heard.Addrs) == 0 && len(m.own.Addrs) > 0:
@@ -124,16 +128,21 @@ func (m *Machine) inspect(d *wire.Datagram) reason {
 
 // inspectV2 checks what version 3 has given up: authentication, and the
 // interval, which has to be the same on all routers, RFC 3768 section 7.1.
-func (m *Machine) inspectV2() reason {
+func (m *Machine) inspectV2(d *wire.Datagram) reason {
 	own := &m.own
 	switch {
 	case m.heard.AuthType > uint8(config.AuthAH):
 		return unknownAuth
-	case m.heard.AuthType != own.AuthType:
+	case m.heard.AuthType != own.AuthType || (d.Headers != nil) != (m.ah != nil):
 		return wrongAuth
 	case own.AuthType == wire.AuthPass && subtle.ConstantTimeCompare(m.heard.Auth[:], own.Auth[:]) == 0:
 		return wrongPass
-	case m.heard.Interval != own.Interval:
+	case m.ah != nil:
+		if why := m.inspectAH(d); why != fine {
+			return why
+		}
+	}
+	if m.heard.Interval != own.Interval {
 		return wrongInterval
 	}
 	return fine
@@ -180,9 +189,18 @@ func (m *Machine) explain(why reason, d *wire.Datagram) string {
 	case unknownAuth:
 		return fmt.Sprintf("Invalid auth type: %d", m.heard.AuthType)
 	case wrongAuth:
+		if m.heard.AuthType == m.own.AuthType {
+			return "received a message without its authentication header"
+		}
 		return fmt.Sprintf("received a %d auth, expecting %d!", m.heard.AuthType, m.own.AuthType)
 	case wrongPass:
 		return "received an invalid passwd!"
+	case wrongICV:
+		return "IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !"
+	case replayed:
+		return fmt.Sprintf("IPSEC-AH : sequence number %d already processed. Packet dropped. Local(%d)", d.Sequence(), m.sequence)
+	case syncingSequence:
+		return "IPSEC-AH : Syncing seq_num - Increment seq"
 	case wrongInterval:
 		return fmt.Sprintf("advertisement interval mismatch mine=%d sec rcv'd=%d sec", m.own.Interval/time.Second, m.heard.Interval/time.Second)
 	case wrongType:

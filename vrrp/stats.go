@@ -15,7 +15,7 @@ type Stats struct {
 	AddrListErr     uint64 // accepted all the same; without addresses in v3: discarded
 	InvalidAuthType uint64
 	AuthMismatch    uint64 // authtype_mismatch
-	AuthFailure     uint64
+	AuthFailure     uint64 // the password, the authentication header or its number
 	PriZeroRcvd     uint64
 	PriZeroSent     uint64
 
@@ -43,7 +43,7 @@ func (s *Stats) rejected(why reason) *uint64 {
 		return &s.InvalidAuthType
 	case wrongAuth:
 		return &s.AuthMismatch
-	case wrongPass:
+	case wrongPass, wrongICV, replayed:
 		return &s.AuthFailure
 	case wrongInterval:
 		return &s.AdvertInterval

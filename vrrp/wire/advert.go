@@ -15,6 +15,7 @@ const Protocol = 112
 const (
 	AuthNone uint8 = 0
 	AuthPass uint8 = 1
+	AuthAH   uint8 = 2
 )
 
 // MaxAddrs is how many addresses an advert can list, RFC 9568 section 5.2.5.
