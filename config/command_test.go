@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"slices"
 	"testing"
 )
@@ -169,3 +170,5 @@ type accounts bool
 func (accounts) HasInterface(string) bool { return true }
 func (a accounts) HasUser(User) bool      { return bool(a) }
 func (accounts) Executable(string) error  { return nil }
+
+func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

@@ -14,6 +14,8 @@ type Environment interface {
 	HasUser(u User) bool
 	// Executable is nil when path is a regular file that may be executed.
 	Executable(path string) error
+	// KeyFile is what a file holds, and whether none but its owner may read it.
+	KeyFile(path string) (content []byte, private bool, err error)
 }
 
 // Validate checks the configuration as a whole: cross references, missing and

@@ -21,6 +21,7 @@ func (v *validator) instances() {
 		i := &v.c.Instances[k]
 		v.version(i)
 		v.source(i)
+		v.authHMAC(i)
 		v.authentication(i)
 		v.initialState(i)
 		v.preemption(i)
@@ -165,9 +166,6 @@ func (v *validator) advertInt(i *Instance) {
 
 func (v *validator) authentication(i *Instance) {
 	a := &i.Authentication
-	if i.AuthHMAC != nil {
-		v.unable(i, "auth_hmac")
-	}
 	switch {
 	case a.Type == AuthNone:
 		a.Pass = ""
@@ -184,13 +182,6 @@ func (v *validator) authentication(i *Instance) {
 		return
 	}
 	*a = Authentication{}
-}
-
-// unable keeps an instance from running without what its peers insist on: both
-// sides would be MASTER.
-func (v *validator) unable(i *Instance, keyword string) {
-	i.Unable = keyword
-	v.add(i.Origin, ClassNone, "not-acted-on", "(%s) %s is known but not acted on yet: the instance stays in FAULT", i.Name, keyword)
 }
 
 func (v *validator) strict(i *Instance) {

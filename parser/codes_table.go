@@ -15,6 +15,8 @@ var explanations = map[string]explanation{
 		example: anInstance + "    virtual_ipaddress {\n        10.0.0.1/24\n        fe80::1/64\n    }\n}"},
 	"advert-int": {text: "VRRP version 2 sends whole seconds, version 3 hundredths of a second. The interval was rounded. All routers of a virtual router must use the same one.",
 		example: anInstance + "    advert_int 1.5\n" + anAddress + "}"},
+	"auth-hmac": {text: "The auth_hmac block cannot be used as it is. Each router needs the key that its active_key names, of 32 to 64 bytes, in the file or in a file of its own that nobody else can read. Without it the instance stays in FAULT: its adverts would be worth nothing to its peers.",
+		example: anInstance + "    auth_hmac {\n        key 1 0123456789abcdef0123456789abcdef\n        active_key 2\n    }\n" + anAddress + "}"},
 	"auth-pass-truncated": {text: "The password of VRRP version 2 has 8 characters; what is longer was cut, by every router that reads this file. A router with another parser may not cut.",
 		example: anInstance + "    authentication {\n        auth_type PASS\n        auth_pass longer-than-eight\n    }\n" + anAddress + "}"},
 	"authentication": {text: "The authentication block cannot be used as it is and was ignored: no password is given, or the version is 3, which has no authentication, or strict mode is on, which allows none.",

@@ -34,6 +34,10 @@ func (p *player) advert(name string, args []string) {
 	for _, vip := range m.Config().VirtualIPAddress {
 		a.Addrs = append(a.Addrs, vip.Prefix.Addr())
 	}
+	clock, id := p.now, uint8(0)
+	if hmac := m.Config().AuthHMAC; hmac != nil {
+		id, secret = hmac.ActiveKey, string(hmac.Keys[0].Bytes())
+	}
 	damage := func([]byte) []byte { return d.Payload }
 	for _, arg := range args {
 		key, value, _ := strings.Cut(arg, "=")
@@ -61,6 +65,10 @@ func (p *player) advert(name string, args []string) {
 			sequence = uint32(p.number(value))
 		case "key":
 			secret = value
+		case "id": // of the key of auth_hmac; 0: no trailer
+			id = uint8(p.number(value))
+		case "clock": // of the sender, against ours
+			clock = p.now.Add(p.duration(value))
 		case "vips":
 			a.Addrs = nil
 			for _, s := range strings.Split(value, ",") {
@@ -79,7 +87,13 @@ func (p *player) advert(name string, args []string) {
 		}
 	}
 	var err error
-	if d.Payload, err = a.AppendTo(nil, d.Pseudo()); err != nil {
+	if id != 0 {
+		stamp := uint64(clock.Unix())<<32 | uint64(clock.Nanosecond()/1000)<<12
+		d.Payload, err = a.AppendSigned(nil, d.Pseudo(), wire.NewHMAC(id, []byte(secret)), stamp)
+	} else {
+		d.Payload, err = a.AppendTo(nil, d.Pseudo())
+	}
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	d.Payload = damage(d.Payload)

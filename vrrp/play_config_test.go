@@ -48,6 +48,19 @@ func (p *player) set(i *config.Instance, key, value string) {
 		i.Authentication = config.Authentication{Type: config.AuthPass, Pass: config.Secret(value)}
 	case "ah":
 		i.Authentication = config.Authentication{Type: config.AuthAH, Pass: config.Secret(value)}
+	case "hmac": // ID:SECRET,ID:SECRET, the first one is active
+		i.AuthHMAC = &config.AuthHMAC{Mode: config.HMACEnforce, AntiReplay: config.ReplayTime}
+		for _, key := range strings.Split(value, ",") {
+			id, secret, _ := strings.Cut(key, ":")
+			i.AuthHMAC.Keys = append(i.AuthHMAC.Keys, config.HMACKey{ID: uint8(p.number(id)), Secret: config.Secret(secret)})
+		}
+		i.AuthHMAC.ActiveKey = i.AuthHMAC.Keys[0].ID
+	case "hmac_mode":
+		a := *i.AuthHMAC
+		a.Mode = config.HMACMode(value)
+		i.AuthHMAC = &a
+	case "anti_replay":
+		i.AuthHMAC.AntiReplay = config.AntiReplay(value)
 	case "unable":
 		i.Unable = value
 	case "nopreempt":

@@ -275,6 +275,8 @@ func describe(e vrrp.Effect) string {
 		}
 		if e.Advert.AuthType == wire.AuthAH {
 			s += fmt.Sprintf(" AH %d", e.Sequence)
+		} else if e.Sequence > 0 {
+			s += fmt.Sprintf(" HMAC %d.%05d.%d", e.Sequence>>32-uint64(epoch.Unix()), e.Sequence>>16&0xffff, e.Sequence&0xffff)
 		}
 		return s
 	case vrrp.Claim:

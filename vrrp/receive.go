@@ -3,7 +3,6 @@ package vrrp
 import (
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -26,6 +25,12 @@ const (
 	wrongPass
 	wrongICV
 	replayed
+	noTrailer
+	badTrailer
+	staleTrailer
+	unknownKey
+	wrongHMAC
+	replayedTrailer
 	wrongInterval
 	wrongType
 	wrongChecksum
@@ -67,14 +72,14 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 		m.stats.NotListening++
 		return false
 	}
-	why := m.inspect(d)
+	why := m.inspect(now, d)
 	if why != fine {
 		*m.stats.rejected(why)++
 		m.report(now, why, d, out)
 		return false
 	}
 	m.stats.AdvertRcvd++
-	m.sequence = max(m.sequence, d.Sequence())
+	m.authentic(d)
 	if m.heard.MessageChecksum {
 		m.stats.MessageChecksum++
 	}
@@ -93,7 +98,7 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 
 // inspect is the ladder of RFC 9568 section 7.1 with keepalived's additions,
 // in keepalived's order. It decodes into m.heard.
-func (m *Machine) inspect(d *wire.Datagram) reason {
+func (m *Machine) inspect(now time.Time, d *wire.Datagram) reason {
 	err := m.heard.Decode(d.Payload, d.Pseudo())
 	unicast := m.cfg.Unicast()
 	switch {
@@ -113,6 +118,20 @@ func (m *Machine) inspect(d *wire.Datagram) reason {
 		return wrongInterval // RFC 9568 erratum 8301
 	case err != nil:
 		return wrongChecksum
+	case m.hmac == nil && len(m.heard.Trailer) > 0:
+		return wrongLength
+	}
+	return m.inspectOrigin(now, d)
+}
+
+// inspectOrigin asks who has sent a message that is complete and undamaged.
+func (m *Machine) inspectOrigin(now time.Time, d *wire.Datagram) reason {
+	if m.hmac != nil {
+		if why := m.hmac.inspect(now, d, m.heard.Trailer); why != fine {
+			return why
+		}
+	}
+	switch {
 	case m.heard.Version == 2:
 		if why := m.inspectV2(d); why != fine {
 			return why
@@ -120,7 +139,7 @@ func (m *Machine) inspect(d *wire.Datagram) reason {
 	case len(m.heard.Addrs) == 0 && len(m.own.Addrs) > 0:
 		return noAddresses // RFC 9568 erratum 8299
 	}
-	if m.cfg.CheckUnicastSrc.Value && unicast && !m.knowsPeer(d.Src) {
+	if m.cfg.Unicast() && (m.cfg.CheckUnicastSrc.Value || m.hmac != nil) && !m.knowsPeer(d.Src) {
 		return unknownPeer
 	}
 	return fine
@@ -166,66 +185,4 @@ func (m *Machine) missing() netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// report says why, unless it has been said already.
-func (m *Machine) report(now time.Time, why reason, d *wire.Datagram, out *effects) {
-	if m.reported.may(now, why) {
-		out.add(Log{Text: fmt.Sprintf("(%s) ", m.cfg.Name) + m.explain(why, d)})
-	}
-}
-
-// explain is keepalived's sentence for a reason, where it has one.
-func (m *Machine) explain(why reason, d *wire.Datagram) string {
-	switch why {
-	case wrongLength:
-		return fmt.Sprintf("vrrp packet of wrong length %d from %s", len(d.Payload), d.Src)
-	case wrongTTL:
-		return fmt.Sprintf("invalid TTL/HL. Received %d and expect %d", d.TTL, 255)
-	case wrongVersion:
-		return fmt.Sprintf("wrong version. Received %d and expect %d", d.Payload[0]>>4, m.cfg.Version.Value)
-	case wrongVRID:
-		return fmt.Sprintf("received VRID %d, expecting %d!", d.Payload[1], m.cfg.VirtualRouterID)
-	case unknownAuth:
-		return fmt.Sprintf("Invalid auth type: %d", m.heard.AuthType)
-	case wrongAuth:
-		if m.heard.AuthType == m.own.AuthType {
-			return "received a message without its authentication header"
-		}
-		return fmt.Sprintf("received a %d auth, expecting %d!", m.heard.AuthType, m.own.AuthType)
-	case wrongPass:
-		return "received an invalid passwd!"
-	case wrongICV:
-		return "IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !"
-	case replayed:
-		return fmt.Sprintf("IPSEC-AH : sequence number %d already processed. Packet dropped. Local(%d)", d.Sequence(), m.sequence)
-	case syncingSequence:
-		return "IPSEC-AH : Syncing seq_num - Increment seq"
-	case wrongInterval:
-		return fmt.Sprintf("advertisement interval mismatch mine=%d sec rcv'd=%d sec", m.own.Interval/time.Second, m.heard.Interval/time.Second)
-	case wrongType:
-		return fmt.Sprintf("Invalid packet type. %d and expect %d", d.Payload[0]&0x0f, 1)
-	case wrongChecksum:
-		return fmt.Sprintf("Invalid VRRPv%d checksum", m.cfg.Version.Value)
-	case wrongDestination:
-		return fmt.Sprintf("unexpected packet from %s to %s", d.Src, d.Dst)
-	case unknownPeer:
-		return fmt.Sprintf("unicast source address %s not a unicast peer", d.Src)
-	case noAddresses, otherAddresses:
-		if len(m.heard.Addrs) != len(m.own.Addrs) {
-			return fmt.Sprintf("received an unexpected ip number count %d, expected %d!", len(m.heard.Addrs), len(m.own.Addrs))
-		}
-		return fmt.Sprintf("ip address associated with VRID %d not present in MASTER advert: %s", m.cfg.VirtualRouterID, m.missing())
-	case lowerPriority:
-		return fmt.Sprintf("received lower priority (%d) advert from %s - discarding", m.heard.Priority, d.Src)
-	case forcingElection:
-		forcing := ", forcing new election"
-		if m.cfg.LowerPrioNoAdvert.Value {
-			forcing = ""
-		}
-		return fmt.Sprintf("Received advert from %s with lower priority %d, ours %d%s", d.Src, m.heard.Priority, m.priority, forcing)
-	case ownAddress:
-		return "WARNING - equal priority advert received from remote host with our IP address."
-	}
-	return ""
 }
