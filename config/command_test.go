@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"slices"
 	"testing"
 )
@@ -173,3 +174,5 @@ func (accounts) HasDirectory(string) bool { return true }
 func (accounts) HasNamespace(string) bool { return true }
 
 func (accounts) PrivateMacvlan(string) bool { return true }
+
+func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

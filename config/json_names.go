@@ -40,7 +40,7 @@ var jsonNames = map[string]string{
 	"ReceiveBuffers.ProcessMonitor": "process_monitor_rcv_bufs",
 
 	"Instance.InterfaceOrigin": "-", "Instance.Unable": "-", "Instance.UnicastPeers": "unicast_peer", "Instance.VMAC": "use_vmac", "Instance.IPVLAN": "use_ipvlan",
-	"Authentication.Type": "auth_type", "Authentication.Pass": "auth_pass", "AuthHMAC.Keys": "key",
+	"Authentication.Type": "auth_type", "Authentication.Pass": "auth_pass", "AuthHMAC.Keys": "key", "HMACKey.Held": "-",
 	"Address.Prefix": "address", "Peer.Addr": "address", "Metric.Set": "-",
 	"Route.NextHops": "nexthop", "RouteMetrics.FeatureECN": "features_ecn", "Rule.SuppressPrefixLength": "suppress_prefixlength", "Rule.SuppressInterfaceGroup": "suppress_ifgroup",
 	"Rule.IPv6": "inet6", "Rule.L3MDev": "l3mdev", "Encap.ID": "id",

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"encoding/hex"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -91,8 +93,21 @@ type AuthHMAC struct {
 type HMACKey struct {
 	Origin Origin
 	ID     uint8
-	Secret Secret
+	Secret Secret // as written: the bytes themselves, or hex: and their digits
 	File   string
+	Held   Secret // what the file holds, after Validate
+}
+
+// Bytes are the key's; none when its file could not be read.
+func (k *HMACKey) Bytes() []byte {
+	if k.File != "" {
+		return []byte(k.Held)
+	}
+	if digits, ok := strings.CutPrefix(string(k.Secret), "hex:"); ok {
+		b, _ := hex.DecodeString(digits) // the parser has seen to it
+		return b
+	}
+	return []byte(k.Secret)
 }
 
 // AntiReplay is anti_replay of auth_hmac.

@@ -21,6 +21,8 @@ type Environment interface {
 	HasNamespace(name string) bool
 	// PrivateMacvlan reports whether an interface is a macvlan in private mode.
 	PrivateMacvlan(name string) bool
+	// KeyFile is what a file holds, and whether none but its owner may read it.
+	KeyFile(path string) (content []byte, private bool, err error)
 }
 
 // Validate checks the configuration as a whole: cross references, missing and

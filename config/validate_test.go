@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"testing"
@@ -171,23 +172,73 @@ func TestTestStatus(t *testing.T) {
 	}
 }
 
-// What the peers insist on and is not built keeps an instance in FAULT;
-// an instance with a password, or with nothing, runs.
+// An instance that cannot prove who it is must not run, one that can does.
 func TestUnable(t *testing.T) {
+	block := func(active uint8, keys ...HMACKey) func(*Instance) {
+		return func(i *Instance) {
+			a := DefaultAuthHMAC
+			a.Keys, a.ActiveKey = keys, active
+			i.Version, i.AuthHMAC = Some[uint8](3), &a
+		}
+	}
+	without := "auth_hmac without its active key"
 	for name, tc := range map[string]struct {
 		change func(*Instance)
 		want   string
 	}{
-		"none": {func(*Instance) {}, ""},
-		"PASS": {func(i *Instance) { i.Authentication = Authentication{Type: AuthPass, Pass: "x"} }, ""},
-		"AH":   {func(i *Instance) { i.Authentication = Authentication{Type: AuthAH, Pass: "x"} }, "auth_type AH"},
-		"HMAC": {func(i *Instance) { i.Version, i.AuthHMAC = Some[uint8](3), &AuthHMAC{} }, "auth_hmac"},
+		"none":            {func(*Instance) {}, ""},
+		"PASS":            {func(i *Instance) { i.Authentication = Authentication{Type: AuthPass, Pass: "x"} }, ""},
+		"AH":              {func(i *Instance) { i.Authentication = Authentication{Type: AuthAH, Pass: "x"} }, ""},
+		"HMAC":            {block(2, HMACKey{ID: 1}, HMACKey{ID: 2}), ""},
+		"no key":          {block(1), without},
+		"no active key":   {block(0, HMACKey{ID: 1}), without},
+		"another key":     {block(2, HMACKey{ID: 1}), without},
+		"a file":          {block(1, HMACKey{ID: 1, File: "/key"}), ""},
+		"a file, gone":    {block(1, HMACKey{ID: 1, File: "/gone"}), without},
+		"a file, short":   {block(1, HMACKey{ID: 1, File: "/short"}), without},
+		"an unused file":  {block(2, HMACKey{ID: 1, File: "/gone"}, HMACKey{ID: 2}), ""},
+		"a readable file": {block(1, HMACKey{ID: 1, File: "/open"}), ""},
 	} {
 		c := sample()
 		tc.change(&c.Instances[0])
-		c.Validate(nil)
-		if got := c.Instances[0].Unable; got != tc.want {
-			t.Errorf("%s: unable because of %q, want %q", name, got, tc.want)
+		problems := c.Validate(world{})
+		i := c.Instances[0]
+		if i.Unable != tc.want {
+			t.Errorf("%s: unable because of %q, want %q", name, i.Unable, tc.want)
+		}
+		security := slices.ContainsFunc(problems, func(p Problem) bool { return p.Code == "auth-hmac" && p.Class == ClassSecurity })
+		if security != (name == "a readable file") {
+			t.Errorf("%s: problems %v", name, problems)
+		}
+		if a := i.AuthHMAC; tc.want == "" && a != nil && a.Keys[0].File != "" && string(a.Keys[0].Bytes()) != theKey {
+			t.Errorf("%s: the key is %q", name, a.Keys[0].Bytes())
 		}
 	}
+}
+
+const theKey = "0123456789abcdef0123456789abcdef"
+
+// Beside auth_hmac there is no other authentication, and vrrp_strict has no
+// half measures.
+func TestHMACAlone(t *testing.T) {
+	c := sample()
+	a := DefaultAuthHMAC
+	a.Keys, a.ActiveKey, a.Mode = []HMACKey{{ID: 1, Secret: theKey}}, 1, HMACPermissive
+	i := &c.Instances[0]
+	i.AuthHMAC, i.StrictMode = &a, Some(true)
+	i.Authentication = Authentication{Type: AuthPass, Pass: "x"}
+	c.Validate(nil)
+	if i.Authentication != (Authentication{}) || i.AuthHMAC.Mode != HMACEnforce {
+		t.Errorf("%+v, %+v", i.Authentication, i.AuthHMAC)
+	}
+}
+
+func (world) KeyFile(path string) (content []byte, private bool, err error) {
+	switch path {
+	case "/key", "/open":
+		return []byte(theKey + "\n"), path == "/key", nil
+	case "/short":
+		return []byte(theKey[1:] + "\n"), true, nil
+	}
+	return nil, false, fs.ErrNotExist
 }

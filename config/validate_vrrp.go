@@ -22,9 +22,11 @@ func (v *validator) instances() {
 		i := &v.c.Instances[k]
 		v.version(i)
 		v.source(i)
+		v.authHMAC(i)
+		v.authentication(i)
+		v.initialState(i)
 		v.preemption(i)
 		v.advertInt(i)
-		v.authentication(i)
 		v.strict(i)
 		v.vmac(i)
 		i.TrackScript = v.tracked(i.Name, i.TrackScript)
@@ -105,6 +107,15 @@ func (v *validator) source(i *Instance) {
 	i.UnicastPeers, i.UnicastTTL, i.CheckUnicastSrc = nil, Opt[uint8]{}, Opt[bool]{}
 }
 
+// initialState: with authentication headers an instance must hear first which
+// numbers have been used.
+func (v *validator) initialState(i *Instance) {
+	if i.Authentication.Type == AuthAH && i.State.Set && i.State.Value == Master && i.Priority.Set && i.Priority.Value != Owner {
+		v.fixed(i.Origin, "initial-state", "(%s) Initial state master is incompatible with AH authentication - clearing", i.Name)
+		i.State = Some(Backup)
+	}
+}
+
 // preemption drops what contradicts the initial state and itself.
 func (v *validator) preemption(i *Instance) {
 	master := i.State.Set && i.State.Value == Master
@@ -156,9 +167,6 @@ func (v *validator) advertInt(i *Instance) {
 
 func (v *validator) authentication(i *Instance) {
 	a := &i.Authentication
-	if i.AuthHMAC != nil {
-		v.unable(i, "auth_hmac")
-	}
 	switch {
 	case a.Type == AuthNone:
 		a.Pass = ""
@@ -169,19 +177,12 @@ func (v *validator) authentication(i *Instance) {
 		v.fixed(i.Origin, "authentication", "(%s) Strict mode does not support authentication. Ignoring.", i.Name)
 	case a.Pass == "":
 		v.fixed(i.Origin, "authentication", "(%s) Authentication specified but no password given. Ignoring", i.Name)
-	case a.Type == AuthAH:
-		v.unable(i, "auth_type AH")
+	case a.Type == AuthAH && i.IPv6():
+		v.fixed(i.Origin, "authentication", "(%s) Cannot use AH authentication with IPv6. ignoring", i.Name)
 	default:
 		return
 	}
 	*a = Authentication{}
-}
-
-// unable keeps an instance from running without what its peers insist on: both
-// sides would be MASTER.
-func (v *validator) unable(i *Instance, keyword string) {
-	i.Unable = keyword
-	v.add(i.Origin, ClassNone, "not-acted-on", "(%s) %s is known but not acted on yet: the instance stays in FAULT", i.Name, keyword)
 }
 
 func (v *validator) strict(i *Instance) {

@@ -104,7 +104,7 @@ type Instance struct {
 	PromoteSecondaries bool
 	LinkbeatUsePolling bool
 	AuthHMAC           *AuthHMAC // nil: none
-	Unable             string    // the keyword without which it must not run, and that is not acted on: it stays in FAULT
+	Unable             string    // why it must not run as it is configured: it stays in FAULT
 
 	UnicastFaultNoPeer     bool
 	OldUnicastChecksum     UnicastChecksum

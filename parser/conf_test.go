@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,3 +98,5 @@ func golden(t *testing.T, file, got string) {
 		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
 	}
 }
+
+func (bench) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

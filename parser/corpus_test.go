@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -240,3 +241,5 @@ func (m asked) Executable(path string) error {
 	}
 	return err
 }
+
+func (asked) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

@@ -191,7 +191,8 @@ func TestJSONSchema(t *testing.T) {
 
 func TestJSONSecrets(t *testing.T) {
 	text := `SSL { password hidden }
-vrrp_instance V { interface eth0 virtual_router_id 1 authentication { auth_type PASS auth_pass hidden } auth_hmac { key 1 ` + strings.Repeat("hidden", 6) + ` active_key 1 } }`
+vrrp_instance V { interface eth0 virtual_router_id 1 authentication { auth_type PASS auth_pass hidden } }
+vrrp_instance W { interface eth1 virtual_router_id 2 auth_hmac { key 1 ` + strings.Repeat("hidden", 6) + ` active_key 1 } }`
 	c, _, err := Load(Options{File: "main", Files: Memory{"main": strings.NewReplacer("{ ", "{\n", " }", "\n}", " virtual_r", "\nvirtual_r", " auth", "\nauth", " active", "\nactive").Replace(text)}})
 	if err != nil {
 		t.Fatal(err)

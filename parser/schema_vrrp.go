@@ -35,6 +35,7 @@ func instanceBlock() *block[config.Instance] {
 		"skip_check_adv_addr": optBool(func(i *inst) *config.Opt[bool] { return &i.SkipCheckAdvAddr }).or("(%N) invalid skip_check_adv_addr %V specified"),
 		"strict_mode":         optBool(func(i *inst) *config.Opt[bool] { return &i.StrictMode }).or("(%N) invalid strict_mode %V specified"),
 		"dont_track_primary":  on(func(i *inst) { i.DontTrackPrimary = true }),
+		"auth_hmac":           {block: true, apply: authHMAC},
 		"authentication":      nest(authenticationBlock(), func(i *inst) *config.Authentication { return &i.Authentication }),
 
 		"virtual_ipaddress":          list(virtualAddress),

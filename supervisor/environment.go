@@ -3,11 +3,13 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/kernel"
@@ -59,3 +61,24 @@ func (machine) HasNamespace(name string) bool {
 }
 
 func (machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
+
+// KeyFile reads a file of auth_hmac; keys are short.
+func (machine) KeyFile(path string) (content []byte, private bool, err error) {
+	const most = 4096
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would make us wait
+	if err != nil {
+		return nil, false, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, false, fmt.Errorf("%s: %w", path, errNotRegular)
+	}
+	content, err = io.ReadAll(io.LimitReader(file, most))
+	return content, info.Mode().Perm()&0o077 == 0, err
+}
+
+var errNotRegular = errors.New("not a regular file")

@@ -37,6 +37,9 @@ func (m *Machine) message(priority uint8) SendAdvert {
 			copy(a.Auth[:], m.cfg.Authentication.Pass)
 		}
 	}
+	if m.ah != nil {
+		a.AuthType = wire.AuthAH
+	}
 	for i := range m.cfg.VirtualIPAddress {
 		if addr := m.cfg.VirtualIPAddress[i].Prefix.Addr(); addr.Is6() == v6 && len(a.Addrs) < wire.MaxAddrs {
 			a.Addrs = append(a.Addrs, addr)
@@ -45,8 +48,12 @@ func (m *Machine) message(priority uint8) SendAdvert {
 	return SendAdvert{Instance: m.cfg.Name, Src: m.source, Advert: a}
 }
 
-func (m *Machine) send(out *effects) {
+func (m *Machine) send(now time.Time, out *effects) {
 	m.stats.AdvertSent++
+	if m.ah != nil || m.signs() {
+		out.add(m.numbered(now, m.advert[0].(SendAdvert)))
+		return
+	}
 	if len(*out) == 0 {
 		*out = effects(m.advert)
 		return
@@ -58,7 +65,7 @@ func (m *Machine) send(out *effects) {
 // the neighbours too: somebody may have been MASTER in the meantime.
 func (m *Machine) beat(now time.Time, out *effects) {
 	slept := now.Sub(m.deadline) > m.interval()
-	m.send(out)
+	m.send(now, out)
 	m.deadline = next(m.deadline, now, m.interval())
 	if slept {
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRepeat.Value)
@@ -66,10 +73,10 @@ func (m *Machine) beat(now time.Time, out *effects) {
 }
 
 // resign sends priority 0: the backups need not wait, RFC 9568 section 6.4.3.
-func (m *Machine) resign(out *effects) {
+func (m *Machine) resign(now time.Time, out *effects) {
 	m.stats.AdvertSent++
 	m.stats.PriZeroSent++
-	out.add(m.message(0))
+	out.add(m.numbered(now, m.message(0)))
 }
 
 // announcer holds the times of gratuitous ARP to come; zero: none.

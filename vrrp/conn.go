@@ -13,6 +13,7 @@ type Socket struct {
 	Link   string     // "": unicast without an interface
 	Group  netip.Addr // destination of multicast adverts
 	Source netip.Addr // of unicast instances: the own address
+	AH     bool       // protocol 51 with authentication headers
 }
 
 // Conn carries the adverts of one [Socket]. Its methods are called by the loop
@@ -25,12 +26,14 @@ type Conn interface {
 	Close() error
 }
 
-// Outgoing is a datagram of protocol 112 to be sent.
+// Outgoing is a datagram of protocol 112 to be sent, or of protocol 51.
 type Outgoing struct {
 	Src, Dst netip.Addr
-	TTL      uint8  // or hop limit; 0: over IPv6 the kernel's default
-	ID       uint16 // identification in the IPv4 header
-	Payload  []byte // the VRRP message; the sender uses it again
+	TTL      uint8    // or hop limit; 0: over IPv6 the kernel's default
+	ID       uint16   // identification in the IPv4 header
+	Payload  []byte   // the VRRP message; the sender uses it again
+	AH       *wire.AH // makes the authentication header; nil: none
+	Sequence uint32   // in the authentication header
 }
 
 // Opener opens connections. Received datagrams are handed to receive, from a

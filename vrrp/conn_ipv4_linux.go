@@ -2,7 +2,6 @@ package vrrp
 
 import (
 	"errors"
-	"net/netip"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -12,12 +11,13 @@ import (
 
 // ipv4 writes its own IP headers.
 type ipv4 struct {
-	buf []byte // of the datagram being sent
+	protocol int    // 112, or 51 with authentication headers
+	buf      []byte // of the datagram being sent
 }
 
 func (f *ipv4) openReceive(s Socket, vrids []uint8) (int, error) {
 	local := unix.SockaddrInet4{Addr: s.local().As4()}
-	return rawSocket(unix.AF_INET,
+	return rawSocket(unix.AF_INET, f.protocol,
 		s.bindToLink,
 		func(fd int) error { return attach(fd, f.filter(vrids)) },
 		option(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
@@ -27,7 +27,7 @@ func (f *ipv4) openReceive(s Socket, vrids []uint8) (int, error) {
 }
 
 func (f *ipv4) openSend(s Socket) (int, error) {
-	return rawSocket(unix.AF_INET,
+	return rawSocket(unix.AF_INET, f.protocol,
 		deaf,
 		s.bindToLink,
 		option(unix.IPPROTO_IP, unix.IP_HDRINCL, 1),
@@ -68,39 +68,38 @@ func (*ipv4) multicastFrom(fd int, s Socket) error {
 }
 
 // filter sees the IP header.
-func (*ipv4) filter(vrids []uint8) []bpf.Instruction {
+func (f *ipv4) filter(vrids []uint8) []bpf.Instruction {
 	const drop, offsetProtocol, offsetVRID, vrrpHeader = 0, 9, 1, 8
-	return filterVRID([]bpf.Instruction{
+	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetProtocol, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: protoVRRP, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(f.protocol), SkipTrue: 1},
 		bpf.RetConstant{Val: drop},
 		bpf.LoadMemShift{Off: 0}, // X: length of the IP header
+	}
+	ah := uint32(0)
+	if f.protocol == wire.ProtocolAH {
+		ah = wire.AHLen
+		program = append(program,
+			bpf.LoadIndirect{Off: 0, Size: 1}, // what follows the authentication header
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: wire.Protocol, SkipTrue: 1},
+			bpf.RetConstant{Val: drop})
+	}
+	return filterVRID(append(program,
 		// A load beyond the end drops the packet, bpf(4).
-		bpf.LoadIndirect{Off: vrrpHeader - 1, Size: 1},
-		bpf.LoadIndirect{Off: offsetVRID, Size: 1},
-	}, vrids)
+		bpf.LoadIndirect{Off: ah + vrrpHeader - 1, Size: 1},
+		bpf.LoadIndirect{Off: ah + offsetVRID, Size: 1},
+	), vrids)
 }
 
 func (f *ipv4) send(fd int, o *Outgoing, flags int) error {
-	f.buf = wire.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Payload)
+	if o.AH != nil {
+		f.buf = o.AH.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Sequence, o.Payload)
+	} else {
+		f.buf = wire.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Payload)
+	}
 	return unix.Sendto(fd, f.buf, flags, &unix.SockaddrInet4{Addr: o.Dst.As4()})
 }
 
-// parse splits off the IP header. The kernel has checked it already; the
+// parse splits off the headers. The kernel has checked that of IP already; the
 // length that it names is checked by the machine.
-func (*ipv4) parse(b, _ []byte, _ unix.Sockaddr) (wire.Datagram, bool) {
-	const minHeader = 20
-	if len(b) < minHeader {
-		return wire.Datagram{}, false
-	}
-	header := int(b[0]&0xf) * 4
-	if header < minHeader || len(b) < header {
-		return wire.Datagram{}, false
-	}
-	return wire.Datagram{
-		Src:     netip.AddrFrom4([4]byte(b[12:16])),
-		Dst:     netip.AddrFrom4([4]byte(b[16:20])),
-		TTL:     int(b[8]),
-		Payload: b[header:],
-	}, true
-}
+func (*ipv4) parse(b, _ []byte, _ unix.Sockaddr) (wire.Datagram, bool) { return wire.ParseIPv4(b) }

@@ -28,7 +28,7 @@ type ipv6Header struct {
 }
 
 func (f *ipv6) openReceive(s Socket, vrids []uint8) (int, error) {
-	return rawSocket(unix.AF_INET6,
+	return rawSocket(unix.AF_INET6, wire.Protocol,
 		func(fd int) error { return f.resolve(fd, s) },
 		s.bindToLink,
 		func(fd int) error { return attach(fd, f.filter(vrids)) },
@@ -41,7 +41,7 @@ func (f *ipv6) openReceive(s Socket, vrids []uint8) (int, error) {
 }
 
 func (f *ipv6) openSend(s Socket) (int, error) {
-	return rawSocket(unix.AF_INET6,
+	return rawSocket(unix.AF_INET6, wire.Protocol,
 		deaf,
 		s.bindToLink,
 		option(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0),

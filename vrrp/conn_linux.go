@@ -17,9 +17,6 @@ import (
 // nothing. They belong to the network namespace of the thread that calls Open.
 type RawSockets struct{}
 
-// protoVRRP is IPPROTO_VRRP, RFC 9568 section 5.1.1.4.
-const protoVRRP = 112
-
 // control is the type of service, or traffic class, of adverts: internetwork
 // control, RFC 791.
 const control = 0xc0
@@ -30,9 +27,12 @@ const priority = 7
 
 // Open implements [Opener].
 func (RawSockets) Open(s Socket, vrids []uint8, receive func(wire.Datagram)) (Conn, error) {
-	c := &rawConn{family: &ipv4{}, socket: s, ended: make(chan struct{})}
-	if s.local().Is6() {
+	c := &rawConn{family: &ipv4{protocol: wire.Protocol}, socket: s, ended: make(chan struct{})}
+	switch {
+	case s.local().Is6():
 		c.family = &ipv6{}
+	case s.AH:
+		c.family = &ipv4{protocol: wire.ProtocolAH}
 	}
 	rx, err := c.openReceive(s, vrids)
 	if err != nil {
@@ -78,9 +78,9 @@ type rawConn struct {
 	ended  chan struct{} // closed when the reader has ended
 }
 
-// rawSocket makes a socket for protocol 112 and takes the steps on it.
-func rawSocket(domain int, steps ...func(fd int) error) (int, error) {
-	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protoVRRP)
+// rawSocket makes a socket for an IP protocol and takes the steps on it.
+func rawSocket(domain, protocol int, steps ...func(fd int) error) (int, error) {
+	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return -1, err
 	}
@@ -203,8 +203,18 @@ func (c *rawConn) read(receive func(wire.Datagram)) {
 			continue
 		}
 		if d, ok := c.parse(buf[:n], ancillary[:m], from); ok && d.Dst == c.socket.local() {
-			d.Payload = append([]byte(nil), d.Payload...)
-			receive(d)
+			receive(kept(d))
 		}
 	}
+}
+
+// kept is a datagram with bytes of its own: the buffer is used again.
+func kept(d wire.Datagram) wire.Datagram {
+	headers := len(d.Headers)
+	own := append(append(make([]byte, 0, headers+len(d.Payload)), d.Headers...), d.Payload...)
+	if headers > 0 {
+		d.Headers = own[:headers:headers]
+	}
+	d.Payload = own[headers:]
+	return d
 }

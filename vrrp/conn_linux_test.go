@@ -19,14 +19,14 @@ import (
 
 var group4 = netip.MustParseAddr("224.0.0.18")
 
-// capture sees the IP datagrams of protocol 112 that enter a namespace.
+// capture sees the IP datagrams of protocols 112 and 51 that enter a namespace.
 func capture(t *testing.T, ns *netns.NS) (next func() []byte) {
 	t.Helper()
 	return captureProtocol(t, ns, unix.ETH_P_IP, 9)
 }
 
 // captureProtocol sees the IP datagrams of an EtherType that enter a namespace
-// and whose header has 112 at an offset.
+// and whose header has 112 or 51 at an offset.
 func captureProtocol(t *testing.T, ns *netns.NS, etherType uint16, offset int) (next func() []byte) {
 	t.Helper()
 	var fd int
@@ -50,7 +50,7 @@ func captureProtocol(t *testing.T, ns *netns.NS, etherType uint16, offset int) (
 				t.Fatalf("no advert arrived: %v", err)
 			}
 			link, ok := from.(*unix.SockaddrLinklayer)
-			if ok && link.Pkttype != unix.PACKET_OUTGOING && n > 20 && buf[offset] == 112 {
+			if ok && link.Pkttype != unix.PACKET_OUTGOING && n > 20 && (buf[offset] == wire.Protocol || buf[offset] == wire.ProtocolAH) {
 				return buf[:n]
 			}
 		}

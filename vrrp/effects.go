@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lvsd/lvsd/config"
-	"github.com/lvsd/lvsd/vrrp/wire"
 )
 
 // perform sends adverts at once and leaves everything else to a queue.
@@ -112,10 +111,10 @@ func (r *Runner) send(e SendAdvert) {
 }
 
 func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl uint8) {
-	payload, err := e.Advert.AppendTo(r.payload[:0], wire.Pseudo{Src: e.Src, Dst: dst})
+	payload, err := m.encode(r.payload[:0], &e, dst)
 	if err == nil {
 		r.payload = payload
-		err = s.conn.Send(Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: m.id, Payload: payload})
+		err = s.conn.Send(Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: m.id, Payload: payload, AH: m.ah, Sequence: uint32(e.Sequence)})
 	}
 	if err != nil {
 		r.counters.SendErrors++

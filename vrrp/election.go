@@ -84,7 +84,7 @@ func (g *Group) masterHears(now time.Time, m *Machine, d *wire.Datagram, out *ef
 // no advert of priority 0 is needed.
 func (g *Group) resignTo(now time.Time, m *Machine, d *wire.Datagram, out *effects) {
 	if m.cfg.HigherPrioSendAdvert.Value {
-		m.send(out)
+		m.send(now, out)
 	}
 	if m.heard.Priority > m.priority {
 		m.say(out, "Master received advert from %s with higher priority %d, ours %d", d.Src, m.heard.Priority, m.priority)
@@ -120,10 +120,16 @@ func (g *Group) yield(now time.Time, m *Machine, out *effects) {
 // insist answers an advert of lower priority: RFC 9568 section 6.4.3 has the
 // MASTER assert itself at once, keepalived also for the rest of the sync group.
 func (g *Group) insist(now time.Time, m *Machine, d *wire.Datagram, out *effects) {
+	if m.ah != nil {
+		m.count() // as keepalived does
+	}
 	if !m.cfg.LowerPrioNoAdvert.Value {
 		m.answer(now, out)
 	}
 	m.report(now, forcingElection, d, out)
+	if m.ah != nil {
+		m.report(now, syncingSequence, d, out)
+	}
 	for _, member := range g.members {
 		member.reclaim(now, out)
 	}
@@ -132,7 +138,7 @@ func (g *Group) insist(now time.Time, m *Machine, d *wire.Datagram, out *effects
 
 // answer is an advert out of turn.
 func (m *Machine) answer(now time.Time, out *effects) {
-	m.send(out)
+	m.send(now, out)
 	m.deadline = now.Add(m.interval())
 }
 

@@ -72,6 +72,7 @@ type SendAdvert struct {
 	Instance string
 	Src      netip.Addr // the source to send from, and of the pseudo-header
 	Advert   wire.Advert
+	Sequence uint64 // in the authentication header or in the trailer of auth_hmac; 0 without one
 }
 
 // Claim says which addresses an instance wants on its links from now on; an

@@ -37,6 +37,9 @@ type Machine struct {
 	interfaces []tracker
 	scripts    []tracker
 
+	ah       *wire.AH    // auth_type AH; nil: not configured
+	sequence uint32      // of the authentication header sent or accepted last
+	hmac     *trailers   // auth_hmac; nil: not configured
 	heard    wire.Advert // of the datagram being looked at
 	reported reports
 }
@@ -47,6 +50,7 @@ func NewMachine(cfg config.Instance) *Machine {
 	m.learned = m.interval()
 	m.track(nil)
 	m.priority = m.effective()
+	m.authenticate(config.Authentication{})
 	m.refreshSource()
 	return m
 }
@@ -139,7 +143,7 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 	m.enter(now, config.Master)
 	m.stats.BecomeMaster++
 	m.master = netip.Addr{}
-	m.send(out)
+	m.send(now, out)
 	m.deadline = now.Add(m.interval())
 	m.say(out, "Entering MASTER STATE")
 	own := m.interval()
@@ -183,9 +187,9 @@ func (m *Machine) toBackup(now time.Time, down time.Duration, out *effects) {
 func (m *Machine) toFault(now time.Time, own bool, out *effects) {
 	was := m.state
 	if was == config.Master {
-		m.resign(out)
+		m.resign(now, out)
 		if own {
-			m.resign(out) // keepalived sends two of them
+			m.resign(now, out) // keepalived sends two of them
 		}
 	}
 	if own {
@@ -207,7 +211,7 @@ func (m *Machine) toFault(now time.Time, own bool, out *effects) {
 func (m *Machine) end(now time.Time, s config.State, out *effects) {
 	was := m.state
 	if was == config.Master {
-		m.resign(out)
+		m.resign(now, out)
 		m.detail(out, "sent 0 priority")
 		m.release(out)
 	}

@@ -142,8 +142,13 @@ func (p *port) Send(o vrrp.Outgoing) error {
 	l.frames = append(l.frames, fmt.Sprintf("%v %s > %s ttl %d id %d vrid %d prio %d",
 		time.Since(l.start), o.Src, o.Dst, o.TTL, o.ID, advert.VRID, advert.Priority))
 	d := wire.Datagram{Src: o.Src, Dst: o.Dst, TTL: int(o.TTL), Payload: slices.Clone(o.Payload)}
+	if o.AH != nil {
+		d, _ = wire.ParseIPv4(o.AH.AppendIPv4(nil, o.Src, o.Dst, o.TTL, o.ID, o.Sequence, o.Payload))
+		l.frames[len(l.frames)-1] += fmt.Sprintf(" AH %d", d.Sequence())
+	}
 	for _, other := range l.conns {
-		if other.router != p.router && !other.router.isCut() && (other.socket.Group == o.Dst || other.socket.Source == o.Dst) {
+		if other.router != p.router && !other.router.isCut() && other.socket.AH == (o.AH != nil) &&
+			(other.socket.Group == o.Dst || other.socket.Source == o.Dst) {
 			other.datagram <- d
 		}
 	}

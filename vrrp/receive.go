@@ -3,7 +3,6 @@ package vrrp
 import (
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,6 +23,14 @@ const (
 	unknownAuth
 	wrongAuth
 	wrongPass
+	wrongICV
+	replayed
+	noTrailer
+	badTrailer
+	staleTrailer
+	unknownKey
+	wrongHMAC
+	replayedTrailer
 	wrongInterval
 	wrongType
 	wrongChecksum
@@ -34,6 +41,7 @@ const (
 	otherAddresses
 	lowerPriority
 	forcingElection
+	syncingSequence
 	ownAddress
 	reasons
 )
@@ -64,13 +72,14 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 		m.stats.NotListening++
 		return false
 	}
-	why := m.inspect(d)
+	why := m.inspect(now, d)
 	if why != fine {
 		*m.stats.rejected(why)++
 		m.report(now, why, d, out)
 		return false
 	}
 	m.stats.AdvertRcvd++
+	m.authentic(d)
 	if m.heard.MessageChecksum {
 		m.stats.MessageChecksum++
 	}
@@ -89,7 +98,7 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 
 // inspect is the ladder of RFC 9568 section 7.1 with keepalived's additions,
 // in keepalived's order. It decodes into m.heard.
-func (m *Machine) inspect(d *wire.Datagram) reason {
+func (m *Machine) inspect(now time.Time, d *wire.Datagram) reason {
 	err := m.heard.Decode(d.Payload, d.Pseudo())
 	unicast := m.cfg.Unicast()
 	switch {
@@ -109,14 +118,28 @@ func (m *Machine) inspect(d *wire.Datagram) reason {
 		return wrongInterval // RFC 9568 erratum 8301
 	case err != nil:
 		return wrongChecksum
+	case m.hmac == nil && len(m.heard.Trailer) > 0:
+		return wrongLength
+	}
+	return m.inspectOrigin(now, d)
+}
+
+// inspectOrigin asks who has sent a message that is complete and undamaged.
+func (m *Machine) inspectOrigin(now time.Time, d *wire.Datagram) reason {
+	if m.hmac != nil {
+		if why := m.hmac.inspect(now, d, m.heard.Trailer); why != fine {
+			return why
+		}
+	}
+	switch {
 	case m.heard.Version == 2:
-		if why := m.inspectV2(); why != fine {
+		if why := m.inspectV2(d); why != fine {
 			return why
 		}
 	case len(m.heard.Addrs) == 0 && len(m.own.Addrs) > 0:
 		return noAddresses // RFC 9568 erratum 8299
 	}
-	if m.cfg.CheckUnicastSrc.Value && unicast && !m.knowsPeer(d.Src) {
+	if m.cfg.Unicast() && (m.cfg.CheckUnicastSrc.Value || m.hmac != nil) && !m.knowsPeer(d.Src) {
 		return unknownPeer
 	}
 	return fine
@@ -124,16 +147,21 @@ func (m *Machine) inspect(d *wire.Datagram) reason {
 
 // inspectV2 checks what version 3 has given up: authentication, and the
 // interval, which has to be the same on all routers, RFC 3768 section 7.1.
-func (m *Machine) inspectV2() reason {
+func (m *Machine) inspectV2(d *wire.Datagram) reason {
 	own := &m.own
 	switch {
 	case m.heard.AuthType > uint8(config.AuthAH):
 		return unknownAuth
-	case m.heard.AuthType != own.AuthType:
+	case m.heard.AuthType != own.AuthType || (d.Headers != nil) != (m.ah != nil):
 		return wrongAuth
 	case own.AuthType == wire.AuthPass && subtle.ConstantTimeCompare(m.heard.Auth[:], own.Auth[:]) == 0:
 		return wrongPass
-	case m.heard.Interval != own.Interval:
+	case m.ah != nil:
+		if why := m.inspectAH(d); why != fine {
+			return why
+		}
+	}
+	if m.heard.Interval != own.Interval {
 		return wrongInterval
 	}
 	return fine
@@ -157,57 +185,4 @@ func (m *Machine) missing() netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// report says why, unless it has been said already.
-func (m *Machine) report(now time.Time, why reason, d *wire.Datagram, out *effects) {
-	if m.reported.may(now, why) {
-		out.add(Log{Text: fmt.Sprintf("(%s) ", m.cfg.Name) + m.explain(why, d)})
-	}
-}
-
-// explain is keepalived's sentence for a reason, where it has one.
-func (m *Machine) explain(why reason, d *wire.Datagram) string {
-	switch why {
-	case wrongLength:
-		return fmt.Sprintf("vrrp packet of wrong length %d from %s", len(d.Payload), d.Src)
-	case wrongTTL:
-		return fmt.Sprintf("invalid TTL/HL. Received %d and expect %d", d.TTL, 255)
-	case wrongVersion:
-		return fmt.Sprintf("wrong version. Received %d and expect %d", d.Payload[0]>>4, m.cfg.Version.Value)
-	case wrongVRID:
-		return fmt.Sprintf("received VRID %d, expecting %d!", d.Payload[1], m.cfg.VirtualRouterID)
-	case unknownAuth:
-		return fmt.Sprintf("Invalid auth type: %d", m.heard.AuthType)
-	case wrongAuth:
-		return fmt.Sprintf("received a %d auth, expecting %d!", m.heard.AuthType, m.own.AuthType)
-	case wrongPass:
-		return "received an invalid passwd!"
-	case wrongInterval:
-		return fmt.Sprintf("advertisement interval mismatch mine=%d sec rcv'd=%d sec", m.own.Interval/time.Second, m.heard.Interval/time.Second)
-	case wrongType:
-		return fmt.Sprintf("Invalid packet type. %d and expect %d", d.Payload[0]&0x0f, 1)
-	case wrongChecksum:
-		return fmt.Sprintf("Invalid VRRPv%d checksum", m.cfg.Version.Value)
-	case wrongDestination:
-		return fmt.Sprintf("unexpected packet from %s to %s", d.Src, d.Dst)
-	case unknownPeer:
-		return fmt.Sprintf("unicast source address %s not a unicast peer", d.Src)
-	case noAddresses, otherAddresses:
-		if len(m.heard.Addrs) != len(m.own.Addrs) {
-			return fmt.Sprintf("received an unexpected ip number count %d, expected %d!", len(m.heard.Addrs), len(m.own.Addrs))
-		}
-		return fmt.Sprintf("ip address associated with VRID %d not present in MASTER advert: %s", m.cfg.VirtualRouterID, m.missing())
-	case lowerPriority:
-		return fmt.Sprintf("received lower priority (%d) advert from %s - discarding", m.heard.Priority, d.Src)
-	case forcingElection:
-		forcing := ", forcing new election"
-		if m.cfg.LowerPrioNoAdvert.Value {
-			forcing = ""
-		}
-		return fmt.Sprintf("Received advert from %s with lower priority %d, ours %d%s", d.Src, m.heard.Priority, m.priority, forcing)
-	case ownAddress:
-		return "WARNING - equal priority advert received from remote host with our IP address."
-	}
-	return ""
 }

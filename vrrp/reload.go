@@ -204,6 +204,7 @@ func (g *Group) reconfigured(now time.Time, cfg config.Instance, out *effects) {
 func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) {
 	was, down := m.cfg, m.down()
 	m.cfg = cfg
+	m.authenticate(was.Authentication)
 	m.refreshSource()
 	if m.state != config.Backup || !m.master.IsValid() || was.Version.Value != cfg.Version.Value {
 		m.learned = m.interval()

@@ -273,6 +273,9 @@ func (r *Runner) bury(g *group, cause any, stack []byte) {
 		if m.last != nil && m.last.Advert.Priority != 0 {
 			farewell := *m.last
 			farewell.Advert.Priority = 0
+			if farewell.Sequence > 0 {
+				farewell.Sequence++ // or peers take it for a copy
+			}
 			r.send(farewell)
 		}
 		r.perform(g.queue, []Effect{

@@ -35,9 +35,9 @@ type arrival struct {
 func (r *Runner) socketOf(m *Machine) Socket {
 	cfg := m.Config()
 	if !cfg.Unicast() {
-		return Socket{Link: cfg.Interface, Group: cfg.McastDstIP}
+		return Socket{Link: cfg.Interface, Group: cfg.McastDstIP, AH: m.ah != nil}
 	}
-	s := Socket{Link: cfg.Interface, Source: cfg.UnicastSrcIP}
+	s := Socket{Link: cfg.Interface, Source: cfg.UnicastSrcIP, AH: m.ah != nil}
 	if s.Source.IsValid() {
 		return s
 	}

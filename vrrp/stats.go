@@ -4,20 +4,26 @@ package vrrp
 // block has the names of keepalived's JSON output; what keepalived rejects
 // without counting has a name of its own below it.
 type Stats struct {
-	AdvertRcvd      uint64 // valid adverts, before the list of addresses is compared
-	AdvertSent      uint64
-	BecomeMaster    uint64
-	ReleaseMaster   uint64
-	PacketLenErr    uint64
-	AdvertInterval  uint64 // keepalived's advert_interval_err: v2 interval differs, v3 interval 0
-	IPTTLErr        uint64
-	InvalidType     uint64 // invalid_type_rcvd
-	AddrListErr     uint64 // accepted all the same; without addresses in v3: discarded
-	InvalidAuthType uint64
-	AuthMismatch    uint64 // authtype_mismatch
-	AuthFailure     uint64
-	PriZeroRcvd     uint64
-	PriZeroSent     uint64
+	AdvertRcvd         uint64 // valid adverts, before the list of addresses is compared
+	AdvertSent         uint64
+	BecomeMaster       uint64
+	ReleaseMaster      uint64
+	PacketLenErr       uint64
+	AdvertInterval     uint64 // keepalived's advert_interval_err: v2 interval differs, v3 interval 0
+	IPTTLErr           uint64
+	InvalidType        uint64 // invalid_type_rcvd
+	AddrListErr        uint64 // accepted all the same; without addresses in v3: discarded
+	InvalidAuthType    uint64
+	AuthMismatch       uint64 // authtype_mismatch
+	AuthFailure        uint64 // the password, the authentication header or its number
+	AuthExtMissing     uint64 // auth_hmac: no trailer where one is needed
+	AuthExtMalformed   uint64
+	AuthExtUnknownKey  uint64
+	AuthExtInvalidHMAC uint64
+	AuthExtStale       uint64
+	AuthExtReplay      uint64
+	PriZeroRcvd        uint64
+	PriZeroSent        uint64
 
 	VersionErr      uint64 // not the configured version
 	ChecksumErr     uint64
@@ -43,8 +49,20 @@ func (s *Stats) rejected(why reason) *uint64 {
 		return &s.InvalidAuthType
 	case wrongAuth:
 		return &s.AuthMismatch
-	case wrongPass:
+	case wrongPass, wrongICV, replayed:
 		return &s.AuthFailure
+	case noTrailer:
+		return &s.AuthExtMissing
+	case badTrailer:
+		return &s.AuthExtMalformed
+	case unknownKey:
+		return &s.AuthExtUnknownKey
+	case wrongHMAC:
+		return &s.AuthExtInvalidHMAC
+	case staleTrailer:
+		return &s.AuthExtStale
+	case replayedTrailer:
+		return &s.AuthExtReplay
 	case wrongInterval:
 		return &s.AdvertInterval
 	case wrongType:

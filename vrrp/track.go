@@ -132,7 +132,7 @@ func (m *Machine) failure() string {
 		return down(m.cfg.Interface)
 	}
 	if m.cfg.Unable != "" {
-		return fmt.Sprintf("(%s) entering FAULT state (%s is not acted on yet)", m.cfg.Name, m.cfg.Unable)
+		return fmt.Sprintf("(%s) entering FAULT state (%s)", m.cfg.Name, m.cfg.Unable)
 	}
 	for i := range m.interfaces {
 		if m.interfaces[i].failed() {

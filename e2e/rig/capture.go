@@ -153,7 +153,8 @@ func (c *Capture) Adverts(since time.Time) []Advert {
 	return found
 }
 
-// parseAdvert reads an Ethernet frame that carries VRRP, which is protocol 112.
+// parseAdvert reads an Ethernet frame that carries VRRP, which is protocol 112,
+// behind an authentication header or without.
 func parseAdvert(f Frame) (Advert, bool) {
 	const ethernet = 14
 	if len(f.Data) < ethernet {
@@ -178,15 +179,23 @@ func parseAdvert(f Frame) (Advert, bool) {
 	}, true
 }
 
-const vrrp = 112
+const vrrp, authentication = 112, 51
 
 // readIPv4 is the source and the lengths of the header and of all of it; no
 // source when it is not VRRP.
 func readIPv4(ip []byte) (source netip.Addr, header, total int) {
-	if len(ip) < 20 || ip[9] != vrrp || ip[0]&15 < 5 {
+	if len(ip) < 20 || ip[0]&15 < 5 {
 		return source, 0, 0
 	}
-	return netip.AddrFrom4([4]byte(ip[12:16])), int(ip[0]&15) * 4, int(binary.BigEndian.Uint16(ip[2:]))
+	header = int(ip[0]&15) * 4
+	switch protocol := ip[9]; {
+	case protocol == vrrp:
+	case protocol == authentication && len(ip) >= header+24 && ip[header] == vrrp:
+		header += 24
+	default:
+		return source, 0, 0
+	}
+	return netip.AddrFrom4([4]byte(ip[12:16])), header, int(binary.BigEndian.Uint16(ip[2:]))
 }
 
 // readIPv6 does the same where VRRP follows the header at once.

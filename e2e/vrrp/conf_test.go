@@ -17,6 +17,7 @@ type instance struct {
 	priority  int
 	advert    string // advert_int: seconds
 	pass      string
+	ah        string // the password of auth_type AH
 	nopreempt bool
 	source    string // unicast_src_ip
 	peers     []string
@@ -53,6 +54,9 @@ func (i instance) String() string {
 	}
 	if i.pass != "" {
 		line("authentication {\n\t\tauth_type PASS\n\t\tauth_pass %s\n\t}", i.pass)
+	}
+	if i.ah != "" {
+		line("authentication {\n\t\tauth_type AH\n\t\tauth_pass %s\n\t}", i.ah)
 	}
 	if i.source != "" {
 		line("unicast_src_ip %s", i.source)

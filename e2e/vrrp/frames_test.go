@@ -30,6 +30,9 @@ func TestFrames(t *testing.T) {
 		{"v2 pass", instance{pass: "s3cret"}},
 		{"v2 long pass", instance{pass: "12345678"}},
 		{"v2 pass too long", instance{pass: "123456789"}},
+		{"v2 AH", instance{ah: "s3cret"}},
+		{"v2 AH unicast", instance{ah: "s3cret", source: "10.9.0.1", peers: []string{"10.9.0.3", "10.9.0.2"}}},
+		{"v2 AH unicast_ttl", instance{ah: "s3cret", source: "10.9.0.1", peers: []string{"10.9.0.2"}, more: "unicast_ttl 33"}},
 		{"v2 fault and recovery", instance{more: trackOther}},
 		{"v3 fault and recovery", instance{version: 3, more: trackOther}},
 		{"v2 advert_int 2", instance{advert: "2"}},
@@ -183,7 +186,13 @@ func isAdvert(frame []byte) bool {
 	if isIPv6(frame) {
 		return len(frame) >= 14+40+8 && frame[14+6] == 112
 	}
-	return len(frame) >= 14+20+8 && frame[12] == 0x08 && frame[13] == 0x00 && frame[14+9] == 112
+	return len(frame) >= 14+20+8 && frame[12] == 0x08 && frame[13] == 0x00 && (frame[14+9] == 112 || isAH(frame))
+}
+
+// isAH reports whether an IPv4 frame carries VRRP behind an authentication
+// header, RFC 2402.
+func isAH(frame []byte) bool {
+	return len(frame) >= 14+20+24+8 && frame[14+9] == 51 && frame[14+20] == 112
 }
 
 func isIPv6(frame []byte) bool { return len(frame) >= 14+40 && frame[12] == 0x86 && frame[13] == 0xdd }
@@ -217,6 +226,9 @@ func vrrpAt(advert []byte) int {
 	if isIPv6(advert) {
 		return 14 + 40
 	}
+	if isAH(advert) {
+		return 14 + 20 + 24
+	}
 	return 14 + 4*int(advert[14]&15)
 }
 
@@ -228,6 +240,9 @@ func words(advert []byte, base uint16) string {
 		binary.BigEndian.PutUint16(f[14+4:], identification(f)-base)
 		if base != 0 {
 			clear(f[14+10 : 14+12])
+		}
+		if base != 0 && isAH(f) { // which is as different as the count of adverts
+			clear(f[14+20+8 : 14+20+24])
 		}
 	}
 	header := vrrpAt(f)

@@ -22,6 +22,8 @@ func TestInterop(t *testing.T) {
 		{"v2 pass", instance{pass: "s3cret"}, false},
 		{"v2 unicast", instance{}, true},
 		{"v2 pass unicast", instance{pass: "s3cret"}, true},
+		{"v2 AH", instance{ah: "s3cret"}, false},
+		{"v2 AH unicast", instance{ah: "s3cret"}, true},
 		{"v3", instance{version: 3, advert: "0.2"}, false},
 		{"v3 unicast", instance{version: 3, advert: "0.2"}, true},
 		{"IPv6", instance{advert: "0.2", vips: vips6}, false},

@@ -15,6 +15,7 @@ const Protocol = 112
 const (
 	AuthNone uint8 = 0
 	AuthPass uint8 = 1
+	AuthAH   uint8 = 2
 )
 
 // MaxAddrs is how many addresses an advert can list, RFC 9568 section 5.2.5.
@@ -57,6 +58,10 @@ type Advert struct {
 	// the message alone, as RFC 9568 section 5.2.8 has it. keepalived and FRR
 	// follow RFC 5798 and include the pseudo-header.
 	MessageChecksum bool
+
+	// Trailer is what stands behind the message, of HMACLen bytes, when there is
+	// anything. After Decode it is part of what was decoded, not yet verified.
+	Trailer Trailer
 }
 
 // Pseudo is what a checksum covers of the IP header: of IPv6 always, RFC 8200
@@ -66,6 +71,28 @@ type Pseudo struct{ Src, Dst netip.Addr }
 // AppendTo appends the advert as it goes into an IP datagram between the
 // addresses of p. It fails for values that the format cannot carry.
 func (a *Advert) AppendTo(b []byte, p Pseudo) ([]byte, error) {
+	start := len(b)
+	b, err := a.appendMessage(b, p)
+	if err != nil {
+		return b, err
+	}
+	end := len(b)
+	return a.seal(append(b, a.Trailer...), start, end, p), nil
+}
+
+// AppendSigned is AppendTo with a trailer that is made with a key.
+func (a *Advert) AppendSigned(b []byte, p Pseudo, key *HMAC, sequence uint64) ([]byte, error) {
+	start := len(b)
+	b, err := a.appendMessage(b, p)
+	if err != nil {
+		return b, err
+	}
+	end := len(b)
+	return a.seal(key.append(b, b[start:end], p.Src, sequence), start, end, p), nil
+}
+
+// appendMessage appends the message without its checksum.
+func (a *Advert) appendMessage(b []byte, p Pseudo) ([]byte, error) {
 	interval, err := a.interval()
 	if err != nil {
 		return b, err
@@ -91,9 +118,18 @@ func (a *Advert) AppendTo(b []byte, p Pseudo) ([]byte, error) {
 	if a.Version == 2 && p.Src.Is4() {
 		b = append(b, a.Auth[:]...)
 	}
-	message := b[start:]
-	binary.BigEndian.PutUint16(message[6:], ^fold(sum(a.seed(p, len(message)), message)))
 	return b, nil
+}
+
+// seal writes the checksum of the message between start and end. Over IPv6 it
+// is the kernel's in keepalived, which knows of no trailer and covers it.
+func (a *Advert) seal(b []byte, start, end int, p Pseudo) []byte {
+	covered := b[start:end]
+	if !p.Src.Is4() {
+		covered = b[start:]
+	}
+	binary.BigEndian.PutUint16(covered[6:], ^fold(sum(a.seed(p, len(covered)), covered)))
+	return b
 }
 
 // interval is bytes 4 and 5: v2 has the type of authentication and seconds
@@ -150,7 +186,14 @@ func (a *Advert) Decode(b []byte, p Pseudo) error {
 	if message == nil {
 		return ErrLength
 	}
-	if !a.verify(message, p) {
+	covered := message
+	if len(b) == len(message)+HMACLen {
+		a.Trailer = b[len(message):]
+		if !p.Src.Is4() {
+			covered = b
+		}
+	}
+	if !a.verify(covered, p) {
 		return ErrChecksum
 	}
 	if a.Version == 2 {
@@ -172,7 +215,7 @@ func (a *Advert) Decode(b []byte, p Pseudo) error {
 	return nil
 }
 
-// cut is the message without padding, nil when the length is impossible, and
+// cut is the message without padding and trailer, nil when the length is impossible, and
 // the size of one of its addresses.
 func cut(b []byte, version uint8, p Pseudo) (message []byte, size int) {
 	size = 16
@@ -184,7 +227,7 @@ func cut(b []byte, version uint8, p Pseudo) (message []byte, size int) {
 		length += authLen
 	}
 	padded := p.Src.Is4() && len(b)+ipv4HeaderLen <= minEthernetPayload
-	if len(b) < length || len(b) > length && !padded {
+	if len(b) < length || len(b) > length && len(b) != length+HMACLen && !padded {
 		return nil, size
 	}
 	return b[:length], size

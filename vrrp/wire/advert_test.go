@@ -94,10 +94,10 @@ func TestPadding(t *testing.T) {
 	for n := 1; n <= 60; n++ {
 		padded := append(bytes.Clone(b), make([]byte, n)...)
 		var want error
-		if ipv4HeaderLen+len(padded) > minEthernetPayload {
+		if ipv4HeaderLen+len(padded) > minEthernetPayload && n != HMACLen {
 			want = ErrLength
 		}
-		if _, err := Parse(padded, pseudo4); !errors.Is(err, want) {
+		if a, err := Parse(padded, pseudo4); !errors.Is(err, want) || (len(a.Trailer) > 0) != (n == HMACLen) {
 			t.Errorf("%d bytes of padding: %v, want %v", n, err, want)
 		}
 	}

@@ -9,16 +9,48 @@ import (
 // IP_HDRINCL, in the header that keepalived writes: no options, TOS 0xc0
 // (internetwork control), fragments allowed.
 func AppendIPv4(b []byte, src, dst netip.Addr, ttl uint8, id uint16, payload []byte) []byte {
+	b = appendIPv4Header(b, src, dst, ttl, id, Protocol, len(payload))
+	return append(b, payload...)
+}
+
+func appendIPv4Header(b []byte, src, dst netip.Addr, ttl uint8, id uint16, protocol byte, payload int) []byte {
 	start := len(b)
 	b = append(b, 0x45, 0xc0)
-	b = binary.BigEndian.AppendUint16(b, uint16(ipv4HeaderLen+len(payload)))
+	b = binary.BigEndian.AppendUint16(b, uint16(ipv4HeaderLen+payload))
 	b = binary.BigEndian.AppendUint16(b, id)
-	b = append(b, 0, 0, ttl, Protocol, 0, 0)
+	b = append(b, 0, 0, ttl, protocol, 0, 0)
 	from, to := src.As4(), dst.As4()
 	b = append(append(b, from[:]...), to[:]...)
 	header := b[start:]
-	binary.BigEndian.PutUint16(header[10:], ^fold(sum(0, header)))
-	return append(b, payload...)
+	binary.BigEndian.PutUint16(header[checksumAt:], ^fold(sum(0, header)))
+	return b
+}
+
+// ParseIPv4 splits an IPv4 datagram of protocol 112, or of protocol 51 around
+// it, into headers and message, which are parts of b. What the headers say is
+// not checked here: the kernel has looked at that of IP, and [AH.Verify] does
+// at the other one.
+func ParseIPv4(b []byte) (Datagram, bool) {
+	if len(b) < ipv4HeaderLen {
+		return Datagram{}, false
+	}
+	header := int(b[0]&0xf) * 4
+	if header < ipv4HeaderLen || len(b) < header {
+		return Datagram{}, false
+	}
+	d := Datagram{
+		Src:     netip.AddrFrom4([4]byte(b[sourceAt:])),
+		Dst:     netip.AddrFrom4([4]byte(b[destAt:])),
+		TTL:     int(b[ttlAt]),
+		Payload: b[header:],
+	}
+	if b[protocolAt] == ProtocolAH {
+		if len(d.Payload) < AHLen {
+			return Datagram{}, false
+		}
+		d.Headers, d.Payload = b[:header+AHLen:header+AHLen], d.Payload[AHLen:]
+	}
+	return d, true
 }
 
 // GratuitousARP appends an Ethernet frame that tells the whole link where addr
