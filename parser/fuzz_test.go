@@ -61,11 +61,8 @@ func FuzzSource(f *testing.F) {
 		tokens := &tokens{src: s, opens: new(decoder).opens}
 		for tokens.more() {
 			for depth := 0; ; {
-				tok, err := tokens.Next()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tok.EOF() {
+				tok, ok := tokens.outer()
+				if !ok {
 					break
 				}
 				switch tok.Type {

@@ -56,14 +56,8 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 // run decodes one top-level statement after the other.
 func (d *decoder) run() {
 	d.cfg.Daemon, d.vmacs = config.DefaultDaemon, map[string]string{}
-	grammar := newGrammar()
 	t := &tokens{src: d.src, opens: d.opens}
-	for t.more() {
-		st, err := grammar.next(t)
-		if err != nil { // the grammar is total: this would be a defect of its own
-			d.report(config.Problem{Severity: config.Error, Class: config.ClassGeneral, Code: "syntax", Message: err.Error()})
-			continue
-		}
+	for st, ok := t.statement(); ok; st, ok = t.statement() {
 		c := d.cursor(st)
 		d.schema.root.apply(&c, d.cfg)
 	}
