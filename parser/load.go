@@ -38,7 +38,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 		o.Files = Disk{}
 	}
 	d := &decoder{
-		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{},
+		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{}, seen: map[mention]bool{},
 		said: map[complaint]bool{}, classes: map[config.Class]bool{},
 	}
 	d.src = newSource(o, d.report)
@@ -58,8 +58,8 @@ func (d *decoder) run() {
 	d.cfg.Daemon, d.vmacs = config.DefaultDaemon, map[string]string{}
 	t := &tokens{src: d.src, opens: d.opens}
 	for st, ok := t.statement(); ok; st, ok = t.statement() {
-		c := d.cursor(st)
-		d.schema.root.apply(&c, d.cfg)
+		t.top.cursor = d.cursor(st)
+		d.schema.root.apply(&t.top.cursor, d.cfg)
 	}
 }
 
