@@ -90,7 +90,7 @@ func (s *source) quote(problems []config.Problem) {
 		return cmp.Compare(a.Origin.Line, b.Origin.Line)
 	})
 	var file, rest string
-	at := 0
+	at := int32(0)
 	for i := range problems {
 		o := problems[i].Origin
 		if o.File != file || o.Line < at {
