@@ -17,11 +17,12 @@ type Config struct {
 }
 
 // Origin says where a block begins. Equality of blocks ignores it: moving a
-// block within its file changes nothing.
+// block within its file changes nothing. There is one for each of a hundred
+// thousand servers, so it is small.
 type Origin struct {
 	File   string
-	Line   int // from 1
-	Column int // from 1, in bytes
+	Line   int32 // from 1
+	Column int32 // from 1, in bytes
 }
 
 // Opt is a value that a block may leave to its parent, to global_defs or to

@@ -110,11 +110,11 @@ func (v *validator) interfaces() {
 		if !exists(i.Interface) {
 			v.add(i.InterfaceOrigin, ClassGeneral, "unknown-interface", "WARNING - interface %s for vrrp_instance %s doesn't exist", i.Interface, i.Name)
 		}
-		for _, a := range i.Addresses() {
+		i.eachAddress(func(a *Address) {
 			if !exists(a.Dev) {
 				v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix)
 			}
-		}
+		})
 		for _, t := range i.TrackInterface {
 			if !exists(t.Name) {
 				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name)

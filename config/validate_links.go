@@ -107,9 +107,9 @@ func (v *validator) vmac(i *Instance) {
 		v.fixed(i.Origin, "vrf", "(%s) vrf can only be specified without interface - clearing", i.Name)
 		i.VRF = ""
 	}
-	for _, a := range i.Addresses() {
+	i.eachAddress(func(a *Address) {
 		if i.UseVMACAddr && a.UseVMAC {
 			v.fixed(i.Origin, "vmac", "(%s) use_vmac_addr specified and use_vmac specified for VIP/eVIP %s", i.Name, a.Prefix.Addr())
 		}
-	}
+	})
 }

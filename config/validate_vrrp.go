@@ -16,7 +16,7 @@ type segment struct {
 
 // instances checks every vrrp_instance. One that cannot run is left out.
 func (v *validator) instances() {
-	users := map[segment]string{}
+	users := make(map[segment]string, len(v.c.Instances))
 	v.c.Instances = slices.DeleteFunc(v.c.Instances, func(i Instance) bool { return !v.viable(&i, users) })
 	for k := range v.c.Instances {
 		i := &v.c.Instances[k]

@@ -189,6 +189,15 @@ func (i *Instance) Addresses() []Address {
 	return append(append(all, i.VirtualIPAddress...), i.VirtualIPAddressExcluded...)
 }
 
+// eachAddress visits them where they are.
+func (i *Instance) eachAddress(visit func(*Address)) {
+	for _, list := range [...][]Address{i.VirtualIPAddress, i.VirtualIPAddressExcluded} {
+		for k := range list {
+			visit(&list[k])
+		}
+	}
+}
+
 // Peer is a line of unicast_peer.
 type Peer struct {
 	Origin         Origin

@@ -13,7 +13,7 @@ import (
 func TestColumns(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text         string
-		line, column int
+		line, column int32
 	}{
 		"plain":                {"vrrp_instance A {\n  priority  high\n}", 2, 13},
 		"behind a definition":  {"$N=A\nvrrp_instance $N { priority high\n}", 2, 29},

@@ -8,9 +8,9 @@
 //
 //	source.go   files -> logical lines: comments, includes, @id, $NAME
 //	lexer.go    lines -> Line, LBrace, RBrace; stray braces reported and repaired
-//	grammar.go  tokens -> statement = Line Block?, one top-level statement at a time
+//	grammar.go  tokens -> statement = Line Block?, one of the top level at a time
 //	schema*.go  statements -> values: a table with one row per keyword
 //
 // A line that is a small language of its own (an address, a tracker, a peer)
-// has a grammar of its own in lines.go.
+// has a participle grammar of its own in lines.go.
 package parser

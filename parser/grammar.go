@@ -1,19 +1,7 @@
 package parser
 
-import (
-	"github.com/alecthomas/participle/v2"
-	"github.com/alecthomas/participle/v2/lexer"
-)
-
-// topLevel is the whole grammar of keepalived.conf: a line, and perhaps a
+// statement is the whole grammar of keepalived.conf: a line, and perhaps a
 // block. [tokens] balances the braces, so every input is of this form.
-type topLevel struct {
-	Pos  lexer.Position
-	Line string `parser:"@Line"`
-	Body *body  `parser:"@@?"`
-}
-
-// statement is a line and its block, at any depth.
 type statement struct {
 	Pos  place
 	Line string
@@ -21,49 +9,26 @@ type statement struct {
 }
 
 // body is a block. What is between its braces stays with [tokens.inner], of
-// which it is a part: a large block costs no tree, and participle's reflection
-// sees three tokens of a statement, which is a tenth of the time and memory.
+// which it is a part: a large block costs no tree.
 type body struct {
 	Open, Close lexeme
 	tokens      []lexeme
 }
 
-// Parse implements [participle.Parseable].
-func (b *body) Parse(braces *lexer.PeekingLexer) error {
-	if braces.Peek().Type != tokenLBrace {
-		return participle.NextMatch
+// statement is the next one of the top level, valid until the one after it;
+// false at the end of all files.
+func (t *tokens) statement() (*statement, bool) {
+	if !t.more() {
+		return nil, false
 	}
-	b.Open = lexeme{Type: tokenLBrace, Pos: placeOf(braces.Next().Pos)}
-	b.Close = lexeme{Type: tokenRBrace, Pos: placeOf(braces.Next().Pos)}
-	return nil
-}
-
-// grammar parses one top-level statement after the other.
-type grammar struct {
-	parser *participle.Parser[topLevel]
-	st     statement
-}
-
-func newGrammar() *grammar {
-	return &grammar{parser: participle.MustBuild[topLevel](participle.Lexer(definition{}))}
-}
-
-// next is the statement that [tokens.more] has begun. It is valid until the
-// next one.
-func (g *grammar) next(t *tokens) (*statement, error) {
-	three, err := lexer.Upgrade(t)
-	if err != nil {
-		return nil, err
+	first, _ := t.outer()
+	t.top.st = statement{Pos: first.Pos, Line: first.Value}
+	if open, ok := t.outer(); ok {
+		end, _ := t.outer()
+		t.top.body = body{Open: open, Close: end, tokens: t.inner}
+		t.top.st.Body = &t.top.body
 	}
-	st, err := g.parser.ParseFromLexer(three)
-	if err != nil {
-		return nil, err
-	}
-	g.st = statement{Pos: placeOf(st.Pos), Line: st.Line, Body: st.Body}
-	if st.Body != nil {
-		st.Body.tokens = t.inner
-	}
-	return &g.st, nil
+	return &t.top.st, true
 }
 
 // level is the statement that is being decoded at one depth of nesting. Levels

@@ -1,49 +1,29 @@
 package parser
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"slices"
-
-	"github.com/alecthomas/participle/v2/lexer"
 
 	"github.com/lvsd/lvsd/config"
 )
 
-// Token types.
-const (
-	tokenLine = iota + 1 // a logical line, or its part between braces
-	tokenLBrace
-	tokenRBrace
-	tokenWord // of the grammars of single lines
-)
-
-// lexeme is a [lexer.Token] of half its size: a block of thousands of lines is
-// kept until it is decoded.
+// lexeme is a token of a statement. It is small: those of a block are kept
+// until it is decoded, and a block may have a hundred thousand.
 type lexeme struct {
 	Value string
 	Pos   place
 	Type  uint8
 }
 
-// definition is the lexer as participle wants it: names of token types. The
-// tokens themselves come from [tokens] by ParseFromLexer.
-type definition struct{}
-
-func (definition) Symbols() map[string]lexer.TokenType {
-	return map[string]lexer.TokenType{
-		"EOF": lexer.EOF, "Line": tokenLine, "LBrace": tokenLBrace, "RBrace": tokenRBrace, "Word": tokenWord,
-	}
-}
-
-func (definition) Lex(string, io.Reader) (lexer.Lexer, error) {
-	return nil, errors.New("lex keepalived.conf: tokens come from a source")
-}
+// Types of tokens.
+const (
+	tokenLine = iota + 1 // a logical line, or its part between braces
+	tokenLBrace
+	tokenRBrace
+)
 
 // tokens splits logical lines at their braces and balances these: a stray one
-// is reported and dropped, a missing one reported and added. Its end of file
-// is the end of a top-level statement; [tokens.more] begins the next.
+// is reported and dropped, a missing one reported and added.
 type tokens struct {
 	src    *source
 	opens  func(path string) (values, ok bool)
@@ -56,6 +36,7 @@ type tokens struct {
 	line   string   // of the Line token taken last
 	braces int      // of the file that are open: those that were added do not count
 	inner  []lexeme // what is between the braces of the statement, see [body]
+	top    level    // the statement
 }
 
 // openBlock is a brace that is not closed yet.
@@ -106,18 +87,8 @@ func (t *tokens) more() bool {
 	}
 }
 
-// Next implements [lexer.Lexer] for what participle sees of a statement: its
-// line and its outer braces. It never fails.
-func (t *tokens) Next() (lexer.Token, error) {
-	tok, ok := t.outer()
-	if !ok {
-		return lexer.EOFToken(t.src.position(tok.Pos)), nil
-	}
-	return lexer.Token{Type: lexer.TokenType(tok.Type), Value: tok.Value, Pos: t.src.position(tok.Pos)}, nil
-}
-
-// outer is the next lexeme that is not between the braces of the statement;
-// false at its end.
+// outer is the next token of the statement that is not between its braces: its
+// line or one of the braces. False at its end.
 func (t *tokens) outer() (lexeme, bool) {
 	for {
 		tok, ok := t.peek()
@@ -262,7 +233,7 @@ func (t *tokens) beginsRoot(tok lexeme) bool {
 	return slices.Contains(rootOnly[:], firstWord(tok.Value))
 }
 
-// peek is the next lexeme as it stands in the file.
+// peek is the next token as it stands in the file.
 func (t *tokens) peek() (lexeme, bool) {
 	for t.head == len(t.queue) {
 		l, ok := t.src.next()

@@ -2,7 +2,9 @@ package parser
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
@@ -14,6 +16,20 @@ import (
 
 // The grammars of lines that are small languages of their own. Each is total
 // on lines of one word or more: what it does not know is an Other.
+
+// definition is the lexer of these grammars as participle wants it: names of
+// token types. The tokens themselves come from a [cursor] by ParseFromLexer.
+type definition struct{}
+
+const tokenWord = 1
+
+func (definition) Symbols() map[string]lexer.TokenType {
+	return map[string]lexer.TokenType{"EOF": lexer.EOF, "Word": tokenWord}
+}
+
+func (definition) Lex(string, io.Reader) (lexer.Lexer, error) {
+	return nil, errors.New("lex keepalived.conf: tokens come from a line")
+}
 
 // word is a word and where it stands.
 type word struct {

@@ -38,7 +38,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 		o.Files = Disk{}
 	}
 	d := &decoder{
-		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{},
+		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{}, seen: map[mention]bool{},
 		said: map[complaint]bool{}, classes: map[config.Class]bool{},
 	}
 	d.src = newSource(o, d.report)
@@ -72,18 +72,16 @@ func (d *decoder) namespace(env config.Environment) {
 // run decodes one top-level statement after the other.
 func (d *decoder) run() {
 	d.cfg.Daemon, d.vmacs = config.DefaultDaemon, map[string]string{}
-	grammar := newGrammar()
 	t := &tokens{src: d.src, opens: d.opens}
-	for t.more() {
+	for {
 		before := len(d.problems)
-		st, err := grammar.next(t)
-		if err != nil { // the grammar is total: this would be a defect of its own
-			d.report(config.Problem{Severity: config.Error, Class: config.ClassGeneral, Code: "syntax", Message: err.Error()})
-			continue
+		st, ok := t.statement()
+		if !ok {
+			return
 		}
-		c := d.cursor(st)
-		d.schema.root.apply(&c, d.cfg)
-		for i := before; i < len(d.problems) && d.child(c.keyword); i++ {
+		t.top.cursor = d.cursor(st)
+		d.schema.root.apply(&t.top.cursor, d.cfg)
+		for i := before; i < len(d.problems) && d.child(t.top.cursor.keyword); i++ {
 			d.problems[i].Child = true
 		}
 	}
@@ -122,7 +120,7 @@ func (s *source) quote(problems []config.Problem) {
 		return cmp.Compare(a.Origin.Line, b.Origin.Line)
 	})
 	var file, rest string
-	at := 0
+	at := int32(0)
 	for i := range problems {
 		o := problems[i].Origin
 		if o.File != file || o.Line < at {

@@ -106,7 +106,7 @@ func (s *source) expansion(at int32, l line, m macro) int32 {
 	switch {
 	case at != l.pos.chain && s.chains[at].from.Line > 0:
 		return at // the first definition of the line is named
-	case m.origin.File == s.file(l.pos) && m.origin.Line == int(l.pos.line):
+	case m.origin.File == s.file(l.pos) && m.origin.Line == l.pos.line:
 		m.origin = config.Origin{}
 	}
 	return s.chain(chain{file: s.file(l.pos), from: m.origin, parent: l.pos.chain, expanded: true})

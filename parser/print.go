@@ -69,7 +69,7 @@ func printFull(out *bufio.Writer, problems []config.Problem) {
 		counts[p.Severity]++
 		fmt.Fprintln(out, printable(p.String()))
 		if p.Source != "" {
-			fmt.Fprintf(out, "    %s\n    %s^\n", printable(p.Source), padding(p.Source, p.Origin.Column))
+			fmt.Fprintf(out, "    %s\n    %s^\n", printable(p.Source), padding(p.Source, int(p.Origin.Column)))
 		}
 		if p.Hint != "" {
 			fmt.Fprintf(out, "    %s\n", printable(p.Hint))

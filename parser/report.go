@@ -56,7 +56,7 @@ func jsonPlaceOf(o config.Origin) jsonPlace {
 	if o.Line == 0 {
 		return jsonPlace{File: o.File}
 	}
-	return jsonPlace{o.File, o.Line, o.Column}
+	return jsonPlace{o.File, int(o.Line), int(o.Column)}
 }
 
 // WriteJSON writes the report as one JSON object.

@@ -144,11 +144,11 @@ func physical(o config.Origin, source string) sarifPhysical {
 	if o.Line < 1 {
 		return p
 	}
-	p.Region = &sarifRegion{StartLine: o.Line, StartColumn: max(o.Column, 1)}
+	p.Region = &sarifRegion{StartLine: int(o.Line), StartColumn: max(int(o.Column), 1)}
 	if source == "" {
 		return p
 	}
-	at := min(max(o.Column-1, 0), len(source))
+	at := min(max(int(o.Column)-1, 0), len(source))
 	p.Region.StartColumn = 1 + utf8.RuneCountInString(source[:at])
 	if word := wordOf(source[at:]); word != "" {
 		p.Region.EndColumn = p.Region.StartColumn + utf8.RuneCountInString(word)

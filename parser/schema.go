@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ type decoder struct {
 	problems []config.Problem
 	name     string              // of the instance, group or script that is being decoded
 	owner    string              // the same as sentences about its scripts begin
-	seen     map[string]bool     // of the block that is being decoded, see twice
+	seen     map[mention]bool    // by the block that is being decoded, see twice
 	names    map[string]bool     // of blocks, with their keyword
 	noted    map[string]bool     // keywords that are not acted on and were named already
 	blocks   map[string]bool     // of the language, see opens
@@ -182,15 +183,18 @@ func (d *decoder) noteOnce(keyword string, at config.Origin) {
 	}
 }
 
+// mention is a thing that a list of a block names.
+type mention struct {
+	list   string
+	prefix netip.Prefix // of an address
+	name   string
+}
+
 // twice reports whether this block has named the same thing in the same list
 // before.
-func (d *decoder) twice(list string, thing ...string) bool {
-	key := list + "\x00" + strings.Join(thing, "\x00")
-	was := d.seen[key]
-	if d.seen == nil {
-		d.seen = map[string]bool{}
-	}
-	d.seen[key] = true
+func (d *decoder) twice(m mention) bool {
+	was := d.seen[m]
+	d.seen[m] = true
 	return was
 }
 

@@ -31,7 +31,7 @@ func track[T any](field func(*T) *[]config.Track, kind trackKind) row[T] {
 		all := field(t)
 		switch {
 		case !ok:
-		case c.d.twice(c.keyword, l.Name):
+		case c.d.twice(mention{list: c.keyword, name: l.Name}):
 			c.at = 0
 			c.errorf(config.ClassGeneral, "duplicate", "(%s) duplicate %s %s - ignoring", c.d.name, c.keyword, l.Name)
 		default:

@@ -45,7 +45,7 @@ func hmacKey(c *cursor, a *config.AuthHMAC) {
 	case f != nil:
 		c.errorf(f.class, f.code, "(%s) auth_hmac key id '%s' must be between 1 and 255 - ignoring", c.d.name, number)
 		return
-	case c.d.twice("auth_hmac key", number):
+	case c.d.twice(mention{list: "auth_hmac", name: number}):
 		c.errorf(config.ClassGeneral, "duplicate", "(%s) auth_hmac key %s is a duplicate - ignoring", c.d.name, number)
 		return
 	}

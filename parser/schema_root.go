@@ -129,7 +129,11 @@ func named(c *cursor) (string, bool) {
 
 // begin names the block that is decoded next.
 func (d *decoder) begin(name, owner string) {
-	d.name, d.owner, d.seen = name, owner, nil
+	d.name, d.owner = name, owner
+	if len(d.seen) > 64 { // to clear a map takes as long as it once was large
+		d.seen = map[mention]bool{}
+	}
+	clear(d.seen)
 }
 
 func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {

@@ -250,7 +250,7 @@ func bfdNeighbor(c *cursor, b *config.BFDInstance) {
 		a, f := address(word)
 		if f != nil {
 			c.invalid(f, word)
-			c.d.twice("malformed neighbor")
+			c.d.twice(mention{name: "malformed neighbor"})
 		}
 		b.NeighborIP = a
 	}
@@ -301,7 +301,7 @@ func bfdInstance(c *cursor, cfg *config.Config) {
 	case c.d.names["bfd_instance "+name]:
 		wrong("BFD %s already specified", name)
 		return
-	case !b.NeighborIP.IsValid() && c.d.twice("malformed neighbor"):
+	case !b.NeighborIP.IsValid() && c.d.twice(mention{name: "malformed neighbor"}):
 		return
 	case !b.NeighborIP.IsValid():
 		wrong("Configuration error: BFD instance %s has no neighbor address set, disabling instance", name)

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,8 +39,8 @@ func instanceBlock() *block[config.Instance] {
 		"auth_hmac":           {block: true, apply: authHMAC},
 		"authentication":      nest(authenticationBlock(), func(i *inst) *config.Authentication { return &i.Authentication }),
 
-		"virtual_ipaddress":          list(virtualAddress),
-		"virtual_ipaddress_excluded": list(excludedAddress),
+		"virtual_ipaddress":          addresses(func(i *inst) *[]config.Address { return &i.VirtualIPAddress }, virtualAddress),
+		"virtual_ipaddress_excluded": addresses(func(i *inst) *[]config.Address { return &i.VirtualIPAddressExcluded }, excludedAddress),
 		"track_interface":            trackInterface(func(i *inst) *[]config.Track { return &i.TrackInterface }),
 		"track_script":               trackScript(func(i *inst) *[]config.Track { return &i.TrackScript }),
 
@@ -182,11 +183,23 @@ func unicastPeer(c *cursor, i *config.Instance) {
 	switch {
 	case known && p.Addr.Is6() != is6:
 		c.errorf(config.ClassGeneral, "address-family", "Configuration error: VRRP instance[%s] and unicast peer address[%s] MUST be of the same family !!! Skipping...", c.d.name, p.Addr)
-	case c.d.twice("unicast_peer", p.Addr.String()):
+	case c.d.twice(mention{list: c.keyword, name: p.Addr.String()}):
 		c.errorf(config.ClassGeneral, "duplicate", "(%s) %s - duplicate unicast_peer", c.d.name, p.Addr)
 	default:
 		i.UnicastPeers = append(i.UnicastPeers, p)
 	}
+}
+
+// addresses is a list with room for an address on each line.
+func addresses(field func(*config.Instance) *[]config.Address, each func(*cursor, *config.Instance)) row[config.Instance] {
+	r := list(each)
+	read := r.apply
+	r.apply = func(c *cursor, i *config.Instance) {
+		all := field(i)
+		*all = slices.Grow(*all, len(c.st.Body.tokens))
+		read(c, i)
+	}
+	return r
 }
 
 func virtualAddress(c *cursor, i *config.Instance) {
@@ -220,5 +233,5 @@ func excludedAddress(c *cursor, i *config.Instance) {
 }
 
 func (c *cursor) twiceAddress(a *config.Address) bool {
-	return c.d.twice(c.keyword, a.Prefix.String(), a.Dev)
+	return c.d.twice(mention{list: c.keyword, prefix: a.Prefix, name: a.Dev})
 }

@@ -365,7 +365,7 @@ func (s *source) chain(c chain) int32 {
 
 // origin is a place as the configuration keeps it.
 func (s *source) origin(p place) config.Origin {
-	return config.Origin{File: s.file(p), Line: int(p.line), Column: int(p.column)}
+	return config.Origin{File: s.file(p), Line: p.line, Column: p.column}
 }
 
 // via is the chain of a place, innermost first.
