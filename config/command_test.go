@@ -169,3 +169,5 @@ type accounts bool
 func (accounts) HasInterface(string) bool { return true }
 func (a accounts) HasUser(User) bool      { return bool(a) }
 func (accounts) Executable(string) error  { return nil }
+func (accounts) OnLink(Addr) bool         { return true }
+func (accounts) Subnets() []Subnet        { return nil }

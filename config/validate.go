@@ -14,6 +14,10 @@ type Environment interface {
 	HasUser(u User) bool
 	// Executable is nil when path is a regular file that may be executed.
 	Executable(path string) error
+	// Subnets are the networks that the addresses of the interfaces say.
+	Subnets() []Subnet
+	// OnLink reports whether a packet to an address needs no gateway.
+	OnLink(a Addr) bool
 }
 
 // Validate checks the configuration as a whole: cross references, missing and
@@ -22,6 +26,7 @@ type Environment interface {
 // nil environment nothing is looked up.
 func (c *Config) Validate(env Environment) []Problem {
 	v := &validator{c: c, env: env}
+	v.untracked()
 	v.globals()
 	v.links()
 	v.interfaces()

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -212,6 +213,10 @@ func (m asked) HasInterface(name string) bool {
 	missing := regexp.MustCompile(`interface ` + regexp.QuoteMeta(name) + ` (for .* |specified )?doesn't exist`)
 	return !missing.MatchString(m.said)
 }
+
+func (m asked) OnLink(netip.Addr) bool { return true }
+
+func (m asked) Subnets() []config.Subnet { return nil }
 
 func (m asked) HasUser(u config.User) bool {
 	return slices.Contains(strings.Fields("root nobody keepalived_script ziggy quentin haproxy nginx script_user"), u.Name)

@@ -11,14 +11,33 @@ import (
 	"sync"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/kernel"
 )
 
 // Machine answers what a check of a configuration asks this machine.
-func Machine() config.Environment { return &machine{interfaces: sync.OnceValue(interfaceNames)} }
+func Machine() config.Environment {
+	return &machine{interfaces: sync.OnceValue(interfaceNames), subnets: sync.OnceValue(subnets)}
+}
 
-// machine reads the list of interfaces once: a configuration may name
-// thousands.
-type machine struct{ interfaces func() map[string]bool }
+// machine reads the lists of interfaces and addresses once: a configuration may
+// name thousands.
+type machine struct {
+	interfaces func() map[string]bool
+	subnets    func() []config.Subnet
+}
+
+// subnets are none when they cannot be read: nothing is said about them then.
+func subnets() []config.Subnet {
+	all, err := kernel.Subnets()
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+func (m *machine) Subnets() []config.Subnet { return m.subnets() }
+
+func (m *machine) OnLink(a config.Addr) bool { return kernel.OnLink(a) }
 
 func interfaceNames() map[string]bool {
 	links, err := net.Interfaces()
