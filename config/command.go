@@ -52,31 +52,40 @@ func (g *Global) DefaultScriptUser(env Environment) {
 
 // scriptUsers gives script_user to every script without a USER of its own.
 func (c *Config) scriptUsers() {
-	inherit := func(commands ...*Command) {
+	c.eachCommand(func(cmd *Command) {
+		if cmd.User == (User{}) {
+			cmd.User = c.Global.ScriptUser
+		}
+	})
+}
+
+// eachCommand visits the scripts of the configuration.
+func (c *Config) eachCommand(visit func(*Command)) {
+	all := func(commands ...*Command) {
 		for _, cmd := range commands {
-			if !cmd.IsZero() && cmd.User == (User{}) {
-				cmd.User = c.Global.ScriptUser
+			if !cmd.IsZero() {
+				visit(cmd)
 			}
 		}
 	}
 	for i := range c.Scripts {
-		inherit(&c.Scripts[i].Script)
+		all(&c.Scripts[i].Script)
 	}
 	for i := range c.Groups {
 		g := &c.Groups[i]
-		inherit(&g.Notify, &g.NotifyMaster, &g.NotifyBackup, &g.NotifyFault, &g.NotifyStop)
+		all(&g.Notify, &g.NotifyMaster, &g.NotifyBackup, &g.NotifyFault, &g.NotifyStop)
 	}
 	for i := range c.Instances {
-		inherit(c.Instances[i].commands()...)
+		all(c.Instances[i].commands()...)
 	}
 	for i := range c.Services {
 		v := &c.Services[i]
-		inherit(v.QuorumUp, v.QuorumDown)
+		all(v.QuorumUp, v.QuorumDown)
 		for k := range v.RealServers {
 			r := &v.RealServers[k]
-			inherit(r.NotifyUp, r.NotifyDown)
+			all(r.NotifyUp, r.NotifyDown)
 			for j := range r.Checks {
-				inherit(r.Checks[j].script())
+				all(r.Checks[j].script())
 			}
 		}
 	}

@@ -176,3 +176,5 @@ func (accounts) HasNamespace(string) bool { return true }
 func (accounts) PrivateMacvlan(string) bool { return true }
 
 func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }
+func (accounts) OnLink(Addr) bool                     { return true }
+func (accounts) Subnets() []Subnet                    { return nil }

@@ -47,6 +47,7 @@ type Global struct {
 	VRRPCheckUnicastSrc         bool
 	VRRPSkipCheckAdvAddr        bool
 	VRRPStrict                  bool
+	StrictOrigin                Origin // of the vrrp_strict line
 	VRRPStartupDelay            time.Duration
 	VRRPDelayAfterBoot          time.Duration
 	V3ChecksumAsV2              bool

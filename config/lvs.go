@@ -132,6 +132,7 @@ type VirtualServer struct {
 	SchedFlags             SchedFlags
 	PersistenceEngine      string        // ipvsadm --pe; empty: none
 	PersistenceTimeout     time.Duration // 0: not persistent
+	PersistenceOrigin      Origin        // of the persistence_timeout line
 	PersistenceGranularity int           // prefix length; 0: the whole address
 	OPS                    bool          // one packet scheduling
 	HASuspend              bool          // no checks while the address is not on this host

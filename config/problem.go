@@ -58,6 +58,12 @@ type Problem struct {
 	Source   string // the line as it is in the file, for diagnostics; empty when unknown
 }
 
+// Own reports a note or a warning of lvsd's own, of which keepalived says
+// nothing.
+func (p Problem) Own() bool {
+	return (p.Class == ClassNone || p.Class == ClassNoNamespace) && p.Severity != Error
+}
+
 // Fatal reports whether keepalived would not run with these problems.
 func Fatal(problems []Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Fatal })

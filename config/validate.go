@@ -23,6 +23,10 @@ type Environment interface {
 	PrivateMacvlan(name string) bool
 	// KeyFile is what a file holds, and whether none but its owner may read it.
 	KeyFile(path string) (content []byte, private bool, err error)
+	// Subnets are the networks that the addresses of the interfaces say.
+	Subnets() []Subnet
+	// OnLink reports whether a packet to an address needs no gateway.
+	OnLink(a Addr) bool
 }
 
 // Validate checks the configuration as a whole: cross references, missing and
@@ -31,6 +35,7 @@ type Environment interface {
 // nil environment nothing is looked up.
 func (c *Config) Validate(env Environment) []Problem {
 	v := &validator{c: c, env: env}
+	v.untracked()
 	v.globals()
 	v.links()
 	v.interfaces()

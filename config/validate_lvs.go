@@ -11,8 +11,8 @@ import (
 // services checks every virtual_server. One without real servers is left out,
 // and one of a group that there is not.
 func (v *validator) services() {
-	first := make(map[ServiceKey]int32, len(v.c.Services)) // by index
-	uses := map[string]int{}                               // of groups
+	first := make(map[ServiceKey]*VirtualServer, len(v.c.Services))
+	uses := map[string]int{} // of groups
 	v.c.Services = slices.DeleteFunc(v.c.Services, func(s VirtualServer) bool {
 		use := uses[s.Group]
 		uses[s.Group]++
@@ -36,11 +36,12 @@ func (v *validator) services() {
 			continue
 		}
 		key := s.Key()
-		if at, twice := first[key]; twice {
+		switch was, twice := first[key]; {
+		case !twice:
+			first[key] = s
+		case s.sameMethods(was): // if not, it is a trap: see linter.mixedForwarding
 			v.add(s.Origin, ClassNone, "duplicate-service",
-				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(0), v.c.Services[at].Origin.Line).Severity = Note
-		} else {
-			first[key] = int32(k)
+				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(0), was.Origin.Line).Severity = Note
 		}
 	}
 }

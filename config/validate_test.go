@@ -13,6 +13,8 @@ import (
 type world struct{}
 
 func (world) HasInterface(name string) bool { return name == "eth0" }
+func (world) OnLink(Addr) bool              { return false }
+func (world) Subnets() []Subnet             { return nil }
 func (world) HasUser(u User) bool           { return u.Name == "root" }
 func (world) Executable(path string) error {
 	if path != "/usr/bin/true" {

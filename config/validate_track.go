@@ -44,38 +44,29 @@ func (v *validator) trackers(owner string, files, processes, bfd *[]Track) {
 	}
 }
 
-// memberWeights: the members of a group change state together, so that a
-// weight on one of them has no meaning.
-func (v *validator) memberWeights(i *Instance) {
-	t := &v.c.Trackers
+// clearWeights drops the files and BFD sessions of an instance that have a
+// weight, and says due to what.
+func (v *validator) clearWeights(i *Instance, code, due string) {
 	i.TrackFile = slices.DeleteFunc(i.TrackFile, func(l Track) bool {
-		weight := l.Weight.Value
-		if !l.Weight.Set {
-			k := slices.IndexFunc(t.Files, func(f TrackFile) bool { return f.Name == l.Name })
-			weight = t.Files[k].weight()
-		}
+		weight := v.fileWeight(l)
 		if weight != 0 && weight != 1 {
-			v.fixed(l.Origin, "weight-in-group", "(%s) ignoring tracked file %s with weight %d due to SYNC group", i.Name, l.Name, weight)
+			v.fixed(l.Origin, code, "(%s) ignoring tracked file %s with weight %d due to %s", i.Name, l.Name, weight, due)
 			return true
 		}
 		return false
 	})
 	for k := range i.TrackFile {
 		l := &i.TrackFile[k]
-		if l.Weight.Set && l.Weight.Value == 0 {
+		if v.fileWeight(*l) == 0 {
 			continue
 		}
-		v.fixed(l.Origin, "weight-in-group", "(%s) ignoring weight from tracked file %s due to SYNC group. specify weight 0", i.Name, l.Name)
+		v.fixed(l.Origin, code, "(%s) ignoring weight from tracked file %s due to %s. specify weight 0", i.Name, l.Name, due)
 		l.Weight = Some(0)
 	}
 	i.TrackBFD = slices.DeleteFunc(i.TrackBFD, func(l Track) bool {
-		weight := l.Weight.Value
-		if !l.Weight.Set {
-			k := slices.IndexFunc(t.BFD, func(b BFDInstance) bool { return b.Name == l.Name })
-			weight = t.BFD[k].Weight
-		}
+		weight := v.bfdWeight(l)
 		if weight != 0 {
-			v.fixed(l.Origin, "weight-in-group", "(%s) ignoring tracked bfd %s with weight %d due to SYNC group", i.Name, l.Name, weight)
+			v.fixed(l.Origin, code, "(%s) ignoring tracked bfd %s with weight %d due to %s", i.Name, l.Name, weight, due)
 		}
 		return weight != 0
 	})
@@ -87,4 +78,43 @@ func (f *TrackFile) weight() int {
 		return f.Weight.Value
 	}
 	return 1
+}
+
+// fileWeight is that of the line, or else that of the file.
+func (v *validator) fileWeight(t Track) int {
+	if t.Weight.Set {
+		return t.Weight.Value
+	}
+	for k := range v.c.Trackers.Files {
+		if f := &v.c.Trackers.Files[k]; f.Name == t.Name {
+			return f.weight()
+		}
+	}
+	return 0
+}
+
+// bfdWeight is that of the line, or else that of the session.
+func (v *validator) bfdWeight(t Track) int {
+	if t.Weight.Set {
+		return t.Weight.Value
+	}
+	for k := range v.c.Trackers.BFD {
+		if b := &v.c.Trackers.BFD[k]; b.Name == t.Name {
+			return b.Weight
+		}
+	}
+	return 0
+}
+
+// processWeight is that of the line, or else that of the process.
+func (v *validator) processWeight(t Track) int {
+	if t.Weight.Set {
+		return t.Weight.Value
+	}
+	for k := range v.c.Trackers.Processes {
+		if p := &v.c.Trackers.Processes[k]; p.Name == t.Name {
+			return p.Weight.Value
+		}
+	}
+	return 0
 }

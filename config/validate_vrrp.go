@@ -18,6 +18,7 @@ type segment struct {
 func (v *validator) instances() {
 	users := make(map[segment]string, len(v.c.Instances))
 	v.c.Instances = slices.DeleteFunc(v.c.Instances, func(i Instance) bool { return !v.viable(&i, users) })
+	v.sharedPeers()
 	for k := range v.c.Instances {
 		i := &v.c.Instances[k]
 		v.version(i)
@@ -64,6 +65,40 @@ func (v *validator) viable(i *Instance, users map[segment]string) bool {
 		users[s] = i.Name
 	}
 	return true
+}
+
+// sharedPeers: unicast adverts of one number are told apart by who sends them,
+// so that two instances of an interface cannot have a peer in common.
+func (v *validator) sharedPeers() {
+	users := map[segment][]*Instance{}
+	twice := map[string]bool{}
+	for k := range v.c.Instances {
+		i := &v.c.Instances[k]
+		if !i.Unicast() {
+			continue
+		}
+		s := segment{vrid: i.VirtualRouterID, ipv6: i.IPv6(), link: i.Interface}
+		if i.Interface == "" {
+			s.dst = i.UnicastSrcIP
+		}
+		for _, other := range users[s] {
+			if i.sharesPeer(other) {
+				v.fatal(i.Origin, "duplicate-vrid", "(%s) duplicate VRID conflict with %s VRID %d", other.Name, i.Name, s.vrid)
+				twice[i.Name] = true
+				break
+			}
+		}
+		if !twice[i.Name] {
+			users[s] = append(users[s], i)
+		}
+	}
+	v.c.Instances = slices.DeleteFunc(v.c.Instances, func(i Instance) bool { return twice[i.Name] })
+}
+
+func (i *Instance) sharesPeer(other *Instance) bool {
+	return slices.ContainsFunc(i.UnicastPeers, func(p Peer) bool {
+		return slices.ContainsFunc(other.UnicastPeers, func(o Peer) bool { return o.Addr == p.Addr })
+	})
 }
 
 // version settles the protocol: IPv6 has version 2 only when it is asked for,
@@ -119,7 +154,7 @@ func (v *validator) initialState(i *Instance) {
 // preemption drops what contradicts the initial state and itself.
 func (v *validator) preemption(i *Instance) {
 	master := i.State.Set && i.State.Value == Master
-	owner := i.Priority.Set && i.Priority.Value == Owner || master && !i.Priority.Set
+	owner := i.owner()
 	switch {
 	case i.NoPreempt && owner:
 		v.fixed(i.Origin, "nopreempt", "(%s) nopreempt is incompatible with priority %d. resetting nopreempt", i.Name, Owner)
@@ -186,8 +221,15 @@ func (v *validator) authentication(i *Instance) {
 }
 
 func (v *validator) strict(i *Instance) {
-	if i.Unicast() && (i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict) {
+	if !i.StrictMode.Value && (i.StrictMode.Set || !v.c.Global.VRRPStrict) {
+		return
+	}
+	if i.Unicast() {
 		v.fatal(i.Origin, "strict", "(%s) Unicast peers are not supported in strict mode", i.Name)
+	}
+	if i.Accept.Set && i.Accept.Value && v.versionOf(i) == 2 && !i.owner() {
+		v.fixed(i.Origin, "strict", "(%s) warning - accept mode for VRRP version 2 does not comply with RFC3768 - resetting", i.Name)
+		i.Accept = Some(false)
 	}
 }
 
@@ -221,9 +263,16 @@ func (v *validator) groups() {
 	}
 	v.c.Groups = slices.DeleteFunc(v.c.Groups, func(g SyncGroup) bool { return len(g.Members) == 0 })
 	for k := range v.c.Instances {
-		if g := member[v.c.Instances[k].Name]; g != nil {
-			v.memberTracking(&v.c.Instances[k], g)
+		i := &v.c.Instances[k]
+		if g := member[i.Name]; g != nil {
+			v.memberTracking(i, g)
 		}
+		if i.owner() {
+			v.ownerWeights(i)
+		}
+	}
+	for k := range v.c.Groups {
+		v.ownersGroup(&v.c.Groups[k])
 	}
 }
 
@@ -268,7 +317,7 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		return true
 	})
 	if !g.SyncGroupTrackingWeight {
-		v.memberWeights(i)
+		v.clearWeights(i, "weight-in-group", "SYNC group")
 	}
 	i.TrackScript = slices.DeleteFunc(i.TrackScript, func(t Track) bool {
 		switch {

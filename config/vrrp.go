@@ -69,6 +69,7 @@ type Instance struct {
 	InterfaceOrigin  Origin // of the interface line
 	VirtualRouterID  uint8
 	Priority         Opt[uint8]
+	PriorityOrigin   Origin // of the priority line
 	AdvertInt        time.Duration
 	NoPreempt        bool
 	PreemptDelay     time.Duration
@@ -80,6 +81,7 @@ type Instance struct {
 	CheckUnicastSrc  Opt[bool]
 	SkipCheckAdvAddr Opt[bool]
 	StrictMode       Opt[bool]
+	StrictOrigin     Origin // of the strict_mode line
 	DontTrackPrimary bool
 	Authentication   Authentication
 

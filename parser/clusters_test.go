@@ -28,13 +28,17 @@ func TestClusters(t *testing.T) {
 	}{
 		"dr.conf": {[]string{
 			"dr.conf:65:1: warning: WARNING - virtual server [10.65.32.28]:tcp:443 and real server [10.65.32.14]:tcp:80 ports don't match - resetting [port-mismatch]",
+			"dr.conf:107:1: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
+			"dr.conf:133:1: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
 		}, config.ExitTestFailed, [4]int{1, 2, 4, 4}},
 		"mixed.conf": {[]string{
 			"mixed.conf:1:1: warning: Sync group GOP has only 1 virtual router(s) - this probably isn't what you want [lonely-member]",
-			"mixed.conf:39:1: note: virtual server [10.10.36.11]:tcp:80 is also the block of line 23: one service with the real servers of both [duplicate-service]",
+			"mixed.conf:39:1: warning: virtual server [10.10.36.11]:tcp:80 forwards with TUN here and with DR in the block of line 23: one block with lvs_method for each real server says the same [mixed-forwarding]",
 		}, config.ExitTestFailed, [4]int{1, 1, 2, 1}},
 		"dual.conf": {[]string{
+			"dual.conf:1:1: warning: (VI_GROUP_A) VI_PRI_A tracks script maint-pri-a and VI_PUB_A does not, but members change state together: track it on the group [unequal-tracking]",
 			"dual.conf:6:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:9:1: warning: (VI_GROUP_B) VI_PRI_B tracks script maint-pri-b and VI_PUB_B does not, but members change state together: track it on the group [unequal-tracking]",
 			"dual.conf:14:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
 			"dual.conf:18:8: warning: " + shell, "dual.conf:25:8: warning: " + shell,
 			"dual.conf:32:8: warning: " + shell, "dual.conf:39:8: warning: " + shell,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,15 @@ func (bench) HasInterface(name string) bool { return slices.Contains(benchLinks,
 func (bench) HasUser(u config.User) bool {
 	return u.Name == "root" && (u.Group == "" || u.Group == "root")
 }
+
+// Subnets: eth1 alone has an address.
+func (bench) Subnets() []config.Subnet {
+	return []config.Subnet{{Link: "eth1", Prefix: netip.MustParsePrefix("172.31.0.250/24")}}
+}
+
+// OnLink: the machine has a route to one more network.
+func (bench) OnLink(a netip.Addr) bool { return netip.MustParsePrefix("172.31.9.0/24").Contains(a) }
+
 func (bench) Executable(path string) error {
 	if slices.Contains([]string{"/bin/true", "/bin/false", "/bin/sh", "/bin/bash"}, path) {
 		return nil

@@ -3,6 +3,7 @@ package parser
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -225,6 +226,10 @@ func (m asked) HasDirectory(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
+
+func (m asked) OnLink(netip.Addr) bool { return true }
+
+func (m asked) Subnets() []config.Subnet { return nil }
 
 func (m asked) HasUser(u config.User) bool {
 	return slices.Contains(strings.Fields("root nobody keepalived_script ziggy quentin haproxy nginx script_user"), u.Name)

@@ -26,8 +26,6 @@ func dialectKeyword(keyword string) (dialect, bool) {
 		return dialect{dialectBoth, "the interface of a virtual address; virtual_ipaddress with dev has that here"}, true
 	case "establish_timeout", "est_timeout", "conn_timeout":
 		return dialect{dialectBoth, "a timeout of one service; lvs_timeouts in global_defs is for all services"}, true
-	case "nat_mask":
-		return dialect{dialectBoth, "a netmask of NAT, of old kernels"}, true
 	case "abs_priority", "snat_rule", "snat_ip", "new_gw":
 		return dialect{dialectAlibaba, "a part of its SNAT gateway"}, true
 	case "deny_address_group", "daddr_group_name", "allow_address_group", "waddr_group_name":
@@ -66,6 +64,17 @@ func dialectOfMethod(word string) string {
 func dialectOfScheduler(word string) string {
 	if strings.ToLower(word) == "conhash" {
 		return "the consistent hash of dpvs; mh is the kernel's"
+	}
+	return ""
+}
+
+// formerHint is the hint for a keyword that keepalived had once.
+func formerHint(keyword string) string {
+	switch keyword {
+	case "nat_mask":
+		return "an old keyword of keepalived that is gone: leave it out"
+	case "lvs_id":
+		return "router_id is its name today"
 	}
 	return ""
 }

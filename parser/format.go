@@ -95,6 +95,8 @@ func (f *layout) add(raw string) {
 		f.put(&w, laidLine{verbatim: true}, braces(w.code))
 	case held:
 		f.continuation(w)
+	case conflictMark(raw): // where it stands is a part of it
+		f.put(&w, laidLine{verbatim: true}, braces(w.code))
 	case w.isBlank():
 		f.blank = true
 	case w.definition():

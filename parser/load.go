@@ -49,6 +49,8 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	d.problems = append(d.problems, d.cfg.Validate(o.Environment)...)
 	d.cfg.Global.DefaultScriptUser(o.Environment)
 	d.cfg.Resolve()
+	d.problems = append(d.problems, d.cfg.Lint(o.Environment)...)
+	d.conflicts()
 	d.namespace(o.Environment)
 	d.src.quote(d.problems)
 	return d.cfg, d.problems, nil

@@ -36,7 +36,7 @@ func Print(w io.Writer, problems []config.Problem, style Style) error {
 func spoken(problems []config.Problem) []config.Problem {
 	var all []config.Problem
 	for _, p := range problems {
-		if p.Class != config.ClassNone && p.Class != config.ClassNoNamespace || p.Severity == config.Error {
+		if !p.Own() {
 			all = append(all, p)
 		}
 		if p.Class == config.ClassMissingParameter {

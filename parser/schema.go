@@ -41,6 +41,16 @@ func (r row[T]) orMissing(says string) row[T] {
 	return r
 }
 
+// at keeps where the keyword was used.
+func (r row[T]) at(field func(*T) *config.Origin) row[T] {
+	apply := r.apply
+	r.apply = func(c *cursor, t *T) {
+		*field(t) = c.origin()
+		apply(c, t)
+	}
+	return r
+}
+
 // unused marks rows whose values nobody reads yet.
 func unused[T any](table rows[T]) rows[T] {
 	for name, r := range table {
@@ -151,7 +161,7 @@ func (d *decoder) unknown(c *cursor, names []string) {
 	if hint := dialectHint(c.keyword); hint != "" {
 		p.Code, p.Hint = "dialect", hint
 	} else {
-		p.Hint = cmp.Or(d.elsewhere(c.keyword), config.DidYouMean(c.keyword, names))
+		p.Hint = cmp.Or(formerHint(c.keyword), d.elsewhere(c.keyword), config.DidYouMean(c.keyword, names))
 	}
 	d.report(p)
 }

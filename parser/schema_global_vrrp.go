@@ -38,7 +38,7 @@ func globalVRRPRows() rows[config.Global] {
 		"vrrp_check_unicast_src": yes(func(g *global) *bool { return &g.VRRPCheckUnicastSrc }),
 		"vrrp_skip_check_adv_addr": setBool(func(g *global) *bool { return &g.VRRPSkipCheckAdvAddr }).
 			or("Invalid value for vrrp_skip_check_adv_addr specified"),
-		"vrrp_strict":   setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified"),
+		"vrrp_strict":   setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified").at(func(g *global) *config.Origin { return &g.StrictOrigin }),
 		"vrrp_min_garp": boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
 	}
 }

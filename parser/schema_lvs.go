@@ -106,7 +106,7 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"mh-fallback":             hashFlag("mh", config.SchedFlag1),
 		"mh-port":                 hashFlag("mh", config.SchedFlag2),
 		"persistence_engine":      row[vs]{apply: persistenceEngine}.later(),
-		"persistence_timeout":     {apply: persistenceTimeout, says: "persistence_timeout invalid"},
+		"persistence_timeout":     row[vs]{apply: persistenceTimeout, says: "persistence_timeout invalid"}.at(func(v *vs) *config.Origin { return &v.PersistenceOrigin }),
 		"persistence_granularity": {apply: persistenceGranularity},
 		"ha_suspend":              on(func(v *vs) { v.HASuspend = true }).later(),
 		"smtp_alert":              optBool(func(v *vs) *config.Opt[bool] { return &v.SMTPAlert }).or("Invalid virtual_server smtp_alert parameter %V").later(),

@@ -19,7 +19,7 @@ func instanceBlock() *block[config.Instance] {
 		"virtual_router_id": set(num[uint8](1, 255), func(i *inst) *uint8 { return &i.VirtualRouterID }).
 			or("(%N): VRID '%V' not valid - must be between 1 & 255"),
 		"priority": opt(num[uint8](1, config.Owner), func(i *inst) *config.Opt[uint8] { return &i.Priority }).
-			or("(%N) Priority not valid! must be between 1 & 255. Using default 100"),
+			or("(%N) Priority not valid! must be between 1 & 255. Using default 100").at(func(i *inst) *config.Origin { return &i.PriorityOrigin }),
 		"advert_int": set(seconds(10*time.Millisecond, 255*time.Second), func(i *inst) *time.Duration { return &i.AdvertInt }).
 			or("(%N) Advert interval (%V) not valid! Must be > 0 - ignoring"),
 		"nopreempt": on(func(i *inst) { i.NoPreempt = true }),
@@ -34,10 +34,11 @@ func instanceBlock() *block[config.Instance] {
 			or("(%N): TTL '%V' not valid - must be between 0 & 255"),
 		"check_unicast_src":   on(func(i *inst) { i.CheckUnicastSrc = config.Some(true) }),
 		"skip_check_adv_addr": optBool(func(i *inst) *config.Opt[bool] { return &i.SkipCheckAdvAddr }).or("(%N) invalid skip_check_adv_addr %V specified"),
-		"strict_mode":         optBool(func(i *inst) *config.Opt[bool] { return &i.StrictMode }).or("(%N) invalid strict_mode %V specified"),
-		"dont_track_primary":  on(func(i *inst) { i.DontTrackPrimary = true }),
-		"auth_hmac":           {block: true, apply: authHMAC},
-		"authentication":      nest(authenticationBlock(), func(i *inst) *config.Authentication { return &i.Authentication }),
+		"strict_mode": optBool(func(i *inst) *config.Opt[bool] { return &i.StrictMode }).or("(%N) invalid strict_mode %V specified").
+			at(func(i *inst) *config.Origin { return &i.StrictOrigin }),
+		"dont_track_primary": on(func(i *inst) { i.DontTrackPrimary = true }),
+		"auth_hmac":          {block: true, apply: authHMAC},
+		"authentication":     nest(authenticationBlock(), func(i *inst) *config.Authentication { return &i.Authentication }),
 
 		"virtual_ipaddress":          addresses(func(i *inst) *[]config.Address { return &i.VirtualIPAddress }, virtualAddress),
 		"virtual_ipaddress_excluded": addresses(func(i *inst) *[]config.Address { return &i.VirtualIPAddressExcluded }, excludedAddress),

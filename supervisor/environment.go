@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/lvsd/lvsd/config"
@@ -16,9 +17,24 @@ import (
 )
 
 // Machine answers what a check of a configuration asks this machine.
-func Machine() config.Environment { return machine{} }
+func Machine() config.Environment { return machine{sync.OnceValue(subnets)} }
 
-type machine struct{}
+// machine reads the list of addresses once: a configuration may name
+// thousands.
+type machine struct{ subnets func() []config.Subnet }
+
+// subnets are none when they cannot be read: nothing is said about them then.
+func subnets() []config.Subnet {
+	all, err := kernel.Subnets()
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+func (m machine) Subnets() []config.Subnet { return m.subnets() }
+
+func (m machine) OnLink(a config.Addr) bool { return kernel.OnLink(a) }
 
 func (machine) HasInterface(name string) bool { return kernel.HasLink(name) }
 

@@ -34,6 +34,7 @@ type Options struct {
 	KeepVRRP bool // --dont-release-vrrp: leave addresses in place at the end
 	KeepIPVS bool // --dont-release-ipvs: leave services in place at the end
 	Dump     bool // log the configuration at start
+	Terse    bool // called as keepalived: log no problem that it would not speak of
 
 	Signals  <-chan os.Signal // SIGHUP and its like; SIGTERM and SIGINT end Run
 	Started  func()           // called once everything runs; may be nil
@@ -139,9 +140,11 @@ func (s *Supervisor) load() (*config.Config, []config.Problem, error) {
 // report logs problems, one line each.
 func (s *Supervisor) report(problems []config.Problem) {
 	for _, p := range problems {
-		if p.Severity == config.Note {
+		switch {
+		case s.opts.Terse && p.Own():
+		case p.Severity == config.Note:
 			s.log.Info(p.String())
-		} else {
+		default:
 			s.log.Warn(p.String())
 		}
 	}

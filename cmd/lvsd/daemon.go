@@ -119,7 +119,7 @@ func (p *program) serve(log *zap.Logger, started func()) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := supervisor.New(supervisor.Options{
 		File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Log: log,
-		NoVRRP: p.onlyCheck, NoCheck: p.onlyVRRP, KeepVRRP: p.keepVRRP, KeepIPVS: p.keepIPVS, Dump: p.dump,
+		NoVRRP: p.onlyCheck, NoCheck: p.onlyVRRP, KeepVRRP: p.keepVRRP, KeepIPVS: p.keepIPVS, Dump: p.dump, Terse: p.asKeepalived(),
 		Signals: signals, Started: started, Ledger: ledger(files.Parent),
 		Reloaded: func() {
 			if err := files.Touch(); err != nil {
