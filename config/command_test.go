@@ -172,3 +172,5 @@ func (a accounts) HasUser(User) bool      { return bool(a) }
 func (accounts) Executable(string) error  { return nil }
 
 func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }
+
+func (accounts) MTU(string) int { return 1500 }

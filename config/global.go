@@ -46,6 +46,7 @@ type Global struct {
 	VRRPCheckUnicastSrc         bool
 	VRRPSkipCheckAdvAddr        bool
 	VRRPStrict                  bool
+	VRRPMaxAdvertInterval       time.Duration // lvsd's own keyword; 0: none
 	VRRPStartupDelay            time.Duration
 	VRRPDelayAfterBoot          time.Duration
 	V3ChecksumAsV2              bool

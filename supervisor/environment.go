@@ -20,21 +20,27 @@ func Machine() config.Environment { return &machine{interfaces: sync.OnceValue(i
 
 // machine reads the list of interfaces once: a configuration may name
 // thousands.
-type machine struct{ interfaces func() map[string]bool }
+type machine struct{ interfaces func() map[string]int }
 
-func interfaceNames() map[string]bool {
+// interfaceNames are the names with their MTU.
+func interfaceNames() map[string]int {
 	links, err := net.Interfaces()
 	if err != nil {
 		return nil
 	}
-	names := make(map[string]bool, len(links))
+	names := make(map[string]int, len(links))
 	for _, link := range links {
-		names[link.Name] = true
+		names[link.Name] = link.MTU
 	}
 	return names
 }
 
-func (m *machine) HasInterface(name string) bool { return m.interfaces()[name] }
+func (m *machine) HasInterface(name string) bool {
+	_, ok := m.interfaces()[name]
+	return ok
+}
+
+func (m *machine) MTU(name string) int { return m.interfaces()[name] }
 
 // HasUser takes names and numbers; a group may have the colon that asks for
 // the supplementary groups too.
