@@ -178,3 +178,5 @@ func (accounts) PrivateMacvlan(string) bool { return true }
 func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }
 func (accounts) OnLink(Addr) bool                     { return true }
 func (accounts) Subnets() []Subnet                    { return nil }
+
+func (accounts) MTU(string) int { return 1500 }

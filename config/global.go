@@ -47,7 +47,8 @@ type Global struct {
 	VRRPCheckUnicastSrc         bool
 	VRRPSkipCheckAdvAddr        bool
 	VRRPStrict                  bool
-	StrictOrigin                Origin // of the vrrp_strict line
+	StrictOrigin                Origin        // of the vrrp_strict line
+	VRRPMaxAdvertInterval       time.Duration // lvsd's own keyword; 0: none
 	VRRPStartupDelay            time.Duration
 	VRRPDelayAfterBoot          time.Duration
 	V3ChecksumAsV2              bool

@@ -1,6 +1,9 @@
 package config
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Resolve fills every value that a block left to global_defs or to a default.
 // It is idempotent and complains about nothing: that is Validate's work.
@@ -67,15 +70,19 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 	} else {
 		i.State.inherit(Backup)
 	}
+	i.MaxAdvertInterval = g.VRRPMaxAdvertInterval
+	if !i.GarpExtraIf.Set {
+		i.GarpExtraIf.Value = g.VRRPGarpExtraIf
+	}
 	i.resolveDestination(g)
-	i.CheckUnicastSrc.inherit(g.VRRPCheckUnicastSrc)
+	i.CheckUnicastSrc.inherit(g.VRRPCheckUnicastSrc || slices.ContainsFunc(i.UnicastPeers, Peer.bounded))
 	i.SkipCheckAdvAddr.inherit(g.VRRPSkipCheckAdvAddr)
 	i.StrictMode.inherit(g.VRRPStrict)
 	i.GarpMasterDelay.inherit(g.VRRPGarpMasterDelay)
 	i.GarpMasterRepeat.inherit(g.VRRPGarpMasterRepeat)
 	i.GarpMasterRefresh.inherit(g.VRRPGarpMasterRefresh)
 	i.GarpMasterRefreshRepeat.inherit(g.VRRPGarpMasterRefreshRepeat)
-	i.DownTimerAdverts.inherit(g.VRRPDownTimerAdverts)
+	i.resolveStrict(g)
 	i.resolveLowerPrio(g)
 	for _, list := range [][]Address{i.VirtualIPAddress, i.VirtualIPAddressExcluded} {
 		for k := range list {
@@ -83,6 +90,19 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 		}
 	}
 	resolveScriptWeights(i.TrackScript, scripts)
+}
+
+// resolveStrict: where vrrp_strict has other defaults.
+func (i *Instance) resolveStrict(g *Global) {
+	strict := i.StrictMode.Value
+	if strict {
+		i.DownTimerAdverts.inherit(3)
+	}
+	i.DownTimerAdverts.inherit(g.VRRPDownTimerAdverts)
+	owner := i.Priority.Value == Owner
+	i.Accept.inherit(!strict || owner)
+	i.OwnerIgnoreAdverts.inherit(owner && (strict || g.VRRPOwnerIgnoreAdverts))
+	i.V3ChecksumAsV2.inherit(g.V3ChecksumAsV2)
 }
 
 // resolveDestination: where adverts go, and how far. Over IPv6 the hop limit of

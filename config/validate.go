@@ -10,6 +10,8 @@ import (
 type Environment interface {
 	// HasInterface reports whether a network interface exists.
 	HasInterface(name string) bool
+	// MTU is that of a network interface, 0 when it is not known.
+	MTU(name string) int
 	// HasUser reports whether an account exists, and its group unless empty.
 	HasUser(u User) bool
 	// Executable is nil when path is a regular file that may be executed.

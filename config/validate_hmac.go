@@ -23,7 +23,7 @@ func (v *validator) authHMAC(i *Instance) {
 		v.fixed(i.Origin, "authentication", "(%s) authentication cannot be used beside auth_hmac - ignoring it", i.Name)
 		i.Authentication = Authentication{}
 	}
-	if (i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict) && a.Mode != HMACEnforce {
+	if v.isStrict(i) && a.Mode != HMACEnforce {
 		v.fixed(a.Origin, "auth-hmac", "(%s) auth_hmac mode %s is incompatible with strict mode - using enforce", i.Name, a.Mode)
 		a.Mode = HMACEnforce
 	}

@@ -244,3 +244,5 @@ func (world) KeyFile(path string) (content []byte, private bool, err error) {
 	}
 	return nil, false, fs.ErrNotExist
 }
+
+func (world) MTU(string) int { return 1500 }

@@ -22,11 +22,16 @@ func (v *validator) instances() {
 	for k := range v.c.Instances {
 		i := &v.c.Instances[k]
 		v.version(i)
-		v.source(i)
+		v.strictState(i)
 		v.authHMAC(i)
 		v.authentication(i)
+		v.source(i)
+		v.strictAddresses(i)
+		v.capacity(i)
 		v.initialState(i)
 		v.preemption(i)
+		v.waiting(i)
+		v.strictValues(i)
 		v.advertInt(i)
 		v.strict(i)
 		v.vmac(i)
@@ -104,8 +109,7 @@ func (i *Instance) sharesPeer(other *Instance) bool {
 // version settles the protocol: IPv6 has version 2 only when it is asked for,
 // and then against the RFCs.
 func (v *validator) version(i *Instance) {
-	strict := i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict
-	if i.IPv6() && i.Version.Set && i.Version.Value == 2 && strict {
+	if i.IPv6() && i.Version.Set && i.Version.Value == 2 && v.isStrict(i) {
 		v.fixed(i.Origin, "version", "(%s) cannot use IPv6 with VRRP version 2; setting version 3", i.Name)
 		i.Version = Opt[uint8]{}
 	}
@@ -128,10 +132,17 @@ func (v *validator) versionOf(i *Instance) uint8 {
 	return v.c.Global.VRRPVersion
 }
 
-// source: a unicast source without peers is a multicast source.
+// source: a unicast source without peers is a multicast source, unless that is
+// a reason to be in FAULT.
 func (v *validator) source(i *Instance) {
-	if i.Unicast() || i.UnicastFaultNoPeer ||
-		!i.UnicastSrcIP.IsValid() && !i.UnicastTTL.Set && !i.CheckUnicastSrc.Set && i.UnicastPeers == nil && i.OldUnicastChecksum == ChecksumAuto {
+	switch {
+	case i.Unicast():
+		return
+	case i.UnicastFaultNoPeer:
+		v.add(i.Origin, ClassNone, "unicast-without-peers", "(%s) Cannot use unicast without any peers - going to fault state", i.Name)
+		i.Unable = "unicast without any peers"
+		return
+	case !i.UnicastSrcIP.IsValid() && !i.UnicastTTL.Set && !i.CheckUnicastSrc.Set && i.UnicastPeers == nil && i.OldUnicastChecksum == ChecksumAuto:
 		return
 	}
 	v.add(i.Origin, ClassDeprecated, "unicast-without-peers",
@@ -163,17 +174,21 @@ func (v *validator) preemption(i *Instance) {
 		v.fixed(i.Origin, "nopreempt", "(%s) Warning - nopreempt will not work with initial state MASTER - clearing", i.Name)
 		i.NoPreempt = false
 	}
-	switch {
-	case i.PreemptDelay == 0:
-	case i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict:
-		v.fixed(i.Origin, "preempt-delay", "(%s) preempt_delay is incompatible with strict mode - resetting", i.Name)
-		i.PreemptDelay = 0
-	case i.NoPreempt:
-		v.fixed(i.Origin, "preempt-delay", "(%s) preempt_delay is incompatible with nopreempt mode - resetting", i.Name)
-		i.PreemptDelay = 0
-	case master || owner:
-		v.fixed(i.Origin, "preempt-delay", "(%s) Warning - preempt delay will not work with initial state MASTER - clearing", i.Name)
-		i.PreemptDelay = 0
+	if i.PreemptDelay == 0 {
+		return
+	}
+	for _, bad := range []struct {
+		it   bool
+		says string
+	}{
+		{v.isStrict(i), "(%s) preempt_delay is incompatible with strict mode - resetting"},
+		{i.NoPreempt, "(%s) preempt_delay is incompatible with nopreempt mode - resetting"},
+		{master || owner, "(%s) Warning - preempt delay will not work with initial state MASTER - clearing"},
+	} {
+		if bad.it {
+			v.fixed(i.Origin, "preempt-delay", bad.says, i.Name)
+			i.PreemptDelay = 0
+		}
 	}
 }
 
@@ -208,7 +223,7 @@ func (v *validator) authentication(i *Instance) {
 		return
 	case v.versionOf(i) == 3:
 		v.fixed(i.Origin, "authentication", "(%s) VRRP version 3 does not support authentication. Ignoring.", i.Name)
-	case i.StrictMode.Value || !i.StrictMode.Set && v.c.Global.VRRPStrict:
+	case v.isStrict(i):
 		v.fixed(i.Origin, "authentication", "(%s) Strict mode does not support authentication. Ignoring.", i.Name)
 	case a.Pass == "":
 		v.fixed(i.Origin, "authentication", "(%s) Authentication specified but no password given. Ignoring", i.Name)
@@ -221,15 +236,8 @@ func (v *validator) authentication(i *Instance) {
 }
 
 func (v *validator) strict(i *Instance) {
-	if !i.StrictMode.Value && (i.StrictMode.Set || !v.c.Global.VRRPStrict) {
-		return
-	}
-	if i.Unicast() {
+	if v.isStrict(i) && i.Unicast() {
 		v.fatal(i.Origin, "strict", "(%s) Unicast peers are not supported in strict mode", i.Name)
-	}
-	if i.Accept.Set && i.Accept.Value && v.versionOf(i) == 2 && !i.owner() {
-		v.fixed(i.Origin, "strict", "(%s) warning - accept mode for VRRP version 2 does not comply with RFC3768 - resetting", i.Name)
-		i.Accept = Some(false)
 	}
 }
 

@@ -63,27 +63,28 @@ type Instance struct {
 	Origin Origin
 	Name   string
 
-	Version          Opt[uint8] // 2 or 3
-	State            Opt[State] // Master or Backup
-	Interface        string
-	InterfaceOrigin  Origin // of the interface line
-	VirtualRouterID  uint8
-	Priority         Opt[uint8]
-	PriorityOrigin   Origin // of the priority line
-	AdvertInt        time.Duration
-	NoPreempt        bool
-	PreemptDelay     time.Duration
-	McastSrcIP       Addr
-	McastDstIP       Addr
-	UnicastSrcIP     Addr
-	UnicastPeers     []Peer
-	UnicastTTL       Opt[uint8]
-	CheckUnicastSrc  Opt[bool]
-	SkipCheckAdvAddr Opt[bool]
-	StrictMode       Opt[bool]
-	StrictOrigin     Origin // of the strict_mode line
-	DontTrackPrimary bool
-	Authentication   Authentication
+	Version           Opt[uint8] // 2 or 3
+	State             Opt[State] // Master or Backup
+	Interface         string
+	InterfaceOrigin   Origin // of the interface line
+	VirtualRouterID   uint8
+	Priority          Opt[uint8]
+	PriorityOrigin    Origin // of the priority line
+	AdvertInt         time.Duration
+	MaxAdvertInterval time.Duration // of others that is followed, vrrp_max_advert_interval; 0: any
+	NoPreempt         bool
+	PreemptDelay      time.Duration
+	McastSrcIP        Addr
+	McastDstIP        Addr
+	UnicastSrcIP      Addr
+	UnicastPeers      []Peer
+	UnicastTTL        Opt[uint8]
+	CheckUnicastSrc   Opt[bool]
+	SkipCheckAdvAddr  Opt[bool]
+	StrictMode        Opt[bool]
+	StrictOrigin      Origin // of the strict_mode line
+	DontTrackPrimary  bool
+	Authentication    Authentication
 
 	VirtualIPAddress         []Address
 	VirtualIPAddressExcluded []Address
@@ -205,6 +206,18 @@ type Peer struct {
 	Origin         Origin
 	Addr           Addr
 	MinTTL, MaxTTL Opt[uint8] // of received adverts; 0 and 255 when not given
+}
+
+// bounded says that the time to live of adverts is looked at, which needs a
+// look at their source.
+func (p Peer) bounded() bool { return p.MinTTL.Set || p.MaxTTL.Set }
+
+// Most is max_ttl.
+func (p Peer) Most() int {
+	if p.MaxTTL.Set {
+		return int(p.MaxTTL.Value)
+	}
+	return 255
 }
 
 // UnicastChecksum is old_unicast_checksum: how the checksum of VRRPv3 adverts

@@ -110,3 +110,5 @@ func golden(t *testing.T, file, got string) {
 }
 
 func (bench) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }
+
+func (bench) MTU(string) int { return 1500 }

@@ -248,3 +248,5 @@ func (m asked) Executable(path string) error {
 }
 
 func (asked) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }
+
+func (asked) MTU(string) int { return 1500 }

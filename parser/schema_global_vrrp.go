@@ -11,6 +11,7 @@ import (
 func globalVRRPRows() rows[config.Global] {
 	type global = config.Global
 	delay, count := wholeSeconds(0, 4294), count(0, maxInt)
+	startup := seconds(time.Millisecond, longest)
 	return rows[global]{
 		"vrrp_version":      set(num[uint8](2, 3), func(g *global) *uint8 { return &g.VRRPVersion }).or("VRRP Error: Version must be either 2 or 3"),
 		"vrrp_mcast_group6": {apply: multicastGroup(netip.Addr.Is6, func(g *global) *netip.Addr { return &g.VRRPMcastGroup6 })},
@@ -38,7 +39,18 @@ func globalVRRPRows() rows[config.Global] {
 		"vrrp_check_unicast_src": yes(func(g *global) *bool { return &g.VRRPCheckUnicastSrc }),
 		"vrrp_skip_check_adv_addr": setBool(func(g *global) *bool { return &g.VRRPSkipCheckAdvAddr }).
 			or("Invalid value for vrrp_skip_check_adv_addr specified"),
-		"vrrp_strict":   setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified").at(func(g *global) *config.Origin { return &g.StrictOrigin }),
+		"vrrp_strict":        setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified").at(func(g *global) *config.Origin { return &g.StrictOrigin }),
+		"vrrp_startup_delay": set(startup, func(g *global) *time.Duration { return &g.VRRPStartupDelay }).or("vrrp_startup_delay '%V' is invalid"),
+		"vrrp_delay_after_boot": set(startup, func(g *global) *time.Duration { return &g.VRRPDelayAfterBoot }).
+			or("vrrp_delay_after_boot '%V' is invalid"),
+		"vrrp_owner_ignore_adverts": setBool(func(g *global) *bool { return &g.VRRPOwnerIgnoreAdverts }).
+			or("Invalid value for vrrp_owner_ignore_adverts specified"),
+		"v3_checksum_as_v2":    yes(func(g *global) *bool { return &g.V3ChecksumAsV2 }),
+		"vrrp_garp_extra_if":   {apply: globalExtraGarp},
+		"vrrp_vmac_garp_intvl": {apply: deprecated("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if", globalExtraGarp)},
+		// lvsd's own: what it follows of the intervals that others announce.
+		"vrrp_max_advert_interval": set(seconds(10*time.Millisecond, 40950*time.Millisecond), func(g *global) *time.Duration { return &g.VRRPMaxAdvertInterval }).
+			or("vrrp_max_advert_interval '%V' is invalid"),
 		"vrrp_min_garp": boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
 	}
 }
@@ -46,19 +58,10 @@ func globalVRRPRows() rows[config.Global] {
 // globalVRRPUnusedRows are those that are not acted on yet.
 func globalVRRPUnusedRows() rows[config.Global] {
 	type global = config.Global
-	startup := seconds(time.Millisecond, longest)
 	return rows[global]{
 		"vrrp_gna_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGnaInterval }).
 			or("vrrp_gna_interval '%V' is invalid"),
-		"vrrp_garp_extra_if":   {apply: globalExtraGarp},
-		"vrrp_vmac_garp_intvl": {apply: deprecated("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if", globalExtraGarp)},
-		"vrrp_startup_delay":   set(startup, func(g *global) *time.Duration { return &g.VRRPStartupDelay }).or("vrrp_startup_delay '%V' is invalid"),
-		"vrrp_delay_after_boot": set(startup, func(g *global) *time.Duration { return &g.VRRPDelayAfterBoot }).
-			or("vrrp_delay_after_boot '%V' is invalid"),
-		"log_unknown_vrids": yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
-		"vrrp_owner_ignore_adverts": setBool(func(g *global) *bool { return &g.VRRPOwnerIgnoreAdverts }).
-			or("Invalid value for vrrp_owner_ignore_adverts specified"),
-		"v3_checksum_as_v2":  yes(func(g *global) *bool { return &g.V3ChecksumAsV2 }),
+		"log_unknown_vrids":  yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
 		"disable_local_igmp": yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
 		"vmac_prefix":        {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
 		"vmac_addr_prefix":   {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},

@@ -8,31 +8,21 @@ import (
 func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
-		"use_vmac":              {apply: useVMAC},
-		"use_vmac_addr":         yes(func(i *inst) *bool { return &i.UseVMACAddr }),
-		"vmac_xmit_base":        yes(func(i *inst) *bool { return &i.VMACXmitBase }),
-		"use_ipvlan":            {apply: useIPVLAN},
-		"vrf":                   set(ifname, func(i *inst) *string { return &i.VRF }),
-		"unicast_fault_no_peer": yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
-		"old_unicast_checksum":  {apply: unicastChecksum},
-		"native_ipv6":           yes(func(i *inst) *bool { return &i.NativeIPv6 }),
-		"track_src_ip":          yes(func(i *inst) *bool { return &i.TrackSrcIP }),
-		"no_virtual_ipaddress":  yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
-		"promote_secondaries":   yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
-		"linkbeat_use_polling":  {apply: instancePolling},
-		"v3_checksum_as_v2":     optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
-		"owner_ignore_adverts":  optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
-		"accept":                on(func(i *inst) { i.Accept = config.Some(true) }),
-		"no_accept":             on(func(i *inst) { i.Accept = config.Some(false) }),
-		"debug":                 set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
-		"smtp_alert":            optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
+		"use_vmac":             {apply: useVMAC},
+		"use_vmac_addr":        yes(func(i *inst) *bool { return &i.UseVMACAddr }),
+		"vmac_xmit_base":       yes(func(i *inst) *bool { return &i.VMACXmitBase }),
+		"use_ipvlan":           {apply: useIPVLAN},
+		"vrf":                  set(ifname, func(i *inst) *string { return &i.VRF }),
+		"track_src_ip":         yes(func(i *inst) *bool { return &i.TrackSrcIP }),
+		"promote_secondaries":  yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
+		"linkbeat_use_polling": {apply: instancePolling},
+		"accept":               on(func(i *inst) { i.Accept = config.Some(true) }),
+		"no_accept":            on(func(i *inst) { i.Accept = config.Some(false) }),
+		"debug":                set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
+		"smtp_alert":           optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"notify_priority_changes": optBool(func(i *inst) *config.Opt[bool] { return &i.NotifyPriorityChanges }).
 			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
 		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},
-		"timer_expired_backup":      {apply: timerExpired},
-		"thread_timer_expired":      {apply: deprecated("thread_timer_expired", "timer_expired_backup", timerExpired)},
-		"garp_extra_if":             {apply: instanceExtraGarp},
-		"vmac_garp_intvl":           {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
 			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
 		"virtual_routes": list(func(c *cursor, i *inst) {
@@ -46,6 +36,23 @@ func instanceUnusedRows() rows[config.Instance] {
 			}
 		}),
 	})
+}
+
+// instanceMoreRows are rarer ones that are acted on.
+func instanceMoreRows() rows[config.Instance] {
+	type inst = config.Instance
+	return rows[inst]{
+		"unicast_fault_no_peer": yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
+		"old_unicast_checksum":  {apply: unicastChecksum},
+		"native_ipv6":           yes(func(i *inst) *bool { return &i.NativeIPv6 }),
+		"no_virtual_ipaddress":  yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
+		"v3_checksum_as_v2":     optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
+		"owner_ignore_adverts":  optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
+		"garp_extra_if":         {apply: instanceExtraGarp},
+		"vmac_garp_intvl":       {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
+		"timer_expired_backup":  {apply: timerExpired},
+		"thread_timer_expired":  {apply: deprecated("thread_timer_expired", "timer_expired_backup", timerExpired)},
+	}
 }
 
 func unicastChecksum(c *cursor, i *config.Instance) {

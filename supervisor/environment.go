@@ -38,6 +38,8 @@ func (m machine) OnLink(a config.Addr) bool { return kernel.OnLink(a) }
 
 func (machine) HasInterface(name string) bool { return kernel.HasLink(name) }
 
+func (machine) MTU(name string) int { return kernel.MTU(name) }
+
 // HasUser takes names and numbers; a group may have the colon that asks for
 // the supplementary groups too.
 func (machine) HasUser(u config.User) bool {

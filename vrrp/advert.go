@@ -40,6 +40,10 @@ func (m *Machine) message(priority uint8) SendAdvert {
 	if m.ah != nil {
 		a.AuthType = wire.AuthAH
 	}
+	if a.Version == 3 && !v6 {
+		a.MessageChecksum = m.cfg.V3ChecksumAsV2.Value
+		a.OldChecksum = m.cfg.Unicast() && m.cfg.OldUnicastChecksum == config.ChecksumOld
+	}
 	for i := range m.cfg.VirtualIPAddress {
 		if addr := m.cfg.VirtualIPAddress[i].Prefix.Addr(); addr.Is6() == v6 && len(a.Addrs) < wire.MaxAddrs {
 			a.Addrs = append(a.Addrs, addr)
@@ -61,10 +65,20 @@ func (m *Machine) send(now time.Time, out *effects) {
 	out.add(m.advert[0])
 }
 
-// beat is the advert in its turn. Whoever has slept through an interval tells
-// the neighbours too: somebody may have been MASTER in the meantime.
+// silent is how long ago the last advert was when the next one is due and late.
+func (m *Machine) silent(now time.Time) time.Duration { return now.Sub(m.deadline) + m.interval() }
+
+// lost says that the advert is so late that a router of priority
+// timer_expired_backup has become MASTER, if there is one.
+func (m *Machine) lost(now time.Time) bool {
+	highest := m.cfg.TimerExpiredBackup
+	return highest > 0 && m.silent(now) > time.Duration(m.cfg.DownTimerAdverts.Value)*m.interval()+m.skew(uint8(highest))
+}
+
+// beat is the advert in its turn. Whoever has slept so long that somebody else
+// may have been MASTER in the meantime tells the neighbours too.
 func (m *Machine) beat(now time.Time, out *effects) {
-	slept := now.Sub(m.deadline) > m.interval()
+	slept := m.silent(now) > time.Duration(m.cfg.DownTimerAdverts.Value)*m.interval()
 	m.send(now, out)
 	m.deadline = next(m.deadline, now, m.interval())
 	if slept {
@@ -84,9 +98,10 @@ type announcer struct {
 	again   time.Time // garp_master_delay after becoming MASTER
 	refresh time.Time // garp_master_refresh
 	lower   time.Time // garp_lower_prio_delay after an advert of lower priority
+	extra   time.Time // garp_extra_if
 }
 
-func (a *announcer) due() time.Time { return earliest(a.again, a.refresh, a.lower) }
+func (a *announcer) due() time.Time { return earliest(a.again, a.refresh, a.lower, a.extra) }
 
 // schedule is called when an instance has become MASTER.
 func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
@@ -96,6 +111,23 @@ func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
 	if d := cfg.GarpMasterRefresh.Value; d > 0 {
 		a.refresh = now.Add(d)
 	}
+	if len(elsewhere(cfg)) > 0 {
+		a.extra = now.Add(cfg.GarpExtraIf.Value.Interval)
+	}
+}
+
+// elsewhere are the addresses on interfaces that send no adverts, and that
+// garp_extra_if all keeps switches informed about.
+func elsewhere(cfg *config.Instance) (addrs []config.Address) {
+	if e := cfg.GarpExtraIf.Value; !e.All || e.Interval == 0 {
+		return nil
+	}
+	for _, a := range cfg.Addresses() {
+		if a.Dev != cfg.Interface {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
 }
 
 func (m *Machine) gratuitous(out *effects, addrs []config.Address, rounds int) {
@@ -118,6 +150,10 @@ func (m *Machine) announceDue(now time.Time, out *effects) {
 	if passed(a.refresh, now) {
 		a.refresh = next(a.refresh, now, m.cfg.GarpMasterRefresh.Value)
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRefreshRepeat.Value)
+	}
+	if passed(a.extra, now) {
+		a.extra = next(a.extra, now, m.cfg.GarpExtraIf.Value.Interval)
+		m.gratuitous(out, elsewhere(&m.cfg), 1)
 	}
 }
 

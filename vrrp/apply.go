@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -74,6 +75,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		passed := g.queue.mark()
 		between.push(func() { <-passed })
 	}
+	r.delay(&cfg.Global)
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncSockets()
@@ -85,7 +87,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	}
 	for _, g := range groups {
 		r.inform(g)
-		r.step(g, Start{})
+		r.step(g, Start{Quiet: r.quiet})
 	}
 	r.syncScripts(cfg)
 
@@ -99,6 +101,23 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		done = append(done, g.queue.mark())
 	}
 	return append(done, between.ended)
+}
+
+// delay begins vrrp_startup_delay and vrrp_delay_after_boot, with the first
+// configuration and never again.
+func (r *Runner) delay(g *config.Global) {
+	if r.begun {
+		return
+	}
+	r.begun = true
+	wait := g.VRRPStartupDelay
+	if g.VRRPDelayAfterBoot > 0 {
+		wait = max(wait, g.VRRPDelayAfterBoot-r.uptime())
+	}
+	if wait > 0 {
+		r.log.Info(fmt.Sprintf("Delaying startup for %.3f seconds", wait.Seconds()))
+		r.quiet = time.Now().Add(wait)
+	}
 }
 
 // adopt replaces the groups that run by those of a new configuration.

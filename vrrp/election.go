@@ -20,6 +20,9 @@ func (g *Group) received(now time.Time, m *Machine, d *wire.Datagram, out *effec
 
 // backupHears is RFC 9568 section 6.4.2, with nopreempt and preempt_delay.
 func (g *Group) backupHears(now time.Time, m *Machine, d *wire.Datagram, out *effects) {
+	if m.heard.Priority != config.Owner {
+		m.reinstate(now, out)
+	}
 	if m.heard.Priority == 0 {
 		m.detail(out, "Backup received priority 0 advertisement")
 		m.deadline, m.expired = now.Add(m.skew(m.priority)), false
@@ -52,9 +55,8 @@ func (m *Machine) obeys(now time.Time, out *effects) bool {
 
 // follow learns who is MASTER and, in version 3, how often it speaks.
 func (m *Machine) follow(now time.Time, d *wire.Datagram, out *effects) {
-	if m.cfg.Version.Value == 3 && m.heard.Interval != m.learned {
-		m.detail(out, "advertisement interval updated from %dms to %dms by master", m.learned.Milliseconds(), m.heard.Interval.Milliseconds())
-		m.learned = m.heard.Interval
+	if m.cfg.Version.Value == 3 {
+		m.followInterval(now, d, out)
 	}
 	if d.Src != m.master {
 		m.master = d.Src
@@ -62,9 +64,30 @@ func (m *Machine) follow(now time.Time, d *wire.Datagram, out *effects) {
 	}
 }
 
+// followInterval: RFC 9568 section 6.1 has the MASTER choose. One that chooses
+// a very long interval, by mistake or with bad intent, keeps everybody from
+// noticing its end: that is said, and vrrp_max_advert_interval ends it.
+func (m *Machine) followInterval(now time.Time, d *wire.Datagram, out *effects) {
+	const long = 10
+	theirs := m.heard.Interval
+	if theirs >= long*m.interval() {
+		m.report(now, longInterval, d, out)
+	}
+	if most := m.cfg.MaxAdvertInterval; most > 0 {
+		theirs = min(theirs, max(most, m.interval()))
+	}
+	if theirs != m.learned {
+		m.detail(out, "advertisement interval updated from %dms to %dms by master", m.learned.Milliseconds(), theirs.Milliseconds())
+		m.learned = theirs
+	}
+}
+
 // masterHears is RFC 9568 section 6.4.3.
 func (g *Group) masterHears(now time.Time, m *Machine, d *wire.Datagram, out *effects) {
 	theirs, tie := m.heard.Priority, d.Src.Compare(m.source)
+	if theirs == config.Owner && m.priority == config.Owner && tie != 0 {
+		m.twoOwners(now, tie > 0, d, out)
+	}
 	switch {
 	case theirs == 0:
 		if m.mayAnswer(now) {
@@ -92,6 +115,16 @@ func (g *Group) resignTo(now time.Time, m *Machine, d *wire.Datagram, out *effec
 		m.say(out, "Master received advert from %s with same priority %d but higher IP address than ours", d.Src, m.priority)
 	}
 	m.follow(now, d, out)
+	m.toBackup(now, m.down(), out)
+	g.tell(m, out)
+	g.yield(now, m, out)
+	g.told(config.Backup, out)
+}
+
+// loses is timer_expired_backup: who has not spoken for so long waits whether
+// somebody else is MASTER before it speaks again.
+func (g *Group) loses(now time.Time, m *Machine, out *effects) {
+	m.say(out, "timer expired %dms late, another router may be MASTER", now.Sub(m.deadline).Milliseconds())
 	m.toBackup(now, m.down(), out)
 	g.tell(m, out)
 	g.yield(now, m, out)

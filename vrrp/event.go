@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/vrrp/wire"
@@ -15,7 +16,11 @@ type Event interface{ event() }
 // of tracked scripts that are already known are sent before it; a link that
 // nobody has spoken of does not exist. Instances that have started already are
 // not concerned.
-type Start struct{}
+type Start struct {
+	// Quiet is the end of vrrp_startup_delay or vrrp_delay_after_boot: until
+	// then nothing is heard, and nobody becomes MASTER. Zero: no delay.
+	Quiet time.Time
+}
 
 // Received is a datagram that arrived for an instance. It is not trusted yet:
 // the machine checks it, and a rejected one changes a counter and nothing else.

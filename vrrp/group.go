@@ -68,7 +68,7 @@ func (g *Group) Step(now time.Time, ev Event) []Effect {
 	var out effects
 	switch ev := ev.(type) {
 	case Start:
-		g.start(now, &out)
+		g.start(now, ev.Quiet, &out)
 	case Received:
 		if m := g.member(ev.Instance); m != nil {
 			g.received(now, m, &ev.Datagram, &out)
@@ -106,6 +106,8 @@ func (g *Group) timers(now time.Time, out *effects) {
 	for _, m := range g.members {
 		switch {
 		case !passed(m.deadline, now):
+		case m.state == config.Master && m.lost(now):
+			g.loses(now, m, out)
 		case m.state == config.Master:
 			m.beat(now, out)
 		default:
@@ -115,10 +117,10 @@ func (g *Group) timers(now time.Time, out *effects) {
 	}
 }
 
-func (g *Group) start(now time.Time, out *effects) {
+func (g *Group) start(now, quiet time.Time, out *effects) {
 	for _, m := range g.members {
 		if !m.started {
-			m.started = true
+			m.started, m.quiet = true, quiet
 			for i := range m.interfaces {
 				m.interfaces[i].known = true // what nobody has spoken of is not there
 			}
@@ -195,16 +197,20 @@ func (g *Group) recover(now time.Time, starting bool, out *effects) {
 	if first < 0 {
 		return
 	}
-	if !slices.ContainsFunc(g.members, func(m *Machine) bool { return m.priority != config.Owner }) {
+	owners := !slices.ContainsFunc(g.members, func(m *Machine) bool { return m.priority != config.Owner })
+	if owners && !now.Before(g.members[first].quiet) {
 		g.win(now, g.members[first], out)
 		return
 	}
-	if g.state == config.Init {
+	if g.state == config.Init && !owners {
 		g.told(config.Backup, out)
 	}
 	for _, m := range g.members {
 		switch {
 		case !m.waiting():
+			continue
+		case owners && m.state == config.Init:
+			m.await(now)
 			continue
 		case starting && m.state == config.Init && g.sync == nil:
 			m.begin(now, m.startTimer(), out)

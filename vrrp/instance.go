@@ -25,6 +25,8 @@ type Machine struct {
 	expired  bool      // the BACKUP's timer has run out, its sync group is not ready
 	announce announcer // gratuitous ARP that is still to come
 	answered [2]time.Time
+	quiet    time.Time // end of vrrp_startup_delay: until then nobody is heard
+	rival    rivalry
 
 	priority  uint8         // effective
 	learned   time.Duration // Active_Adver_Interval, RFC 9568 section 6.1
@@ -143,6 +145,7 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 	m.enter(now, config.Master)
 	m.stats.BecomeMaster++
 	m.master = netip.Addr{}
+	m.reinstate(now, out)
 	m.send(now, out)
 	m.deadline = now.Add(m.interval())
 	m.say(out, "Entering MASTER STATE")
@@ -161,21 +164,36 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 	m.announce.schedule(now, &m.cfg)
 }
 
+// open is the first moment from now on at which the instance hears anything.
+func (m *Machine) open(now time.Time) time.Time {
+	if now.Before(m.quiet) {
+		return m.quiet
+	}
+	return now
+}
+
 // waiting says that the instance takes no part in the election.
 func (m *Machine) waiting() bool { return m.state == config.Init || m.state == config.Fault }
 
 // begin is toBackup for an instance that need not be kept in INIT.
 func (m *Machine) begin(now time.Time, down time.Duration, out *effects) {
 	m.enter(now, config.Backup)
-	m.deadline = now.Add(down)
+	m.deadline = m.open(now).Add(down)
 	m.detail(out, "Entering BACKUP STATE (init)")
+}
+
+// await is for an owner of the addresses during the startup delay, at the end
+// of which it is MASTER. As in keepalived nobody is told that it waits.
+func (m *Machine) await(now time.Time) {
+	m.enter(now, config.Backup)
+	m.deadline = m.quiet
 }
 
 // toBackup waits for adverts, for down at the longest.
 func (m *Machine) toBackup(now time.Time, down time.Duration, out *effects) {
 	was := m.state
 	m.enter(now, config.Backup)
-	m.deadline = now.Add(down)
+	m.deadline = m.open(now).Add(down)
 	m.say(out, "Entering BACKUP STATE")
 	if was == config.Master {
 		m.release(out)

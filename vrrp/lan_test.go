@@ -48,6 +48,7 @@ type router struct {
 	log    *observer.ObservedLogs
 	cancel context.CancelFunc
 	ended  chan error
+	uptime time.Duration
 
 	mu       sync.Mutex
 	states   []string
@@ -63,7 +64,7 @@ func newLAN() *lan { return &lan{start: time.Now()} }
 func (l *lan) newRouter(addr string, track vrrp.Track) *router {
 	core, logged := observer.New(zap.DebugLevel)
 	r := &router{lan: l, addr: netip.MustParseAddr(addr), log: logged, ended: make(chan error, 1)}
-	r.runner = vrrp.New(vrrp.Options{Log: zap.New(core), Host: &r.host, Notifier: r, Opener: r, Track: track})
+	r.runner = vrrp.New(vrrp.Options{Log: zap.New(core), Host: &r.host, Notifier: r, Opener: r, Track: track, Uptime: func() time.Duration { return r.uptime }})
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() { r.ended <- r.runner.Run(ctx) }()

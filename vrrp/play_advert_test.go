@@ -78,6 +78,8 @@ func (p *player) advert(name string, args []string) {
 			}
 		case "rfc9568_checksum":
 			a.MessageChecksum = true
+		case "old_checksum":
+			a.OldChecksum = true
 		case "flip": // a byte
 			damage = func(b []byte) []byte { b[p.number(value)] ^= 0x55; return b }
 		case "cut": // to a length

@@ -61,6 +61,23 @@ func (p *player) set(i *config.Instance, key, value string) {
 		i.AuthHMAC = &a
 	case "anti_replay":
 		i.AuthHMAC.AntiReplay = config.AntiReplay(value)
+	case "owner_ignore_adverts":
+		i.OwnerIgnoreAdverts = config.Some(value != "no")
+	case "timer_expired_backup":
+		i.TimerExpiredBackup = p.number(value)
+	case "v3_checksum_as_v2":
+		i.V3ChecksumAsV2 = config.Some(true)
+	case "old_unicast_checksum":
+		i.OldUnicastChecksum = map[string]config.UnicastChecksum{"": config.ChecksumOld, "never": config.ChecksumNever}[value]
+	case "garp_extra_if": // all, every so often
+		i.GarpExtraIf = config.Some(config.ExtraGarp{All: true, Interval: p.duration(value)})
+	case "strict":
+		i.StrictMode = config.Some(true)
+	case "elsewhere": // more addresses, on eth1
+		for _, a := range p.addresses(value) {
+			a.Dev = "eth1"
+			i.VirtualIPAddress = append(i.VirtualIPAddress, a)
+		}
 	case "unable":
 		i.Unable = value
 	case "nopreempt":
@@ -86,7 +103,12 @@ func (p *player) set(i *config.Instance, key, value string) {
 	case "unicast":
 		i.UnicastPeers = nil
 		for _, s := range strings.Split(value, ",") {
-			i.UnicastPeers = append(i.UnicastPeers, config.Peer{Addr: netip.MustParseAddr(s)})
+			words := strings.Split(s, "/") // min_ttl, max_ttl
+			peer := config.Peer{Addr: netip.MustParseAddr(words[0])}
+			if len(words) > 2 {
+				peer.MinTTL, peer.MaxTTL = config.Some(uint8(p.number(words[1]))), config.Some(uint8(p.number(words[2])))
+			}
+			i.UnicastPeers = append(i.UnicastPeers, peer)
 		}
 	case "check_unicast_src":
 		i.CheckUnicastSrc = config.Some(true)
@@ -130,4 +152,19 @@ func (p *player) group(name string, args []string) {
 		}
 	}
 	p.cfg.Groups = append(p.cfg.Groups, g)
+}
+
+// global sets what holds for all instances.
+func (p *player) global(args []string) {
+	g := &p.cfg.Global
+	for _, arg := range args {
+		switch key, value, _ := strings.Cut(arg, "="); key {
+		case "vrrp_startup_delay":
+			g.VRRPStartupDelay = p.duration(value)
+		case "vrrp_max_advert_interval":
+			g.VRRPMaxAdvertInterval = p.duration(value)
+		default:
+			p.t.Fatalf("unknown key %s", key)
+		}
+	}
 }

@@ -35,6 +35,8 @@ var update = flag.Bool("update", false, "write the scripts in testdata/vrrp anew
 //	link NAME up|down|gone ADDR  a link's state; eth0 is up with 10.0.0.1 and fe80::1 from the start
 //	script NAME up|down          a verdict
 //	advert NAME KEY=VALUE...     an advert arrives for an instance
+//	global KEY=VALUE...          global_defs
+//	sleep TIME                   the process does nothing until then
 //	stop                         SIGTERM
 //	stats NAME                   the counters that are not zero
 //
@@ -93,6 +95,7 @@ type player struct {
 	groups  []*vrrp.Group
 	links   map[string]vrrp.LinkChanged
 	scripts map[string]bool
+	quiet   time.Time // end of vrrp_startup_delay
 	out     bytes.Buffer
 }
 
@@ -137,8 +140,18 @@ func (p *player) command(line string) {
 	case "remove":
 		p.cfg.Instances = slices.DeleteFunc(p.cfg.Instances, func(i config.Instance) bool { return i.Name == name })
 		p.cfg.Groups = slices.DeleteFunc(p.cfg.Groups, func(g config.SyncGroup) bool { return g.Name == name })
-	case "start", "reload":
+	case "global":
+		p.global(words[1:])
+	case "start":
+		if d := p.cfg.Global.VRRPStartupDelay; d > 0 {
+			p.quiet = p.now.Add(d)
+		}
 		p.apply()
+	case "reload":
+		p.apply()
+	case "sleep": // the process, until then: timers that were due are served late
+		p.now = epoch.Add(p.duration(name))
+		p.all(vrrp.TimerFired{})
 	case "link":
 		p.link(name, args)
 	case "script":
@@ -198,7 +211,7 @@ func (p *player) apply() {
 		for _, name := range slices.Sorted(maps.Keys(p.scripts)) {
 			p.print(g.Step(p.now, vrrp.Tracked{Script: name, Up: p.scripts[name]}))
 		}
-		p.print(g.Step(p.now, vrrp.Start{}))
+		p.print(g.Step(p.now, vrrp.Start{Quiet: p.quiet}))
 	}
 }
 
@@ -272,6 +285,12 @@ func describe(e vrrp.Effect) string {
 		s := fmt.Sprintf("%s: send v%d priority %d every %s", e.Instance, e.Advert.Version, e.Advert.Priority, e.Advert.Interval)
 		if e.Advert.AuthType == wire.AuthPass {
 			s += fmt.Sprintf(" PASS %q", bytes.TrimRight(e.Advert.Auth[:], "\x00"))
+		}
+		switch {
+		case e.Advert.MessageChecksum:
+			s += " RFC 9568 checksum"
+		case e.Advert.OldChecksum:
+			s += " old checksum"
 		}
 		if e.Advert.AuthType == wire.AuthAH {
 			s += fmt.Sprintf(" AH %d", e.Sequence)

@@ -37,12 +37,15 @@ const (
 	wrongDestination
 	noAddresses
 	unknownPeer
+	peerTTL
 	// from here on the advert counts
 	otherAddresses
 	lowerPriority
 	forcingElection
 	syncingSequence
 	ownAddress
+	secondOwner
+	longInterval
 	reasons
 )
 
@@ -68,7 +71,7 @@ func (r *reports) may(now time.Time, why reason) bool {
 // hear looks at a datagram in m.heard. A rejected one touches nothing but a
 // counter, and the log once. An accepted one is worth a decision.
 func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
-	if m.state != config.Backup && m.state != config.Master {
+	if m.state != config.Backup && m.state != config.Master || now.Before(m.quiet) || m.ignores() {
 		m.stats.NotListening++
 		return false
 	}
@@ -82,6 +85,9 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 	m.authentic(d)
 	if m.heard.MessageChecksum {
 		m.stats.MessageChecksum++
+	}
+	if m.heard.OldChecksum {
+		m.stats.OldChecksum++
 	}
 	if m.heard.Priority == 0 {
 		m.stats.PriZeroRcvd++
@@ -139,8 +145,24 @@ func (m *Machine) inspectOrigin(now time.Time, d *wire.Datagram) reason {
 	case len(m.heard.Addrs) == 0 && len(m.own.Addrs) > 0:
 		return noAddresses // RFC 9568 erratum 8299
 	}
-	if m.cfg.Unicast() && (m.cfg.CheckUnicastSrc.Value || m.hmac != nil) && !m.knowsPeer(d.Src) {
+	if m.heard.OldChecksum && m.cfg.OldUnicastChecksum == config.ChecksumNever {
+		return wrongChecksum
+	}
+	if m.cfg.Unicast() && (m.cfg.CheckUnicastSrc.Value || m.hmac != nil) {
+		return m.inspectPeer(d)
+	}
+	return fine
+}
+
+// inspectPeer looks whether a peer of ours has sent it, and how far away that
+// one is.
+func (m *Machine) inspectPeer(d *wire.Datagram) reason {
+	peer := m.peer(d.Src)
+	switch {
+	case peer == nil:
 		return unknownPeer
+	case d.TTL < int(peer.MinTTL.Value) || d.TTL > peer.Most():
+		return peerTTL
 	}
 	return fine
 }
@@ -167,8 +189,13 @@ func (m *Machine) inspectV2(d *wire.Datagram) reason {
 	return fine
 }
 
-func (m *Machine) knowsPeer(addr netip.Addr) bool {
-	return slices.ContainsFunc(m.cfg.UnicastPeers, func(p config.Peer) bool { return p.Addr == addr })
+// peer is the peer of an address, nil when there is none.
+func (m *Machine) peer(addr netip.Addr) *config.Peer {
+	i := slices.IndexFunc(m.cfg.UnicastPeers, func(p config.Peer) bool { return p.Addr == addr })
+	if i < 0 {
+		return nil
+	}
+	return &m.cfg.UnicastPeers[i]
 }
 
 // sameAddresses compares the lists whatever their order.

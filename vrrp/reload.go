@@ -223,6 +223,12 @@ func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) 
 			m.announce.refresh = now.Add(d)
 		}
 	}
+	if was.GarpExtraIf.Value != cfg.GarpExtraIf.Value {
+		m.announce.extra = time.Time{}
+		if len(elsewhere(&m.cfg)) > 0 {
+			m.announce.extra = now.Add(cfg.GarpExtraIf.Value.Interval)
+		}
+	}
 	m.reclaimAddresses(was, out)
 }
 

@@ -60,6 +60,13 @@ func (m *Machine) explain(why reason, d *wire.Datagram) string {
 		return fmt.Sprintf("Invalid VRRPv%d checksum", m.cfg.Version.Value)
 	case wrongDestination:
 		return fmt.Sprintf("unexpected packet from %s to %s", d.Src, d.Dst)
+	case peerTTL:
+		peer := m.peer(d.Src)
+		return fmt.Sprintf("TTL/HL %d not in range %d - %d", d.TTL, peer.MinTTL.Value, peer.Most())
+	case longInterval:
+		return fmt.Sprintf("master %s has an advertisement interval of %dms, ours is %dms", d.Src, m.heard.Interval.Milliseconds(), m.interval().Milliseconds())
+	case secondOwner:
+		return "CONFIGURATION ERROR: local instance and a remote instance are both configured as address owner, please fix"
 	case unknownPeer:
 		return fmt.Sprintf("unicast source address %s not a unicast peer", d.Src)
 	case noAddresses, otherAddresses:

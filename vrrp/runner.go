@@ -21,6 +21,9 @@ type Options struct {
 	Notifier Notifier
 	Opener   Opener // nil: [RawSockets]
 	Track    Track  // nil: verdicts come from [Runner.Tracked] alone
+	// Uptime is how long the machine has been up, for vrrp_delay_after_boot;
+	// nil: asked of the kernel.
+	Uptime func() time.Duration
 }
 
 // ErrStopped is returned for a request to a [Runner] that has ended.
@@ -35,6 +38,7 @@ type Runner struct {
 	notifier Notifier
 	opener   Opener
 	track    Track
+	uptime   func() time.Duration
 
 	calls    chan func()
 	received chan arrival
@@ -51,7 +55,9 @@ type Runner struct {
 	scripts   map[string]*script
 	tracking  sync.WaitGroup // scripts that have not ended
 	counters  Counters
-	payload   []byte // of the advert being sent
+	payload   []byte    // of the advert being sent
+	begun     bool      // a configuration has been applied
+	quiet     time.Time // end of vrrp_startup_delay
 }
 
 // group is a [Group] with what the shell keeps about it.
@@ -80,9 +86,12 @@ func New(o Options) *Runner {
 	if o.Opener == nil {
 		o.Opener = RawSockets{}
 	}
+	if o.Uptime == nil {
+		o.Uptime = uptime
+	}
 	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
 	return &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track,
+		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track, uptime: o.Uptime,
 		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), scripts: make(map[string]*script),

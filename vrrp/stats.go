@@ -30,7 +30,8 @@ type Stats struct {
 	VRIDErr         uint64 // reached the instance with another VRID
 	DestinationErr  uint64 // multicast on a unicast instance or the reverse
 	UnknownPeer     uint64 // check_unicast_src: the source is not in unicast_peer
-	NotListening    uint64 // arrived in INIT, FAULT or STOP
+	NotListening    uint64 // arrived in INIT, FAULT or STOP, during the startup delay, or at an owner that listens to nobody
+	OldChecksum     uint64 // accepted: v3 checksum for the multicast group in a unicast advert
 	MessageChecksum uint64 // accepted: v3 checksum without pseudo-header
 }
 
@@ -39,7 +40,7 @@ func (s *Stats) rejected(why reason) *uint64 {
 	switch why {
 	case wrongLength:
 		return &s.PacketLenErr
-	case wrongTTL:
+	case wrongTTL, peerTTL:
 		return &s.IPTTLErr
 	case wrongVersion:
 		return &s.VersionErr

@@ -9,8 +9,8 @@ import (
 )
 
 // Adverts keep their beat: a wake-up that comes late does not delay the next
-// one, and one that comes early does nothing. Whoever has slept through a
-// whole interval does not send what was missed, but tells the neighbours.
+// one, and one that comes early does nothing. Whoever has slept so
+// long that somebody else may have taken over tells the neighbours.
 func TestBeat(t *testing.T) {
 	g := lone(t, 2, func(i *config.Instance) { i.GarpMasterDelay = config.Some(time.Duration(0)) })
 	first := g.Deadline()

@@ -87,7 +87,10 @@ func (m *Machine) observe(l LinkChanged) {
 // owner's alone and 0 says farewell.
 func (m *Machine) effective() uint8 {
 	base := int(m.cfg.Priority.Value)
-	if base == config.Owner {
+	switch {
+	case base == config.Owner && m.rival.reduced:
+		return config.Owner - 1
+	case base == config.Owner:
 		return config.Owner
 	}
 	for i := range m.interfaces {

@@ -21,6 +21,7 @@ type instance struct {
 	nopreempt bool
 	source    string // unicast_src_ip
 	peers     []string
+	from      string // mcast_src_ip
 	device    string   // eth0
 	vips      []string // 10.9.0.100/24
 	excluded  []string
@@ -60,6 +61,9 @@ func (i instance) String() string {
 	}
 	if i.source != "" {
 		line("unicast_src_ip %s", i.source)
+	}
+	if i.from != "" {
+		line("mcast_src_ip %s", i.from)
 	}
 	list("unicast_peer", i.peers)
 	list("virtual_ipaddress", i.addresses())

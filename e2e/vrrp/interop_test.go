@@ -26,6 +26,8 @@ func TestInterop(t *testing.T) {
 		{"v2 AH unicast", instance{ah: "s3cret"}, true},
 		{"v3", instance{version: 3, advert: "0.2"}, false},
 		{"v3 unicast", instance{version: 3, advert: "0.2"}, true},
+		{"v3 0.1 s", instance{version: 3, advert: "0.1"}, false},
+		{"v3 old_unicast_checksum", instance{version: 3, advert: "0.2", more: "old_unicast_checksum"}, true},
 		{"IPv6", instance{advert: "0.2", vips: vips6}, false},
 		{"IPv6 v2", instance{version: 2, vips: vips6}, false},
 		{"IPv6 unicast", instance{advert: "0.2", vips: vips6}, true},

@@ -77,7 +77,12 @@ func (s *segment) router6(n int) *router {
 func (s *segment) routerOf(i instance, n int) *router {
 	s.t.Helper()
 	if !i.ipv6() {
-		return s.router(n)
+		r := s.router(n)
+		if i.from != "" {
+			r.Run("ip", "addr", "add", i.from+"/24", "dev", "eth0")
+			r.address = netip.MustParseAddr(i.from)
+		}
+		return r
 	}
 	r := s.router6(n)
 	if i.source != "" {

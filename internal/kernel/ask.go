@@ -10,16 +10,31 @@ import (
 // HasLink reports whether a link exists, by a request that does not wait for
 // the kernel's lock on its network configuration.
 func HasLink(name string) bool {
+	_, ok := ask(name, unix.SIOCGIFINDEX)
+	return ok
+}
+
+// MTU is that of a link, asked for in the same way; 0 when there is none.
+func MTU(name string) int {
+	mtu, _ := ask(name, unix.SIOCGIFMTU)
+	return int(mtu)
+}
+
+// ask makes a request of netdevice(7) that is answered with a number.
+func ask(name string, what uint) (uint32, bool) {
 	request, err := unix.NewIfreq(name)
 	if err != nil {
-		return false
+		return 0, false
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return 0, false
 	}
 	defer unix.Close(fd)
-	return unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request) == nil
+	if err := unix.IoctlIfreq(fd, what, request); err != nil {
+		return 0, false
+	}
+	return request.Uint32(), true
 }
 
 // PrivateMacvlan reports whether a link is a macvlan in private mode, which is

@@ -58,6 +58,9 @@ type Advert struct {
 	// the message alone, as RFC 9568 section 5.2.8 has it. keepalived and FRR
 	// follow RFC 5798 and include the pseudo-header.
 	MessageChecksum bool
+	// OldChecksum says that the checksum of a v3 advert to a unicast address
+	// over IPv4 was made for 224.0.0.18, as keepalived up to 1.3.6 did.
+	OldChecksum bool
 
 	// Trailer is what stands behind the message, of HMACLen bytes, when there is
 	// anything. After Decode it is part of what was decoded, not yet verified.
@@ -156,6 +159,9 @@ func (a *Advert) seed(p Pseudo, length int) uint32 {
 	if p.Src.Is4() && (a.Version == 2 || a.MessageChecksum) {
 		return 0
 	}
+	if a.OldChecksum && p.old() {
+		p.Dst = group4()
+	}
 	return p.sum(length)
 }
 
@@ -233,12 +239,28 @@ func cut(b []byte, version uint8, p Pseudo) (message []byte, size int) {
 	return b[:length], size
 }
 
-// verify checks the sum and learns in MessageChecksum which one was used.
+// verify checks the sum and learns which of several forms was used.
 func (a *Advert) verify(message []byte, p Pseudo) bool {
 	plain := sum(0, message)
 	if fold(plain+a.seed(p, len(message))) == 0xffff {
 		return true
 	}
-	a.MessageChecksum = a.Version == 3 && p.Src.Is4()
-	return a.MessageChecksum && fold(plain) == 0xffff
+	if a.Version != 3 || !p.Src.Is4() {
+		return false
+	}
+	if fold(plain) == 0xffff {
+		a.MessageChecksum = true
+		return true
+	}
+	if !p.old() {
+		return false
+	}
+	a.OldChecksum = true
+	return fold(plain+a.seed(p, len(message))) == 0xffff
 }
+
+// old says that there can be an [Advert.OldChecksum] between the addresses.
+func (p Pseudo) old() bool { return p.Src.Is4() && p.Dst.Is4() && !p.Dst.IsMulticast() }
+
+// group4 is the IPv4 multicast group of VRRP, RFC 9568 section 5.1.1.2.
+func group4() netip.Addr { return netip.AddrFrom4([4]byte{224, 0, 0, 18}) }
