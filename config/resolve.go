@@ -25,9 +25,31 @@ func (c *Config) Resolve() {
 		v := &c.Instances[i]
 		c.Trackers.weights(v.TrackFile, v.TrackProcess, v.TrackBFD)
 	}
+	c.priorityNotifications()
 	for k := range c.Static.IPAddress {
 		a := &c.Static.IPAddress[k]
 		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)
+	}
+}
+
+// priorityNotifications: an instance has what its sync group says, or else
+// global_defs.
+func (c *Config) priorityNotifications() {
+	said := make(map[string]Opt[bool])
+	for i := range c.Groups {
+		g := &c.Groups[i]
+		g.NotifyPriorityChanges.inherit(c.Global.FIFO.VRRPNotifyPriorityChanges)
+		for _, member := range g.Members {
+			said[member] = g.NotifyPriorityChanges
+		}
+	}
+	for i := range c.Instances {
+		v := &c.Instances[i]
+		if g, member := said[v.Name]; member {
+			v.NotifyPriorityChanges.inherit(g.Value)
+		} else {
+			v.NotifyPriorityChanges.inherit(c.Global.FIFO.VRRPNotifyPriorityChanges)
+		}
 	}
 }
 

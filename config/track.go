@@ -52,10 +52,10 @@ type ParamMatch string
 
 // The values of param_match.
 const (
-	ParamNone    ParamMatch = ""      // parameters are not compared
-	ParamExact   ParamMatch = "exact" // all of them
-	ParamInitial ParamMatch = "initial"
-	ParamPartial ParamMatch = "partial" // the last one may be longer
+	ParamNone    ParamMatch = ""        // parameters are not compared
+	ParamExact   ParamMatch = "exact"   // all of them
+	ParamInitial ParamMatch = "initial" // the last one may be longer, and there may be more
+	ParamPartial ParamMatch = "partial" // there may be more
 )
 
 // DefaultTrackProcess is what holds in a vrrp_track_process block that says

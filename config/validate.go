@@ -28,6 +28,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v.scripts()
 	v.instances()
 	v.groups()
+	v.owners()
 	v.services()
 	v.security()
 	return v.problems

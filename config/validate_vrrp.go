@@ -252,7 +252,7 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		return true
 	})
 	if !g.SyncGroupTrackingWeight {
-		v.memberWeights(i)
+		v.ignoreWeights(i, "weight-in-group", "SYNC group")
 	}
 	i.TrackScript = slices.DeleteFunc(i.TrackScript, func(t Track) bool {
 		switch {

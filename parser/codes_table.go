@@ -162,6 +162,8 @@ var explanations = map[string]explanation{
 		example: anInstance + "    vrf eth0\n" + anAddress + "}"},
 	"weight-in-group": {text: "The members of a sync group change together, so weights of single instances are ignored unless the group has sync_group_tracking_weight. Track on the group.",
 		example: "vrrp_script check {\n    script /bin/true\n    weight -10\n}\nvrrp_sync_group G {\n    group {\n        VI_1\n    }\n}\n" + anInstance + anAddress + "    track_script {\n        check\n    }\n}"},
+	"weight-of-owner": {text: "An address owner has priority 255 whatever is tracked, so that a weight has no effect. Track without a weight, or give the instance another priority.",
+		example: "vrrp_script check {\n    script /bin/true\n    weight -10\n}\n" + anInstance + "    priority 255\n" + anAddress + "    track_script {\n        check\n    }\n}"},
 	"zero-port": {text: "A virtual server for all ports must be persistent, so that a client's connections reach the same real server. persistence_timeout was set.",
 		example: "virtual_server 10.0.0.1 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 10.0.0.5 {\n    }\n}"},
 }

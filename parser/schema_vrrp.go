@@ -64,7 +64,7 @@ func instanceBlock() *block[config.Instance] {
 
 func instanceTracks() rows[config.Instance] {
 	type inst = config.Instance
-	return trackUnused(
+	return trackRows(
 		func(i *inst) *[]config.Track { return &i.TrackFile },
 		func(i *inst) *[]config.Track { return &i.TrackProcess },
 		func(i *inst) *[]config.Track { return &i.TrackBFD })

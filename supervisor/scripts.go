@@ -61,6 +61,9 @@ func (s *scripts) ReceivedLowerPriority(instance string) {
 	}
 }
 
+// Reprioritised implements [vrrp.Notifier].
+func (s *scripts) Reprioritised(vrrp.Reprioritised) {}
+
 // server is told of real servers that come up or go down.
 func (s *scripts) server(service config.ServiceKey, server config.Server, up bool) {
 	s.dispatch.Notify(notify.ServerEvent(service, &server, up))

@@ -15,7 +15,9 @@ import (
 
 	"github.com/lvsd/lvsd/checker"
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/internal/kernel"
+	"github.com/lvsd/lvsd/internal/procwatch"
 	"github.com/lvsd/lvsd/ipvs"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/parser"
@@ -64,6 +66,7 @@ type Supervisor struct {
 	host     *kernel.Host
 	dispatch *notify.Dispatcher
 	scripts  *scripts
+	watch    watchers
 	router   *vrrp.Runner // nil with NoVRRP
 	services *ipvs.Manager
 	checks   *checker.Scheduler
@@ -119,6 +122,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		return &ExitError{config.ExitFatal, err}
 	}
 	s.sweep(ctx, left, next)
+	initFiles(s.log, next.Trackers.Files)
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
@@ -163,8 +167,9 @@ func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.scripts = &scripts{dispatch: s.dispatch}
+	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
 	if !s.opts.NoVRRP {
-		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Track: track(vrrpLog)})
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
 	table := s.opts.IPVS
 	if table == nil {
@@ -190,6 +195,8 @@ func (s *Supervisor) build(next *config.Config) {
 func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p := newParts(ctx)
 	p.run("notify", s.dispatch.Run)
+	p.run("files", s.watch.files.Run)
+	p.run("processes", s.watch.processes.Run)
 	p.run("checkers", s.checks.Run)
 	if s.router == nil {
 		p.run("ipvs", s.services.Run)

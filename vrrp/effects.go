@@ -43,6 +43,8 @@ func (r *Runner) enqueue(q *queue, e Effect) {
 		}
 	case ReceivedLowerPriority:
 		r.optional(q, func() { r.notifier.ReceivedLowerPriority(e.Instance) })
+	case Reprioritised:
+		r.optional(q, func() { r.notifier.Reprioritised(e) })
 	case Log:
 		r.optional(q, func() { r.say(e) })
 	}

@@ -35,4 +35,6 @@ type Notifier interface {
 	Notify(Became)
 	// ReceivedLowerPriority is called for notify_master_rx_lower_pri.
 	ReceivedLowerPriority(instance string)
+	// Reprioritised is called for instances with notify_priority_changes.
+	Reprioritised(Reprioritised)
 }

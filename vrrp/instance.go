@@ -34,8 +34,7 @@ type Machine struct {
 	link       LinkChanged // the own one, as told last
 	source     netip.Addr  // the last one, when sourceless
 	sourceless bool
-	interfaces []tracker
-	scripts    []tracker
+	trackers   []tracker
 
 	heard    wire.Advert // of the datagram being looked at
 	reported reports

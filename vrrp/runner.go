@@ -20,7 +20,7 @@ type Options struct {
 	Host     Host
 	Notifier Notifier
 	Opener   Opener // nil: [RawSockets]
-	Track    Track  // nil: verdicts come from [Runner.Tracked] alone
+	Observe  Observers
 }
 
 // ErrStopped is returned for a request to a [Runner] that has ended.
@@ -34,7 +34,7 @@ type Runner struct {
 	host     Host
 	notifier Notifier
 	opener   Opener
-	track    Track
+	observes Observers
 
 	calls    chan func()
 	received chan arrival
@@ -48,8 +48,8 @@ type Runner struct {
 	links     map[string]LinkChanged
 	sockets   map[Socket]*socket
 	retry     time.Time // when to open sockets again that could not be opened
-	scripts   map[string]*script
-	tracking  sync.WaitGroup // scripts that have not ended
+	observers map[Object]*watched
+	tracking  sync.WaitGroup // observers that have not ended
 	counters  Counters
 	payload   []byte // of the advert being sent
 }
@@ -61,7 +61,7 @@ type group struct {
 	queue    *queue
 	deadline time.Time
 	failed   bool // a step panicked
-	concerns map[string]bool
+	concerns map[Object]bool
 }
 
 // member is an instance with what the shell keeps about it.
@@ -82,10 +82,10 @@ func New(o Options) *Runner {
 	}
 	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
 	return &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track,
+		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, observes: o.Observe,
 		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
-		sockets: make(map[Socket]*socket), scripts: make(map[string]*script),
+		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
 	}
 }
 
@@ -175,7 +175,7 @@ func (r *Runner) Link(l LinkChanged) error {
 		if !l.Exists {
 			delete(r.links, l.Link)
 		}
-		concerned := r.concerned(linkKey(l.Link))
+		concerned := r.concerned(Object{link, l.Link})
 		if len(concerned) == 0 {
 			return
 		}
@@ -196,11 +196,11 @@ func upOrDown(up bool) string {
 	return "down"
 }
 
-// concerned are the groups to which a link or script means something.
-func (r *Runner) concerned(key string) []*group {
+// concerned are the groups to which something tracked, or a link, means anything.
+func (r *Runner) concerned(o Object) []*group {
 	var found []*group
 	for _, g := range r.groups.all {
-		if g.concerns[key] {
+		if g.concerns[o] {
 			found = append(found, g)
 		}
 	}
@@ -225,20 +225,6 @@ func (r *Runner) linkFor(g *group, name string) LinkChanged {
 	l := r.link(name)
 	l.Up = l.Up && !r.deaf(g, name)
 	return l
-}
-
-// Tracked tells the verdict about a vrrp_script, after rise and fall.
-func (r *Runner) Tracked(script string, up bool) error {
-	return r.do(func() { r.tracked(script, up) })
-}
-
-func (r *Runner) tracked(name string, up bool) {
-	if s := r.scripts[name]; s != nil {
-		s.last = &up
-	}
-	for _, g := range r.concerned(scriptKey(name)) {
-		r.step(g, Tracked{Script: name, Up: up})
-	}
 }
 
 // step takes an event to a group and carries out the effects. A panic ends the
@@ -288,8 +274,8 @@ func (r *Runner) bury(g *group, cause any, stack []byte) {
 
 // shutdown lets every group say farewell and waits until all is carried out.
 func (r *Runner) shutdown() {
-	for _, s := range r.scripts {
-		s.cancel()
+	for _, o := range r.observers {
+		o.cancel()
 	}
 	groups := slices.Clone(r.groups.all)
 	for _, g := range groups {

@@ -3,6 +3,7 @@ package vrrp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -264,7 +265,7 @@ func TestTrackedScripts(t *testing.T) {
 			}
 			<-ctx.Done()
 		}
-		a := l.newRouter("10.0.0.1", track)
+		a := l.newRouter("10.0.0.1", &vrrp.Observers{Script: track})
 		cfg := func(interval time.Duration) *config.Config {
 			script := config.DefaultTrackScript
 			script.Name, script.Script, script.Interval = "chk", config.Command{Line: "true", Args: []string{"true"}}, interval
@@ -285,6 +286,58 @@ func TestTrackedScripts(t *testing.T) {
 		a.stop(t)
 		want(t, "scripts", events, []string{"chk begins unknown", "chk begins up"})
 		want(t, "states", a.noted(), []string{"1s VI_1 BACKUP 100", "4.609375s VI_1 MASTER 100", "10s VI_1 STOP 100"})
+	})
+}
+
+// What a file says and which processes run is known before the instance
+// starts; a file that cannot be read in time is waited for no longer.
+func TestObservedBeforeStart(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		var mu sync.Mutex
+		ended := map[string]time.Duration{}
+		begin := time.Now()
+		end := func(ctx context.Context, name string) {
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			ended[name] = time.Since(begin)
+		}
+		a := l.newRouter("10.0.0.1", &vrrp.Observers{
+			File: func(ctx context.Context, f config.TrackFile, report func(int)) {
+				time.Sleep(map[string]time.Duration{"quick": time.Millisecond, "hanging": time.Hour}[f.Name])
+				report(20)
+				end(ctx, f.Name)
+			},
+			Process: func(ctx context.Context, p config.TrackProcess, report func(bool)) {
+				report(true)
+				time.Sleep(time.Minute)
+				report(false)
+				end(ctx, p.Name)
+			},
+		})
+		cfg := func(files ...string) *config.Config {
+			i := virtual("VI_1", 51, 100, vip)
+			c := &config.Config{Global: config.DefaultGlobal}
+			c.Trackers.Processes = []config.TrackProcess{{Name: "nginx", Process: []string{"nginx"}, Quorum: 1, Weight: config.Some(30)}}
+			i.TrackProcess = []config.Track{{Name: "nginx"}}
+			for _, name := range files {
+				c.Trackers.Files = append(c.Trackers.Files, config.TrackFile{Name: name, File: "/" + name})
+				i.TrackFile = append(i.TrackFile, config.Track{Name: name})
+			}
+			c.Instances = []config.Instance{i}
+			c.Resolve()
+			return c
+		}
+		apply(t, a, cfg("quick"))
+		l.until(2 * time.Minute)
+		apply(t, a, cfg("hanging"))
+		if now := time.Since(begin); now != 2*time.Minute+time.Second {
+			t.Errorf("the reload took until %s", now)
+		}
+		l.until(2 * time.Hour)
+		a.stop(t)
+		want(t, "states", a.noted(), []string{"1ms VI_1 BACKUP 150", "3.4150625s VI_1 MASTER 150", "2h0m0s VI_1 STOP 120"})
+		want(t, "ended", []string{fmt.Sprint(ended)}, []string{"map[hanging:2h0m0s nginx:2h0m0s quick:2m0s]"})
 	})
 }
 
