@@ -53,12 +53,14 @@ func (c *Config) priorityNotifications() {
 	}
 }
 
-// weights gives the lines without a weight that of the object.
+// weights gives the lines without a weight, and those that do not say whether it
+// is reversed, what the object has.
 func (t *Trackers) weights(files, processes, bfd []Track) {
 	give := func(list []Track, name string, weight int, reverse bool) {
 		for k := range list {
-			if list[k].Name == name && !list[k].Weight.Set {
-				list[k].Weight.Value, list[k].Reverse = weight, reverse
+			if list[k].Name == name {
+				list[k].Weight.inherit(weight)
+				list[k].Reverse.inherit(reverse)
 			}
 		}
 	}
@@ -143,12 +145,10 @@ func (i *Instance) resolveLowerPrio(g *Global) {
 func resolveScriptWeights(tracks []Track, scripts []TrackScript) {
 	for k := range tracks {
 		t := &tracks[k]
-		if t.Weight.Set {
-			continue
-		}
 		for s := range scripts {
 			if scripts[s].Name == t.Name {
-				t.Weight.Value, t.Reverse = scripts[s].Weight, scripts[s].Reverse
+				t.Weight.inherit(scripts[s].Weight)
+				t.Reverse.inherit(scripts[s].Reverse)
 				break
 			}
 		}

@@ -16,8 +16,8 @@ type Trackers struct {
 type Track struct {
 	Origin  Origin
 	Name    string
-	Weight  Opt[int] // -253..253, of files and processes 254; 0 means: failing is FAULT
-	Reverse bool
+	Weight  Opt[int]  // -253..253, of files and processes 254; 0 means: failing is FAULT
+	Reverse Opt[bool] // reverse, noreverse
 }
 
 // TrackFile is a track_file block: a number in a file that changes

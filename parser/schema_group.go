@@ -57,9 +57,9 @@ func groupBlock() *block[config.SyncGroup] {
 		func(g *group) *[]config.Track { return &g.TrackBFD },
 	), unused(rows[group]{
 		"smtp_alert": optBool(func(g *group) *config.Opt[bool] { return &g.SMTPAlert }).or("Invalid vrrp_sync_group smtp_alert parameter %V"),
+	}), rows[group]{
 		"notify_priority_changes": optBool(func(g *group) *config.Opt[bool] { return &g.NotifyPriorityChanges }).
 			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
-	}), rows[group]{
 		"group":                      {block: true, apply: groupMembers},
 		"track_interface":            trackInterface(func(g *group) *[]config.Track { return &g.TrackInterface }),
 		"track_script":               trackScript(func(g *group) *[]config.Track { return &g.TrackScript }),

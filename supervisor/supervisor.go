@@ -65,6 +65,7 @@ type Supervisor struct {
 
 	host     *kernel.Host
 	dispatch *notify.Dispatcher
+	fifos    *notify.FIFOs
 	scripts  *scripts
 	watch    watchers
 	router   *vrrp.Runner // nil with NoVRRP
@@ -166,7 +167,8 @@ func (s *Supervisor) dump(c *config.Config) {
 func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
-	s.scripts = &scripts{dispatch: s.dispatch}
+	s.fifos = notify.NewFIFOs(s.log)
+	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos}
 	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
 	if !s.opts.NoVRRP {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
@@ -194,6 +196,7 @@ func (s *Supervisor) build(next *config.Config) {
 // starts earlier would take its own for missing.
 func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p := newParts(ctx)
+	p.run("FIFOs", s.fifos.Run)
 	p.run("notify", s.dispatch.Run)
 	p.run("files", s.watch.files.Run)
 	p.run("processes", s.watch.processes.Run)
@@ -217,6 +220,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
+	s.fifos.Apply(next.Global.FIFO)
 	if s.router != nil {
 		if err := s.router.Apply(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
@@ -296,6 +300,11 @@ func (s *Supervisor) Reload() error {
 	}
 	if err := s.apply(next, problems); err != nil {
 		return fmt.Errorf("reload: %w", err)
+	}
+	if next.Global.FIFO.FIFOWriteVRRPStatesOnReload && s.router != nil {
+		if now, err := s.router.Snapshot(); err == nil {
+			s.scripts.restate(next, now)
+		}
 	}
 	if s.opts.Reloaded != nil {
 		s.opts.Reloaded()

@@ -111,7 +111,10 @@ type Became struct {
 
 // ReceivedLowerPriority says that a MASTER saw an advert of a lower priority:
 // notify_master_rx_lower_pri.
-type ReceivedLowerPriority struct{ Instance string }
+type ReceivedLowerPriority struct {
+	Instance string
+	Priority int // effective
+}
 
 // Reprioritised is a new effective priority, of instances with
 // notify_priority_changes.

@@ -177,7 +177,9 @@ func (r *router) Notify(b vrrp.Became) {
 }
 
 // ReceivedLowerPriority implements [vrrp.Notifier].
-func (r *router) ReceivedLowerPriority(instance string) { r.note(instance + " MASTER_RX_LOWER_PRI") }
+func (r *router) ReceivedLowerPriority(l vrrp.ReceivedLowerPriority) {
+	r.note(l.Instance + " MASTER_RX_LOWER_PRI")
+}
 
 func (r *router) Reprioritised(p vrrp.Reprioritised) {
 	r.note(fmt.Sprintf("%s PRIORITY %d", p.Instance, p.Priority))

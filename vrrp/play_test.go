@@ -329,7 +329,7 @@ func (p *player) set(i *config.Instance, key, value string) {
 // tracker is NAME, NAME:WEIGHT or NAME:WEIGHT:reverse.
 func (p *player) tracker(value string) config.Track {
 	words := strings.Split(value, ":")
-	t := config.Track{Name: words[0], Weight: config.Some(0), Reverse: len(words) > 2}
+	t := config.Track{Name: words[0], Weight: config.Some(0), Reverse: config.Some(len(words) > 2)}
 	if len(words) > 1 {
 		t.Weight = config.Some(p.number(words[1]))
 	}

@@ -47,7 +47,7 @@ func (t *tracker) failed() bool {
 	case t.kind == File:
 		return t.product() <= -most
 	}
-	return t.Weight.Value == 0 && t.up == t.Reverse
+	return t.Weight.Value == 0 && t.up == t.Reverse.Value
 }
 
 // bonus is what the tracker adds to the priority: a positive weight while its
@@ -61,7 +61,7 @@ func (t *tracker) bonus() int {
 		return t.held
 	case (w > 0) != t.up:
 		return 0
-	case t.Reverse:
+	case t.Reverse.Value:
 		return -w
 	}
 	return w
@@ -72,11 +72,11 @@ func (t *tracker) bonus() int {
 func (t *tracker) product() int {
 	w := t.Weight.Value
 	switch {
-	case w == 0 && (t.value != 0) == t.Reverse:
+	case w == 0 && (t.value != 0) == t.Reverse.Value:
 		return 0
 	case w == 0:
 		return -most
-	case t.Reverse:
+	case t.Reverse.Value:
 		w = -w
 	}
 	return min(max(min(max(t.value, -most), most)*w, -most), most)
