@@ -150,8 +150,8 @@ func (g *Group) settle(now time.Time, starting bool, out *effects) {
 // next advert; the timer of a BACKUP moves by the difference.
 func (m *Machine) weigh(now time.Time, out *effects) {
 	priority := m.effective()
-	if priority == m.priority {
-		return
+	if !m.started || priority == m.priority {
+		return // what is known before the start is one change
 	}
 	m.say(out, "Changing effective priority from %d to %d", m.priority, priority)
 	was := m.down()

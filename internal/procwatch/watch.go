@@ -16,6 +16,8 @@ type Watcher struct {
 	log  *zap.Logger
 	proc proc
 
+	wanted chan struct{} // holds a token when somebody follows
+
 	mu        sync.Mutex
 	followers map[*follower]bool
 }
@@ -30,7 +32,7 @@ type follower struct {
 // New makes a watcher that reads the proc file system at root. Before Run only
 // the first count of a process is known.
 func New(log *zap.Logger, root string) *Watcher {
-	return &Watcher{log: log, proc: proc{root}, followers: make(map[*follower]bool)}
+	return &Watcher{log: log, proc: proc{root}, wanted: make(chan struct{}, 1), followers: make(map[*follower]bool)}
 }
 
 // Follow reports whether the processes of t run in the right number, at once
@@ -39,6 +41,10 @@ func (w *Watcher) Follow(ctx context.Context, t config.TrackProcess, report func
 	f := &follower{quorum: quorum{cfg: t}, pids: make(map[int]bool), wake: make(chan struct{}, 1)}
 	w.begin(f)
 	defer w.end(f)
+	select {
+	case w.wanted <- struct{}{}:
+	default:
+	}
 	var last *bool
 	for {
 		up, due := w.verdict(f)
@@ -204,8 +210,14 @@ func (f *follower) recount(all map[int]process) {
 // pollInterval is how often /proc is read where the kernel tells nothing.
 const pollInterval = time.Second
 
-// Run keeps the counts true until ctx ends.
+// Run keeps the counts true until ctx ends. It asks the kernel for nothing
+// before somebody follows a process: a busy machine has many.
 func (w *Watcher) Run(ctx context.Context) error {
+	select {
+	case <-w.wanted:
+	case <-ctx.Done():
+		return nil
+	}
 	err := w.listen(ctx)
 	if ctx.Err() != nil {
 		return nil
