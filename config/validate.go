@@ -29,6 +29,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v.instances()
 	v.groups()
 	v.owners()
+	v.delays()
 	v.services()
 	v.security()
 	return v.problems

@@ -21,6 +21,8 @@ var explanations = map[string]explanation{
 		example: anInstance + "    authentication {\n        auth_type PASS\n    }\n" + anAddress + "}"},
 	"bad-pattern": {text: "The pattern of an include line is not one of glob(7): a bracket is not closed, for instance. Nothing was included.",
 		example: "include conf.d/[a"},
+	"debounce": {text: "A link may be down for so long that its backups become MASTER before the instance notices. The delay was cut to what a backup waits.",
+		example: "interface_up_down_delays {\n    eth0 10\n}\n" + anInstance + anAddress + "}"},
 	"deprecated": {text: "The keyword still works, but has a newer spelling, which the message names.",
 		example: "vrrp_sync_group G {\n    global_tracking\n}"},
 	"duplicate": {text: "The same name, address or script was given twice. The message says which counts; mostly the first.",

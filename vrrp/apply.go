@@ -98,6 +98,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	}
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
+	r.syncDelays(cfg)
 	r.syncSockets()
 	r.perform(between, plan.Effects)
 	passed := between.mark()

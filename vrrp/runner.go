@@ -46,6 +46,7 @@ type Runner struct {
 	members   map[string]*member // by instance name
 	addresses map[config.Addr]bool
 	links     map[string]LinkChanged
+	delays    map[string]*debounce // by link
 	sockets   map[Socket]*socket
 	retry     time.Time // when to open sockets again that could not be opened
 	observers map[Object]*watched
@@ -140,6 +141,7 @@ func (r *Runner) fire(now time.Time) {
 	if !r.retry.IsZero() && !r.retry.After(now) {
 		r.reopen()
 	}
+	r.fireDelays(now)
 }
 
 // sleep is how long the loop may wait for other inputs.
@@ -151,6 +153,11 @@ func (r *Runner) sleep(now time.Time) time.Duration {
 	}
 	if !r.retry.IsZero() && r.retry.Before(until) {
 		until = r.retry
+	}
+	for _, d := range r.delays {
+		if !d.due.IsZero() && d.due.Before(until) {
+			until = d.due
+		}
 	}
 	return until.Sub(now)
 }
@@ -170,23 +177,29 @@ func (r *Runner) do(f func()) error {
 // Link tells the state of a link, as it is now.
 func (r *Runner) Link(l LinkChanged) error {
 	return r.do(func() {
-		was, known := r.links[l.Link]
-		r.links[l.Link] = l
-		if !l.Exists {
-			delete(r.links, l.Link)
-		}
-		concerned := r.concerned(Object{link, l.Link})
-		if len(concerned) == 0 {
-			return
-		}
-		if known && was.Up != l.Up {
-			r.log.Info("Netlink reports " + l.Link + " " + upOrDown(l.Up))
-		}
-		r.syncSockets()
-		for _, g := range concerned {
-			r.step(g, r.linkFor(g, l.Link))
+		if d := r.delays[l.Link]; d == nil || d.step(time.Now(), l) {
+			r.linkChanged(l)
 		}
 	})
+}
+
+func (r *Runner) linkChanged(l LinkChanged) {
+	was, known := r.links[l.Link]
+	r.links[l.Link] = l
+	if !l.Exists {
+		delete(r.links, l.Link)
+	}
+	concerned := r.concerned(Object{link, l.Link})
+	if len(concerned) == 0 {
+		return
+	}
+	if known && was.Up != l.Up {
+		r.log.Info("Netlink reports " + l.Link + " " + upOrDown(l.Up))
+	}
+	r.syncSockets()
+	for _, g := range concerned {
+		r.step(g, r.linkFor(g, l.Link))
+	}
 }
 
 func upOrDown(up bool) string {

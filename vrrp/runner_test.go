@@ -341,6 +341,57 @@ func TestObservedBeforeStart(t *testing.T) {
 	})
 }
 
+// A link that is down or up for less than its delay has not changed.
+func TestUpDownDelays(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		cfg := func(delays ...config.UpDownDelay) *config.Config {
+			i := virtual("VI_1", 51, 100, vip)
+			i.TrackInterface = []config.Track{{Name: "eth1", Weight: config.Some(-30)}}
+			i.NotifyPriorityChanges = config.Some(true)
+			c := resolved(i)
+			c.Links.Delays = delays
+			return c
+		}
+		delay := config.UpDownDelay{Link: config.Link{Name: "eth1"}, Down: 10 * time.Second, Up: 3 * time.Second}
+		own := config.UpDownDelay{Link: config.Link{Name: "eth0"}, Down: time.Minute, Up: time.Minute} // cut to two adverts
+		eth1 := func(up bool) {
+			if err := a.runner.Link(vrrp.LinkChanged{Link: "eth1", Exists: true, Up: up}); err != nil {
+				t.Error(err)
+			}
+		}
+		eth1(false) // not yet seen up: told at once
+		apply(t, a, cfg(delay, own))
+		eth1(true)
+		l.until(10 * time.Second)
+		eth1(false)
+		l.until(19 * time.Second) // too short
+		eth1(true)
+		l.until(20 * time.Second)
+		eth1(false) // told at 30 s
+		l.until(32 * time.Second)
+		eth1(true)
+		l.until(34 * time.Second) // too short
+		eth1(false)
+		l.until(35 * time.Second)
+		eth1(true) // told at 38 s
+		l.until(40 * time.Second)
+		eth1(false)
+		l.until(41 * time.Second)
+		apply(t, a, cfg(own)) // told at once: there is no delay any more
+		a.link(false)
+		l.until(44 * time.Second)
+		a.link(true)
+		l.until(51 * time.Second)
+		a.stop(t)
+		want(t, "states", a.noted(), []string{
+			"0s VI_1 PRIORITY 70", "0s VI_1 BACKUP 70", "0s VI_1 PRIORITY 100", "3.609375s VI_1 MASTER 100",
+			"30s VI_1 PRIORITY 70", "38s VI_1 PRIORITY 100", "41s VI_1 PRIORITY 70",
+			"42.99609375s VI_1 FAULT 70", "45.99609375s VI_1 BACKUP 70", "49.72265625s VI_1 MASTER 70", "51s VI_1 STOP 70",
+		})
+	})
+}
+
 func TestAfterStop(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lan) {
 		a := l.newRouter("10.0.0.1", nil)
