@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,6 +52,27 @@ const (
 type UpDownDelay struct {
 	Link
 	Down, Up time.Duration
+}
+
+// LinkDelays are the delays of links as they hold: on an interface where an
+// instance runs, its backups must not become MASTER before it has noticed.
+// Valid after [Config.Resolve].
+func (c *Config) LinkDelays() []UpDownDelay {
+	delays := slices.Clone(c.Links.Delays)
+	for k := range delays {
+		for i := range c.Instances {
+			if v := &c.Instances[i]; v.Interface == delays[k].Name {
+				most := v.longestDelay(v.DownTimerAdverts.Value)
+				delays[k].Down, delays[k].Up = min(delays[k].Down, most), min(delays[k].Up, most)
+			}
+		}
+	}
+	return delays
+}
+
+// longestDelay is what the interface of an instance may be down unnoticed.
+func (i *Instance) longestDelay(downTimerAdverts int) time.Duration {
+	return max(time.Duration(downTimerAdverts-1)*i.AdvertInt-i.AdvertInt/256, 0)
 }
 
 // VMAC is use_vmac: adverts and addresses on a macvlan with the virtual

@@ -28,18 +28,42 @@ func (c *Config) Resolve() {
 		v := &c.Instances[i]
 		c.Trackers.weights(v.TrackFile, v.TrackProcess, v.TrackBFD)
 	}
+	c.priorityNotifications()
 	for k := range c.Static.IPAddress {
 		a := &c.Static.IPAddress[k]
 		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)
 	}
 }
 
-// weights gives the lines without a weight that of the object.
+// priorityNotifications: an instance has what its sync group says, or else
+// global_defs.
+func (c *Config) priorityNotifications() {
+	said := make(map[string]Opt[bool])
+	for i := range c.Groups {
+		g := &c.Groups[i]
+		g.NotifyPriorityChanges.inherit(c.Global.FIFO.VRRPNotifyPriorityChanges)
+		for _, member := range g.Members {
+			said[member] = g.NotifyPriorityChanges
+		}
+	}
+	for i := range c.Instances {
+		v := &c.Instances[i]
+		if g, member := said[v.Name]; member {
+			v.NotifyPriorityChanges.inherit(g.Value)
+		} else {
+			v.NotifyPriorityChanges.inherit(c.Global.FIFO.VRRPNotifyPriorityChanges)
+		}
+	}
+}
+
+// weights gives the lines without a weight, and those that do not say whether it
+// is reversed, what the object has.
 func (t *Trackers) weights(files, processes, bfd []Track) {
 	give := func(list []Track, name string, weight int, reverse bool) {
 		for k := range list {
-			if list[k].Name == name && !list[k].Weight.Set {
-				list[k].Weight.Value, list[k].Reverse = weight, reverse
+			if list[k].Name == name {
+				list[k].Weight.inherit(weight)
+				list[k].Reverse.inherit(reverse)
 			}
 		}
 	}
@@ -141,12 +165,10 @@ func (i *Instance) resolveLowerPrio(g *Global) {
 func resolveScriptWeights(tracks []Track, scripts []TrackScript) {
 	for k := range tracks {
 		t := &tracks[k]
-		if t.Weight.Set {
-			continue
-		}
 		for s := range scripts {
 			if scripts[s].Name == t.Name {
-				t.Weight.Value, t.Reverse = scripts[s].Weight, scripts[s].Reverse
+				t.Weight.inherit(scripts[s].Weight)
+				t.Reverse.inherit(scripts[s].Reverse)
 				break
 			}
 		}

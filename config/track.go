@@ -16,8 +16,8 @@ type Trackers struct {
 type Track struct {
 	Origin  Origin
 	Name    string
-	Weight  Opt[int] // -253..253, of files and processes 254; 0 means: failing is FAULT
-	Reverse bool
+	Weight  Opt[int]  // -253..253, of files and processes 254; 0 means: failing is FAULT
+	Reverse Opt[bool] // reverse, noreverse
 }
 
 // TrackFile is a track_file block: a number in a file that changes
@@ -53,10 +53,10 @@ type ParamMatch string
 
 // The values of param_match.
 const (
-	ParamNone    ParamMatch = ""      // parameters are not compared
-	ParamExact   ParamMatch = "exact" // all of them
-	ParamInitial ParamMatch = "initial"
-	ParamPartial ParamMatch = "partial" // the last one may be longer
+	ParamNone    ParamMatch = ""        // parameters are not compared
+	ParamExact   ParamMatch = "exact"   // all of them
+	ParamInitial ParamMatch = "initial" // the last one may be longer, and there may be more
+	ParamPartial ParamMatch = "partial" // there may be more
 )
 
 // DefaultTrackProcess is what holds in a vrrp_track_process block that says

@@ -45,6 +45,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v.trackFiles()
 	v.instances()
 	v.groups()
+	v.delays()
 	v.services()
 	v.security()
 	return v.problems

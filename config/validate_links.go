@@ -29,6 +29,23 @@ func (v *validator) links() {
 	})
 }
 
+// delays: those that are too long for an instance are cut, see
+// [Config.LinkDelays].
+func (v *validator) delays() {
+	for _, d := range v.c.Links.Delays {
+		for k := range v.c.Instances {
+			i := &v.c.Instances[k]
+			adverts := v.c.Global.VRRPDownTimerAdverts
+			if i.DownTimerAdverts.Set {
+				adverts = i.DownTimerAdverts.Value
+			}
+			if i.Interface == d.Name && max(d.Down, d.Up) > i.longestDelay(adverts) {
+				v.add(d.Origin, ClassNone, "debounce", "%s: interface %s debounce timer(s) not less that %d * advert_int - resetting", i.Name, d.Name, adverts-1)
+			}
+		}
+	}
+}
+
 func (v *validator) absent(exists func(string) bool, l Link, says string) bool {
 	if exists(l.Name) {
 		return false

@@ -25,6 +25,8 @@ var explanations = map[string]explanation{
 		example: "include conf.d/[a"},
 	"conflict-marker": {text: "A line is a mark that git leaves around a conflict of a merge, so that the file has both versions, one after the other. Choose one, and remove the marks.",
 		example: "global_defs {\n<<<<<<< HEAD\n    router_id lb1\n=======\n    router_id lb2\n>>>>>>> master\n}"},
+	"debounce": {text: "A link may be down for so long that its backups become MASTER before the instance notices. The delay was cut to what a backup waits.",
+		example: "interface_up_down_delays {\n    eth0 10\n}\n" + anInstance + anAddress + "}"},
 	"deprecated": {text: "The keyword still works, but has a newer spelling, which the message names.",
 		example: "vrrp_sync_group G {\n    global_tracking\n}"},
 	"dialect": {text: "The keyword is of a relative of keepalived: dpvs, a balancer on DPDK, or Alibaba's LVS with full NAT. keepalived does not know it, and neither it nor lvsd can do what it asks for. The hint says what comes nearest.",

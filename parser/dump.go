@@ -267,7 +267,7 @@ func (d dumper) tracks(title string, list []config.Track) {
 	d.line("   %s :", title)
 	for _, t := range list {
 		reverse := ""
-		if t.Reverse {
+		if t.Reverse.Value {
 			reverse = " reverse"
 		}
 		d.line("     %s weight %d%s", t.Name, t.Weight.Value, reverse)

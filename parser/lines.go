@@ -149,7 +149,7 @@ func (c *cursor) track(kind *trackKind) (t config.Track, ok bool) {
 		case o.Other != "" || o.Flag != "" && !t.Weight.Set:
 			c.wrongHint(o.Pos, config.DidYouMean(o.Other, []string{"weight", "reverse", "noreverse"}), cmp.Or(kind.unknown, "(%s) unknown "+kind.what+" %s option %s - ignoring"), c.d.name, l.Name.Text, o.Other+o.Flag)
 		case o.Flag != "":
-			t.Reverse = o.Flag == "reverse"
+			t.Reverse = config.Some(o.Flag == "reverse")
 		case o.Value == nil:
 			c.wrong(o.Pos, cmp.Or(kind.missing, "(%s) weight without value specified for "+kind.what+" %s - ignoring"), c.d.name, l.Name.Text)
 		default:

@@ -40,26 +40,26 @@ func track[T any](field func(*T) *[]config.Track, kind trackKind) row[T] {
 	})
 }
 
-// trackUnused are the lists of what is not tracked yet.
-func trackUnused[T any](file, process, bfd func(*T) *[]config.Track) rows[T] {
-	return unused(rows[T]{
+// trackRows are the lists of what is tracked by the name of a block.
+func trackRows[T any](file, process, bfd func(*T) *[]config.Track) rows[T] {
+	return rows[T]{
 		"track_file":    track(file, trackKind{bound: 254, what: "track file"}),
 		"track_process": track(process, trackKind{bound: 254, what: "track process"}),
-		"track_bfd":     track(bfd, trackKind{bound: 253, what: "track bfd"}),
-	})
+		"track_bfd":     track(bfd, trackKind{bound: 253, what: "track bfd"}).later(),
+	}
 }
 
 func groupBlock() *block[config.SyncGroup] {
 	type group = config.SyncGroup
-	return &block[group]{path: "vrrp_sync_group", rows: merged(trackUnused(
+	return &block[group]{path: "vrrp_sync_group", rows: merged(trackRows(
 		func(g *group) *[]config.Track { return &g.TrackFile },
 		func(g *group) *[]config.Track { return &g.TrackProcess },
 		func(g *group) *[]config.Track { return &g.TrackBFD },
 	), unused(rows[group]{
 		"smtp_alert": optBool(func(g *group) *config.Opt[bool] { return &g.SMTPAlert }).or("Invalid vrrp_sync_group smtp_alert parameter %V"),
+	}), rows[group]{
 		"notify_priority_changes": optBool(func(g *group) *config.Opt[bool] { return &g.NotifyPriorityChanges }).
 			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
-	}), rows[group]{
 		"group":                      {block: true, apply: groupMembers},
 		"track_interface":            trackInterface(func(g *group) *[]config.Track { return &g.TrackInterface }),
 		"track_script":               trackScript(func(g *group) *[]config.Track { return &g.TrackScript }),

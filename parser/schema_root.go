@@ -31,6 +31,12 @@ func newSchema() *schema {
 		"vrrp_script":     {block: true, apply: s.vrrpScript},
 		"virtual_server":  {block: true, apply: s.virtualServer},
 
+		"track_file":         {block: true, apply: trackFile},
+		"vrrp_track_file":    {block: true, apply: trackFile},
+		"vrrp_track_process": {block: true, apply: trackProcess},
+
+		"interface_up_down_delays": list(upDownDelay),
+
 		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
 		"SSL":                  {block: true, apply: s.sslContext, unused: true},
 	})}
@@ -92,13 +98,9 @@ func staticRows() rows[config.Config] {
 				cfg.Static.Rules = append(cfg.Static.Rules, r)
 			}
 		}),
-		"garp_group":               {block: true, apply: garpGroup},
-		"linkbeat_interfaces":      list(linkbeat),
-		"interface_up_down_delays": list(upDownDelay),
-		"track_file":               {block: true, apply: trackFile},
-		"vrrp_track_file":          {block: true, apply: trackFile},
-		"vrrp_track_process":       {block: true, apply: trackProcess},
-		"bfd_instance":             {block: true, apply: bfdInstance},
+		"garp_group":          {block: true, apply: garpGroup},
+		"linkbeat_interfaces": list(linkbeat),
+		"bfd_instance":        {block: true, apply: bfdInstance},
 	}
 }
 

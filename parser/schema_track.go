@@ -42,7 +42,7 @@ func trackGroup(c *cursor, cfg *config.Config) {
 // 2.1.0.
 func trackFileBlock(path string) *block[config.TrackFile] {
 	type file = config.TrackFile
-	return &block[file]{path: path, rows: unused(rows[file]{
+	return &block[file]{path: path, rows: rows[file]{
 		"file": row[file]{apply: func(c *cursor, f *file) {
 			word, ok := c.need()
 			switch {
@@ -71,7 +71,7 @@ func trackFileBlock(path string) *block[config.TrackFile] {
 				}
 			}
 		}},
-	})}
+	}}
 }
 
 // objectWeight reads INT [reverse] of something that is tracked; of two the
@@ -134,7 +134,7 @@ func trackProcessBlock() *block[config.TrackProcess] {
 	wrong := func(keyword, limits string) string {
 		return keyword + " (%V) for vrrp_track_process %N must be between [" + limits + "] inclusive. Ignoring..."
 	}
-	return &block[process]{path: "vrrp_track_process", rows: unused(rows[process]{
+	return &block[process]{path: "vrrp_track_process", rows: rows[process]{
 		"process":     {apply: processCommand},
 		"param_match": {apply: paramMatch},
 		"weight": {apply: func(c *cursor, p *process) {
@@ -149,7 +149,7 @@ func trackProcessBlock() *block[config.TrackProcess] {
 		"terminate_delay": set(delay, func(p *process) *time.Duration { return &p.TerminateDelay }).or(wrong("terminate_delay", "0.000001..3600")),
 		"fork_delay":      set(delay, func(p *process) *time.Duration { return &p.ForkDelay }).or(wrong("fork_delay", "0.000001..3600")),
 		"full_command":    yes(func(p *process) *bool { return &p.FullCommand }),
-	})}
+	}}
 }
 
 // processCommand reads PATH|NAME [ARG...].

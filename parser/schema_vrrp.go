@@ -62,12 +62,14 @@ func instanceBlock() *block[config.Instance] {
 		"notify_stop":                script(func(i *inst) *config.Command { return &i.NotifyStop }),
 		"notify_deleted":             {apply: notifyDeleted},
 		"notify_master_rx_lower_pri": script(func(i *inst) *config.Command { return &i.NotifyMasterRxLowerPri }),
+		"notify_priority_changes": optBool(func(i *inst) *config.Opt[bool] { return &i.NotifyPriorityChanges }).
+			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
 	})}
 }
 
 func instanceTracks() rows[config.Instance] {
 	type inst = config.Instance
-	return trackUnused(
+	return trackRows(
 		func(i *inst) *[]config.Track { return &i.TrackFile },
 		func(i *inst) *[]config.Track { return &i.TrackProcess },
 		func(i *inst) *[]config.Track { return &i.TrackBFD })

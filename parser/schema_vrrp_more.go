@@ -8,20 +8,18 @@ import (
 func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
-		"use_vmac":             {apply: useVMAC},
-		"use_vmac_addr":        yes(func(i *inst) *bool { return &i.UseVMACAddr }),
-		"vmac_xmit_base":       yes(func(i *inst) *bool { return &i.VMACXmitBase }),
-		"use_ipvlan":           {apply: useIPVLAN},
-		"vrf":                  set(ifname, func(i *inst) *string { return &i.VRF }),
-		"track_src_ip":         yes(func(i *inst) *bool { return &i.TrackSrcIP }),
-		"promote_secondaries":  yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
-		"linkbeat_use_polling": {apply: instancePolling},
-		"accept":               on(func(i *inst) { i.Accept = config.Some(true) }),
-		"no_accept":            on(func(i *inst) { i.Accept = config.Some(false) }),
-		"debug":                set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
-		"smtp_alert":           optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
-		"notify_priority_changes": optBool(func(i *inst) *config.Opt[bool] { return &i.NotifyPriorityChanges }).
-			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
+		"use_vmac":                  {apply: useVMAC},
+		"use_vmac_addr":             yes(func(i *inst) *bool { return &i.UseVMACAddr }),
+		"vmac_xmit_base":            yes(func(i *inst) *bool { return &i.VMACXmitBase }),
+		"use_ipvlan":                {apply: useIPVLAN},
+		"vrf":                       set(ifname, func(i *inst) *string { return &i.VRF }),
+		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
+		"promote_secondaries":       yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
+		"linkbeat_use_polling":      {apply: instancePolling},
+		"accept":                    on(func(i *inst) { i.Accept = config.Some(true) }),
+		"no_accept":                 on(func(i *inst) { i.Accept = config.Some(false) }),
+		"debug":                     set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
+		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
 			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),

@@ -9,9 +9,10 @@ import (
 )
 
 // scripts knows which scripts an object has, and takes what happens to it to
-// the dispatcher. It is the [vrrp.Notifier].
+// the dispatcher and to the FIFOs. It is the [vrrp.Notifier].
 type scripts struct {
 	dispatch *notify.Dispatcher
+	fifos    *notify.FIFOs
 
 	mu        sync.Mutex
 	instances map[string]*config.Instance
@@ -40,12 +41,12 @@ func (s *scripts) Notify(b vrrp.Became) {
 	defer s.mu.Unlock()
 	if b.Group {
 		if g := s.groups[b.Name]; g != nil {
-			s.dispatch.Notify(notify.GroupEvent(g, b.State))
+			s.tell(notify.GroupEvent(g, b.State), 0)
 		}
 		return
 	}
 	if i := s.instances[b.Name]; i != nil {
-		s.dispatch.Notify(notify.InstanceEvent(i, b.State, b.Priority))
+		s.tell(notify.InstanceEvent(i, b.State, b.Priority), b.Priority)
 		if b.State == config.Deleted {
 			delete(s.instances, b.Name)
 		}
@@ -53,15 +54,51 @@ func (s *scripts) Notify(b vrrp.Became) {
 }
 
 // ReceivedLowerPriority implements [vrrp.Notifier].
-func (s *scripts) ReceivedLowerPriority(instance string) {
+func (s *scripts) ReceivedLowerPriority(l vrrp.ReceivedLowerPriority) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.instances[instance]; i != nil {
-		s.dispatch.Notify(notify.LowerPriorityEvent(i))
+	if i := s.instances[l.Instance]; i != nil {
+		s.tell(notify.LowerPriorityEvent(i), l.Priority)
+	}
+}
+
+// tell: first the scripts, then the FIFOs.
+func (s *scripts) tell(e notify.Event, priority int) {
+	s.dispatch.Notify(e)
+	s.fifos.VRRP(e.Object, e.What, priority, e.Repeats)
+}
+
+// Reprioritised implements [vrrp.Notifier].
+func (s *scripts) Reprioritised(r vrrp.Reprioritised) {
+	what := config.Backup
+	if r.Master {
+		what = config.Master
+	}
+	s.fifos.VRRP(notify.Object{Kind: "INSTANCE", Name: r.Instance}, what.String()+"_PRIORITY", r.Priority, true)
+}
+
+// restate writes the states that hold to the FIFOs once more:
+// fifo_write_vrrp_states_on_reload.
+func (s *scripts) restate(c *config.Config, now vrrp.Snapshot) {
+	for i := range c.Groups {
+		for _, g := range now.Groups {
+			if g.Name == c.Groups[i].Name {
+				s.fifos.VRRP(notify.Object{Kind: "GROUP", Name: g.Name}, g.State.String(), 0, false)
+			}
+		}
+	}
+	for i := range c.Instances {
+		for _, v := range now.Instances {
+			if v.Name == c.Instances[i].Name && !v.Silent {
+				s.fifos.VRRP(notify.Object{Kind: "INSTANCE", Name: v.Name}, v.State.String(), int(v.Priority), false)
+			}
+		}
 	}
 }
 
 // server is told of real servers that come up or go down.
 func (s *scripts) server(service config.ServiceKey, server config.Server, up bool) {
-	s.dispatch.Notify(notify.ServerEvent(service, &server, up))
+	e := notify.ServerEvent(service, &server, up)
+	s.dispatch.Notify(e)
+	s.fifos.LVS(e)
 }

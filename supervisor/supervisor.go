@@ -15,7 +15,9 @@ import (
 
 	"github.com/lvsd/lvsd/checker"
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/internal/kernel"
+	"github.com/lvsd/lvsd/internal/procwatch"
 	"github.com/lvsd/lvsd/ipvs"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/parser"
@@ -64,7 +66,9 @@ type Supervisor struct {
 
 	host     *kernel.Host
 	dispatch *notify.Dispatcher
+	fifos    *notify.FIFOs
 	scripts  *scripts
+	watch    watchers
 	router   *vrrp.Runner // nil with NoVRRP
 	services *ipvs.Manager
 	checks   *checker.Scheduler
@@ -120,6 +124,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		return &ExitError{config.ExitFatal, err}
 	}
 	s.sweep(ctx, left, next)
+	initFiles(s.log, next.Trackers.Files)
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
@@ -165,9 +170,11 @@ func (s *Supervisor) dump(c *config.Config) {
 func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
-	s.scripts = &scripts{dispatch: s.dispatch}
+	s.fifos = notify.NewFIFOs(s.log)
+	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos}
+	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
 	if !s.opts.NoVRRP {
-		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Track: track(vrrpLog)})
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
 	table := s.opts.IPVS
 	if table == nil {
@@ -192,7 +199,10 @@ func (s *Supervisor) build(next *config.Config) {
 // starts earlier would take its own for missing.
 func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p := newParts(ctx)
+	p.run("FIFOs", s.fifos.Run)
 	p.run("notify", s.dispatch.Run)
+	p.run("files", s.watch.files.Run)
+	p.run("processes", s.watch.processes.Run)
 	p.run("checkers", s.checks.Run)
 	if s.router == nil {
 		p.run("ipvs", s.services.Run)
@@ -213,6 +223,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
+	s.fifos.Apply(next.Global.FIFO)
 	if s.router != nil {
 		if err := s.router.Apply(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
@@ -292,6 +303,11 @@ func (s *Supervisor) Reload() error {
 	}
 	if err := s.apply(next, problems); err != nil {
 		return fmt.Errorf("reload: %w", err)
+	}
+	if next.Global.FIFO.FIFOWriteVRRPStatesOnReload && s.router != nil {
+		if now, err := s.router.Snapshot(); err == nil {
+			s.scripts.restate(next, now)
+		}
 	}
 	if s.opts.Reloaded != nil {
 		s.opts.Reloaded()

@@ -21,12 +21,34 @@ func (r *Runner) Apply(cfg *config.Config) error {
 	if err := r.sweep(cfg); err != nil {
 		return err
 	}
+	if err := r.look(cfg); err != nil {
+		return err
+	}
 	var done []<-chan struct{}
 	if err := r.do(func() { done = r.apply(cfg) }); err != nil {
 		return err
 	}
 	for _, passed := range done {
 		<-passed
+	}
+	return nil
+}
+
+// look begins to watch what is tracked, and waits for what can be known before
+// the instances start.
+func (r *Runner) look(cfg *config.Config) error {
+	var known []<-chan struct{}
+	if err := r.do(func() { known = r.syncObservers(cfg) }); err != nil {
+		return err
+	}
+	late := time.NewTimer(firstVerdict)
+	defer late.Stop()
+	for _, first := range known {
+		select {
+		case <-first:
+		case <-late.C:
+			return nil // they come as events
+		}
 	}
 	return nil
 }
@@ -78,6 +100,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	r.delay(&cfg.Global)
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
+	r.syncDelays(cfg)
 	r.syncSockets()
 	r.perform(between, plan.Effects)
 	passed := between.mark()
@@ -89,7 +112,6 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		r.inform(g)
 		r.step(g, Start{Quiet: r.quiet})
 	}
-	r.syncScripts(cfg)
 
 	for _, g := range before {
 		if !slices.Contains(groups, g) {
@@ -162,42 +184,35 @@ func (r *Runner) adopt(cfg *config.Config, next []*Group) []*group {
 	return groups
 }
 
-// inform tells a group what is known about its links and scripts.
+// inform tells a group what is known about its links and what it tracks.
 func (r *Runner) inform(g *group) {
 	for name := range r.links {
-		if g.concerns[linkKey(name)] {
+		if g.concerns[Object{link, name}] {
 			r.step(g, r.linkFor(g, name))
 		}
 	}
-	for name, s := range r.scripts {
-		if s.last != nil && g.concerns[scriptKey(name)] {
-			r.step(g, Tracked{Script: name, Up: *s.last})
+	for object, o := range r.observers {
+		if o.last != nil && g.concerns[object] {
+			r.step(g, *o.last)
 		}
 	}
 }
 
-// linkKey and scriptKey are the keys of group.concerns.
-func linkKey(name string) string   { return "link " + name }
-func scriptKey(name string) string { return "script " + name }
-
-// concerns are the links and scripts that mean something to a group.
-func concerns(g *Group) map[string]bool {
-	keys := make(map[string]bool)
-	add := func(links, scripts []config.Track) {
-		for _, t := range links {
-			keys[linkKey(t.Name)] = true
-		}
-		for _, t := range scripts {
-			keys[scriptKey(t.Name)] = true
+// concerns are the links and what else is tracked that mean something to a
+// group.
+func concerns(g *Group) map[Object]bool {
+	keys := make(map[Object]bool)
+	add := func(kind Kind, list []config.Track) {
+		for i := range list {
+			keys[Object{kind, list[i].Name}] = true
 		}
 	}
 	for _, m := range g.Members() {
-		cfg := m.Config()
-		keys[linkKey(cfg.Interface)] = true
-		add(cfg.TrackInterface, cfg.TrackScript)
+		keys[Object{link, m.cfg.Interface}] = true
+		eachTrack(&m.cfg, add)
 	}
 	if g.sync != nil {
-		add(g.sync.TrackInterface, g.sync.TrackScript)
+		eachTrack(groupTracks(g.sync), add)
 	}
 	return keys
 }

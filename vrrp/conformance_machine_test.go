@@ -178,7 +178,7 @@ func TestConformanceMachine(t *testing.T) {
 			g := lone(t, 3, func(i *config.Instance) {
 				i.Priority, i.TrackScript = config.Some(c.base), []config.Track{{Name: "s", Weight: config.Some(c.weight)}}
 			})
-			g.Step(epoch, vrrp.Tracked{Script: "s", Up: c.weight > 0})
+			g.Step(epoch, vrrp.Tracked{Kind: vrrp.Script, Name: "s", Up: c.weight > 0})
 			if got := g.Members()[0].Priority(); got != c.want {
 				t.Errorf("%d%+d: %d, want %d", c.base, c.weight, got, c.want)
 			}

@@ -174,7 +174,7 @@ func TestConformanceTimers(t *testing.T) {
 			i.TrackScript = []config.Track{{Name: "s", Weight: config.Some(-50)}}
 		})
 		before := g.Deadline()
-		g.Step(epoch.Add(time.Second), vrrp.Tracked{Script: "s", Up: false})
+		g.Step(epoch.Add(time.Second), vrrp.Tracked{Kind: vrrp.Script, Name: "s", Up: false})
 		check(t, g.Deadline().Sub(before), 50*time.Second/256)
 	})
 	t.Run("TM-06 an owner is master at once", func(t *testing.T) {

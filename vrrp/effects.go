@@ -41,7 +41,9 @@ func (r *Runner) enqueue(q *queue, e Effect) {
 			r.required(q, func() { r.notifier.Notify(e) })
 		}
 	case ReceivedLowerPriority:
-		r.optional(q, func() { r.notifier.ReceivedLowerPriority(e.Instance) })
+		r.optional(q, func() { r.notifier.ReceivedLowerPriority(e) })
+	case Reprioritised:
+		r.optional(q, func() { r.notifier.Reprioritised(e) })
 	case Log:
 		r.optional(q, func() { r.say(e) })
 	}

@@ -166,7 +166,7 @@ func (g *Group) insist(now time.Time, m *Machine, d *wire.Datagram, out *effects
 	for _, member := range g.members {
 		member.reclaim(now, out)
 	}
-	out.add(ReceivedLowerPriority{Instance: m.cfg.Name})
+	out.add(ReceivedLowerPriority{Instance: m.cfg.Name, Priority: int(m.priority)})
 }
 
 // answer is an advert out of turn.

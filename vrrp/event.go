@@ -43,11 +43,19 @@ type LinkChanged struct {
 	IPv6   []netip.Addr // link-local addresses, the source of IPv6 adverts
 }
 
-// Tracked is a new verdict about a vrrp_script, after rise and fall.
+// Tracked is a new verdict about something that is tracked: a script after rise
+// and fall, a process after its delays, a file whenever it is read, a BFD
+// session. What nobody has spoken of is neither good nor bad; a session that is
+// not up yet is told as down before [Start].
 type Tracked struct {
-	Script string
-	Up     bool
+	Kind  Kind
+	Name  string
+	Up    bool
+	Value int // in a file
 }
+
+// Object is what the verdict is about.
+func (t Tracked) Object() Object { return Object{t.Kind, t.Name} }
 
 // Reconfigured brings the configuration of an instance that survives a reload,
 // matched by [config.InstanceKey]. The machine keeps its state; what differs
@@ -109,7 +117,18 @@ type Became struct {
 
 // ReceivedLowerPriority says that a MASTER saw an advert of a lower priority:
 // notify_master_rx_lower_pri.
-type ReceivedLowerPriority struct{ Instance string }
+type ReceivedLowerPriority struct {
+	Instance string
+	Priority int // effective
+}
+
+// Reprioritised is a new effective priority, of instances with
+// notify_priority_changes.
+type Reprioritised struct {
+	Instance string
+	Master   bool // the instance is MASTER
+	Priority int
+}
 
 // Log is a line for the log, a sentence that users of keepalived know.
 type Log struct {
@@ -123,4 +142,5 @@ func (Claim) effect()                 {}
 func (Announce) effect()              {}
 func (Became) effect()                {}
 func (ReceivedLowerPriority) effect() {}
+func (Reprioritised) effect()         {}
 func (Log) effect()                   {}

@@ -82,7 +82,7 @@ func (g *Group) Step(now time.Time, ev Event) []Effect {
 		g.settle(now, false, &out)
 	case Tracked:
 		for _, m := range g.members {
-			learn(m.scripts, ev.Script, ev.Up)
+			m.tracked(ev, &out)
 		}
 		g.settle(now, false, &out)
 	case Reconfigured:
@@ -121,8 +121,10 @@ func (g *Group) start(now, quiet time.Time, out *effects) {
 	for _, m := range g.members {
 		if !m.started {
 			m.started, m.quiet = true, quiet
-			for i := range m.interfaces {
-				m.interfaces[i].known = true // what nobody has spoken of is not there
+			for i := range m.trackers {
+				if t := &m.trackers[i]; t.kind == link {
+					t.known = true // what nobody has spoken of is not there
+				}
 			}
 		}
 	}
@@ -150,16 +152,17 @@ func (g *Group) settle(now time.Time, starting bool, out *effects) {
 // next advert; the timer of a BACKUP moves by the difference.
 func (m *Machine) weigh(now time.Time, out *effects) {
 	priority := m.effective()
-	if priority == m.priority {
-		return
+	if !m.started || priority == m.priority {
+		return // what is known before the start is one change
 	}
-	if m.started {
-		m.say(out, "Changing effective priority from %d to %d", m.priority, priority)
-	}
+	m.say(out, "Changing effective priority from %d to %d", m.priority, priority)
 	was := m.down()
 	m.priority = priority
 	m.shift(now, m.down()-was)
 	m.compose()
+	if m.cfg.NotifyPriorityChanges.Value {
+		out.add(Reprioritised{Instance: m.cfg.Name, Master: m.state == config.Master, Priority: int(priority)})
+	}
 }
 
 // fail brings all members to FAULT, those with a reason of their own first.

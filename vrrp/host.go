@@ -34,5 +34,7 @@ type Notifier interface {
 	// Notify is called for each [Became] that is not silent, in order.
 	Notify(Became)
 	// ReceivedLowerPriority is called for notify_master_rx_lower_pri.
-	ReceivedLowerPriority(instance string)
+	ReceivedLowerPriority(ReceivedLowerPriority)
+	// Reprioritised is called for instances with notify_priority_changes.
+	Reprioritised(Reprioritised)
 }

@@ -36,8 +36,7 @@ type Machine struct {
 	link       LinkChanged // the own one, as told last
 	source     netip.Addr  // the last one, when sourceless
 	sourceless bool
-	interfaces []tracker
-	scripts    []tracker
+	trackers   []tracker
 
 	ah       *wire.AH    // auth_type AH; nil: not configured
 	sequence uint32      // of the authentication header sent or accepted last

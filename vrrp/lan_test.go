@@ -61,10 +61,13 @@ type router struct {
 func newLAN() *lan { return &lan{start: time.Now()} }
 
 // newRouter is a router with link eth0 up, whose runner runs.
-func (l *lan) newRouter(addr string, track vrrp.Track) *router {
+func (l *lan) newRouter(addr string, observe *vrrp.Observers) *router {
 	core, logged := observer.New(zap.DebugLevel)
 	r := &router{lan: l, addr: netip.MustParseAddr(addr), log: logged, ended: make(chan error, 1)}
-	r.runner = vrrp.New(vrrp.Options{Log: zap.New(core), Host: &r.host, Notifier: r, Opener: r, Track: track, Uptime: func() time.Duration { return r.uptime }})
+	if observe == nil {
+		observe = &vrrp.Observers{}
+	}
+	r.runner = vrrp.New(vrrp.Options{Log: zap.New(core), Host: &r.host, Notifier: r, Opener: r, Observe: *observe, Uptime: func() time.Duration { return r.uptime }})
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() { r.ended <- r.runner.Run(ctx) }()
@@ -180,7 +183,13 @@ func (r *router) Notify(b vrrp.Became) {
 }
 
 // ReceivedLowerPriority implements [vrrp.Notifier].
-func (r *router) ReceivedLowerPriority(instance string) { r.note(instance + " MASTER_RX_LOWER_PRI") }
+func (r *router) ReceivedLowerPriority(l vrrp.ReceivedLowerPriority) {
+	r.note(l.Instance + " MASTER_RX_LOWER_PRI")
+}
+
+func (r *router) Reprioritised(p vrrp.Reprioritised) {
+	r.note(fmt.Sprintf("%s PRIORITY %d", p.Instance, p.Priority))
+}
 
 func (r *router) note(s string) {
 	r.mu.Lock()

@@ -40,7 +40,8 @@ func (tp *tape) read() []string {
 func (tp *tape) Open(Socket, []uint8, func(wire.Datagram)) (Conn, error) { return tp, nil }
 func (tp *tape) Filter([]uint8) error                                    { return nil }
 func (tp *tape) Close() error                                            { return nil }
-func (tp *tape) ReceivedLowerPriority(string)                            {}
+func (tp *tape) ReceivedLowerPriority(ReceivedLowerPriority)             {}
+func (tp *tape) Reprioritised(Reprioritised)                             {}
 
 func (tp *tape) Send(o Outgoing) error {
 	a, err := wire.Parse(o.Payload, wire.Pseudo{Src: o.Src, Dst: o.Dst})

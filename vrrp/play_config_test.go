@@ -116,6 +116,14 @@ func (p *player) set(i *config.Instance, key, value string) {
 		i.TrackScript = append(i.TrackScript, p.tracker(value))
 	case "link":
 		i.TrackInterface = append(i.TrackInterface, p.tracker(value))
+	case "file":
+		i.TrackFile = append(i.TrackFile, p.tracker(value))
+	case "process":
+		i.TrackProcess = append(i.TrackProcess, p.tracker(value))
+	case "bfd":
+		i.TrackBFD = append(i.TrackBFD, p.tracker(value))
+	case "notify_priority_changes":
+		i.NotifyPriorityChanges = config.Some(true)
 	default:
 		p.t.Fatalf("unknown key %s", key)
 	}
@@ -124,7 +132,7 @@ func (p *player) set(i *config.Instance, key, value string) {
 // tracker is NAME, NAME:WEIGHT or NAME:WEIGHT:reverse.
 func (p *player) tracker(value string) config.Track {
 	words := strings.Split(value, ":")
-	t := config.Track{Name: words[0], Weight: config.Some(0), Reverse: len(words) > 2}
+	t := config.Track{Name: words[0], Weight: config.Some(0), Reverse: config.Some(len(words) > 2)}
 	if len(words) > 1 {
 		t.Weight = config.Some(p.number(words[1]))
 	}
@@ -147,6 +155,12 @@ func (p *player) group(name string, args []string) {
 			g.TrackScript = append(g.TrackScript, p.tracker(value))
 		case "link":
 			g.TrackInterface = append(g.TrackInterface, p.tracker(value))
+		case "file":
+			g.TrackFile = append(g.TrackFile, p.tracker(value))
+		case "process":
+			g.TrackProcess = append(g.TrackProcess, p.tracker(value))
+		case "bfd":
+			g.TrackBFD = append(g.TrackBFD, p.tracker(value))
 		default:
 			g.Members = append(g.Members, arg)
 		}

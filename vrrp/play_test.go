@@ -28,12 +28,13 @@ var update = flag.Bool("update", false, "write the scripts in testdata/vrrp anew
 // with an empty line between them: commands, ----, and what comes of them.
 //
 //	instance NAME KEY=VALUE...   a vrrp_instance, on eth0 unless it says other
-//	group NAME MEMBER...         a vrrp_sync_group; script= and link= are its trackers
+//	group NAME MEMBER...         a vrrp_sync_group; script=, link=, file=, process= and bfd= are its trackers
 //	remove NAME                  takes an instance or a group out of the configuration
 //	start                        the first configuration
 //	reload                       the configuration as it is written now
 //	link NAME up|down|gone ADDR  a link's state; eth0 is up with 10.0.0.1 and fe80::1 from the start
-//	script NAME up|down          a verdict
+//	script NAME up|down          a verdict; so do process and bfd
+//	file NAME NUMBER             what is in a file
 //	advert NAME KEY=VALUE...     an advert arrives for an instance
 //	global KEY=VALUE...          global_defs
 //	sleep TIME                   the process does nothing until then
@@ -89,14 +90,14 @@ func isCommand(line string) bool { return line != "" && !strings.HasPrefix(line,
 
 // player is the shell of a script: it knows what a shell knows.
 type player struct {
-	t       *testing.T
-	now     time.Time
-	cfg     config.Config // as written, not resolved
-	groups  []*vrrp.Group
-	links   map[string]vrrp.LinkChanged
-	scripts map[string]bool
-	quiet   time.Time // end of vrrp_startup_delay
-	out     bytes.Buffer
+	t        *testing.T
+	now      time.Time
+	cfg      config.Config // as written, not resolved
+	groups   []*vrrp.Group
+	links    map[string]vrrp.LinkChanged
+	verdicts []vrrp.Tracked // the last one of each object
+	quiet    time.Time      // end of vrrp_startup_delay
+	out      bytes.Buffer
 }
 
 // epoch is second 0 of scripts and simulations.
@@ -112,7 +113,7 @@ func newPlayer(t *testing.T) *player {
 	}
 	return &player{
 		t: t, now: epoch, cfg: config.Config{Global: config.DefaultGlobal},
-		links: map[string]vrrp.LinkChanged{"eth0": eth0}, scripts: map[string]bool{},
+		links: map[string]vrrp.LinkChanged{"eth0": eth0},
 	}
 }
 
@@ -155,8 +156,13 @@ func (p *player) command(line string) {
 	case "link":
 		p.link(name, args)
 	case "script":
-		p.scripts[name] = args[0] == "up"
-		p.all(vrrp.Tracked{Script: name, Up: args[0] == "up"})
+		p.verdict(vrrp.Tracked{Kind: vrrp.Script, Name: name, Up: args[0] == "up"})
+	case "process":
+		p.verdict(vrrp.Tracked{Kind: vrrp.Process, Name: name, Up: args[0] == "up"})
+	case "bfd":
+		p.verdict(vrrp.Tracked{Kind: vrrp.BFD, Name: name, Up: args[0] == "up"})
+	case "file":
+		p.verdict(vrrp.Tracked{Kind: vrrp.File, Name: name, Value: p.number(args[0])})
 	case "advert":
 		p.advert(name, args)
 	case "stop":
@@ -208,11 +214,20 @@ func (p *player) apply() {
 		for _, name := range slices.Sorted(maps.Keys(p.links)) {
 			p.print(g.Step(p.now, p.links[name]))
 		}
-		for _, name := range slices.Sorted(maps.Keys(p.scripts)) {
-			p.print(g.Step(p.now, vrrp.Tracked{Script: name, Up: p.scripts[name]}))
+		for _, ev := range p.verdicts {
+			p.print(g.Step(p.now, ev))
 		}
 		p.print(g.Step(p.now, vrrp.Start{Quiet: p.quiet}))
 	}
+}
+
+func (p *player) verdict(ev vrrp.Tracked) {
+	p.verdicts = slices.DeleteFunc(p.verdicts, func(was vrrp.Tracked) bool { return was.Object() == ev.Object() })
+	p.verdicts = append(p.verdicts, ev)
+	slices.SortFunc(p.verdicts, func(a, b vrrp.Tracked) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	p.all(ev)
 }
 
 func (p *player) link(name string, args []string) {
@@ -316,6 +331,8 @@ func describe(e vrrp.Effect) string {
 		return s
 	case vrrp.ReceivedLowerPriority:
 		return fmt.Sprintf("notify INSTANCE %s MASTER_RX_LOWER_PRI", e.Instance)
+	case vrrp.Reprioritised:
+		return fmt.Sprintf("notify INSTANCE %s %s_PRIORITY %d", e.Instance, map[bool]string{true: "MASTER", false: "BACKUP"}[e.Master], e.Priority)
 	case vrrp.Log:
 		if e.Detail {
 			return "detail: " + e.Text

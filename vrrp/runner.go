@@ -20,7 +20,7 @@ type Options struct {
 	Host     Host
 	Notifier Notifier
 	Opener   Opener // nil: [RawSockets]
-	Track    Track  // nil: verdicts come from [Runner.Tracked] alone
+	Observe  Observers
 	// Uptime is how long the machine has been up, for vrrp_delay_after_boot;
 	// nil: asked of the kernel.
 	Uptime func() time.Duration
@@ -37,8 +37,8 @@ type Runner struct {
 	host     Host
 	notifier Notifier
 	opener   Opener
-	track    Track
 	uptime   func() time.Duration
+	observes Observers
 
 	calls    chan func()
 	received chan arrival
@@ -50,10 +50,11 @@ type Runner struct {
 	members   map[string]*member // by instance name
 	addresses map[config.Addr]bool
 	links     map[string]LinkChanged
+	delays    map[string]*debounce // by link
 	sockets   map[Socket]*socket
 	retry     time.Time // when to open sockets again that could not be opened
-	scripts   map[string]*script
-	tracking  sync.WaitGroup // scripts that have not ended
+	observers map[Object]*watched
+	tracking  sync.WaitGroup // observers that have not ended
 	counters  Counters
 	payload   []byte    // of the advert being sent
 	begun     bool      // a configuration has been applied
@@ -67,7 +68,7 @@ type group struct {
 	queue    *queue
 	deadline time.Time
 	failed   bool // a step panicked
-	concerns map[string]bool
+	concerns map[Object]bool
 }
 
 // member is an instance with what the shell keeps about it.
@@ -91,10 +92,10 @@ func New(o Options) *Runner {
 	}
 	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
 	return &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track, uptime: o.Uptime,
+		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, observes: o.Observe, uptime: o.Uptime,
 		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
-		sockets: make(map[Socket]*socket), scripts: make(map[string]*script),
+		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
 	}
 }
 
@@ -149,6 +150,7 @@ func (r *Runner) fire(now time.Time) {
 	if !r.retry.IsZero() && !r.retry.After(now) {
 		r.reopen()
 	}
+	r.fireDelays(now)
 }
 
 // sleep is how long the loop may wait for other inputs.
@@ -160,6 +162,11 @@ func (r *Runner) sleep(now time.Time) time.Duration {
 	}
 	if !r.retry.IsZero() && r.retry.Before(until) {
 		until = r.retry
+	}
+	for _, d := range r.delays {
+		if !d.due.IsZero() && d.due.Before(until) {
+			until = d.due
+		}
 	}
 	return until.Sub(now)
 }
@@ -179,23 +186,29 @@ func (r *Runner) do(f func()) error {
 // Link tells the state of a link, as it is now.
 func (r *Runner) Link(l LinkChanged) error {
 	return r.do(func() {
-		was, known := r.links[l.Link]
-		r.links[l.Link] = l
-		if !l.Exists {
-			delete(r.links, l.Link)
-		}
-		concerned := r.concerned(linkKey(l.Link))
-		if len(concerned) == 0 {
-			return
-		}
-		if known && was.Up != l.Up {
-			r.log.Info("Netlink reports " + l.Link + " " + upOrDown(l.Up))
-		}
-		r.syncSockets()
-		for _, g := range concerned {
-			r.step(g, r.linkFor(g, l.Link))
+		if d := r.delays[l.Link]; d == nil || d.step(time.Now(), l) {
+			r.linkChanged(l)
 		}
 	})
+}
+
+func (r *Runner) linkChanged(l LinkChanged) {
+	was, known := r.links[l.Link]
+	r.links[l.Link] = l
+	if !l.Exists {
+		delete(r.links, l.Link)
+	}
+	concerned := r.concerned(Object{link, l.Link})
+	if len(concerned) == 0 {
+		return
+	}
+	if known && was.Up != l.Up {
+		r.log.Info("Netlink reports " + l.Link + " " + upOrDown(l.Up))
+	}
+	r.syncSockets()
+	for _, g := range concerned {
+		r.step(g, r.linkFor(g, l.Link))
+	}
 }
 
 func upOrDown(up bool) string {
@@ -205,11 +218,11 @@ func upOrDown(up bool) string {
 	return "down"
 }
 
-// concerned are the groups to which a link or script means something.
-func (r *Runner) concerned(key string) []*group {
+// concerned are the groups to which something tracked, or a link, means anything.
+func (r *Runner) concerned(o Object) []*group {
 	var found []*group
 	for _, g := range r.groups.all {
-		if g.concerns[key] {
+		if g.concerns[o] {
 			found = append(found, g)
 		}
 	}
@@ -234,20 +247,6 @@ func (r *Runner) linkFor(g *group, name string) LinkChanged {
 	l := r.link(name)
 	l.Up = l.Up && !r.deaf(g, name)
 	return l
-}
-
-// Tracked tells the verdict about a vrrp_script, after rise and fall.
-func (r *Runner) Tracked(script string, up bool) error {
-	return r.do(func() { r.tracked(script, up) })
-}
-
-func (r *Runner) tracked(name string, up bool) {
-	if s := r.scripts[name]; s != nil {
-		s.last = &up
-	}
-	for _, g := range r.concerned(scriptKey(name)) {
-		r.step(g, Tracked{Script: name, Up: up})
-	}
 }
 
 // step takes an event to a group and carries out the effects. A panic ends the
@@ -300,8 +299,8 @@ func (r *Runner) bury(g *group, cause any, stack []byte) {
 
 // shutdown lets every group say farewell and waits until all is carried out.
 func (r *Runner) shutdown() {
-	for _, s := range r.scripts {
-		s.cancel()
+	for _, o := range r.observers {
+		o.cancel()
 	}
 	groups := slices.Clone(r.groups.all)
 	for _, g := range groups {

@@ -29,8 +29,9 @@ type director struct {
 
 type silent struct{}
 
-func (silent) Notify(vrrp.Became)           {}
-func (silent) ReceivedLowerPriority(string) {}
+func (silent) Notify(vrrp.Became)                               {}
+func (silent) ReceivedLowerPriority(vrrp.ReceivedLowerPriority) {}
+func (silent) Reprioritised(vrrp.Reprioritised)                 {}
 
 // direct runs a configuration in a namespace.
 func direct(t *testing.T, ns *netns.NS, cfg *config.Config) *director {

@@ -3,6 +3,7 @@ package vrrp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -264,7 +265,7 @@ func TestTrackedScripts(t *testing.T) {
 			}
 			<-ctx.Done()
 		}
-		a := l.newRouter("10.0.0.1", track)
+		a := l.newRouter("10.0.0.1", &vrrp.Observers{Script: track})
 		cfg := func(interval time.Duration) *config.Config {
 			script := config.DefaultTrackScript
 			script.Name, script.Script, script.Interval = "chk", config.Command{Line: "true", Args: []string{"true"}}, interval
@@ -285,6 +286,109 @@ func TestTrackedScripts(t *testing.T) {
 		a.stop(t)
 		want(t, "scripts", events, []string{"chk begins unknown", "chk begins up"})
 		want(t, "states", a.noted(), []string{"1s VI_1 BACKUP 100", "4.609375s VI_1 MASTER 100", "10s VI_1 STOP 100"})
+	})
+}
+
+// What a file says and which processes run is known before the instance
+// starts; a file that cannot be read in time is waited for no longer.
+func TestObservedBeforeStart(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		var mu sync.Mutex
+		ended := map[string]time.Duration{}
+		begin := time.Now()
+		end := func(ctx context.Context, name string) {
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			ended[name] = time.Since(begin)
+		}
+		a := l.newRouter("10.0.0.1", &vrrp.Observers{
+			File: func(ctx context.Context, f config.TrackFile, report func(int)) {
+				time.Sleep(map[string]time.Duration{"quick": time.Millisecond, "hanging": time.Hour}[f.Name])
+				report(20)
+				end(ctx, f.Name)
+			},
+			Process: func(ctx context.Context, p config.TrackProcess, report func(bool)) {
+				report(true)
+				time.Sleep(time.Minute)
+				report(false)
+				end(ctx, p.Name)
+			},
+		})
+		cfg := func(files ...string) *config.Config {
+			i := virtual("VI_1", 51, 100, vip)
+			c := &config.Config{Global: config.DefaultGlobal}
+			c.Trackers.Processes = []config.TrackProcess{{Name: "nginx", Process: []string{"nginx"}, Quorum: 1, Weight: config.Some(30)}}
+			i.TrackProcess = []config.Track{{Name: "nginx"}}
+			for _, name := range files {
+				c.Trackers.Files = append(c.Trackers.Files, config.TrackFile{Name: name, File: "/" + name})
+				i.TrackFile = append(i.TrackFile, config.Track{Name: name})
+			}
+			c.Instances = []config.Instance{i}
+			c.Resolve()
+			return c
+		}
+		apply(t, a, cfg("quick"))
+		l.until(2 * time.Minute)
+		apply(t, a, cfg("hanging"))
+		if now := time.Since(begin); now != 2*time.Minute+time.Second {
+			t.Errorf("the reload took until %s", now)
+		}
+		l.until(2 * time.Hour)
+		a.stop(t)
+		want(t, "states", a.noted(), []string{"1ms VI_1 BACKUP 150", "3.4150625s VI_1 MASTER 150", "2h0m0s VI_1 STOP 120"})
+		want(t, "ended", []string{fmt.Sprint(ended)}, []string{"map[hanging:2h0m0s nginx:2h0m0s quick:2m0s]"})
+	})
+}
+
+// A link that is down or up for less than its delay has not changed.
+func TestUpDownDelays(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		cfg := func(delays ...config.UpDownDelay) *config.Config {
+			i := virtual("VI_1", 51, 100, vip)
+			i.TrackInterface = []config.Track{{Name: "eth1", Weight: config.Some(-30)}}
+			i.NotifyPriorityChanges = config.Some(true)
+			c := resolved(i)
+			c.Links.Delays = delays
+			return c
+		}
+		delay := config.UpDownDelay{Link: config.Link{Name: "eth1"}, Down: 10 * time.Second, Up: 3 * time.Second}
+		own := config.UpDownDelay{Link: config.Link{Name: "eth0"}, Down: time.Minute, Up: time.Minute} // cut to two adverts
+		eth1 := func(up bool) {
+			if err := a.runner.Link(vrrp.LinkChanged{Link: "eth1", Exists: true, Up: up}); err != nil {
+				t.Error(err)
+			}
+		}
+		eth1(false) // not yet seen up: told at once
+		apply(t, a, cfg(delay, own))
+		eth1(true)
+		l.until(10 * time.Second)
+		eth1(false)
+		l.until(19 * time.Second) // too short
+		eth1(true)
+		l.until(20 * time.Second)
+		eth1(false) // told at 30 s
+		l.until(32 * time.Second)
+		eth1(true)
+		l.until(34 * time.Second) // too short
+		eth1(false)
+		l.until(35 * time.Second)
+		eth1(true) // told at 38 s
+		l.until(40 * time.Second)
+		eth1(false)
+		l.until(41 * time.Second)
+		apply(t, a, cfg(own)) // told at once: there is no delay any more
+		a.link(false)
+		l.until(44 * time.Second)
+		a.link(true)
+		l.until(51 * time.Second)
+		a.stop(t)
+		want(t, "states", a.noted(), []string{
+			"0s VI_1 PRIORITY 70", "0s VI_1 BACKUP 70", "0s VI_1 PRIORITY 100", "3.609375s VI_1 MASTER 100",
+			"30s VI_1 PRIORITY 70", "38s VI_1 PRIORITY 100", "41s VI_1 PRIORITY 70",
+			"42.99609375s VI_1 FAULT 70", "45.99609375s VI_1 BACKUP 70", "49.72265625s VI_1 MASTER 70", "51s VI_1 STOP 70",
+		})
 	})
 }
 

@@ -362,7 +362,7 @@ func (s *sim) apply(r *simRouter) {
 	s.carryOut(r, plan.Effects)
 	for _, g := range r.groups {
 		s.step(r, g, s.linkState(r))
-		s.step(r, g, vrrp.Tracked{Script: "chk", Up: r.good})
+		s.step(r, g, vrrp.Tracked{Name: "chk", Up: r.good})
 		s.step(r, g, vrrp.Start{})
 	}
 }
@@ -403,7 +403,7 @@ func (s *sim) linkState(r *simRouter) vrrp.LinkChanged {
 
 func (s *sim) script(r *simRouter, good bool) {
 	r.good = good
-	s.all(r, vrrp.Tracked{Script: "chk", Up: good})
+	s.all(r, vrrp.Tracked{Name: "chk", Up: good})
 }
 
 func (s *sim) all(r *simRouter, ev vrrp.Event) {

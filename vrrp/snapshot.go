@@ -26,6 +26,7 @@ type InstanceStatus struct {
 	Name     string
 	State    config.State
 	Priority uint8 // effective
+	Silent   bool  // the sync group has told this state
 	Source   config.Addr
 	Stats    Stats
 }
@@ -45,7 +46,10 @@ func (r *Runner) Snapshot() (s Snapshot, err error) {
 func (r *Runner) snapshot() Snapshot {
 	s := Snapshot{Counters: r.counters}
 	for name, m := range r.members {
-		status := InstanceStatus{name, m.State(), m.Priority(), m.Source(), m.Stats()}
+		status := InstanceStatus{
+			Name: name, State: m.State(), Priority: m.Priority(), Source: m.Source(), Stats: m.Stats(),
+			Silent: m.group.sync != nil && m.State() == m.group.State(),
+		}
 		if m.group.failed {
 			status.State = config.Fault
 		}

@@ -7,76 +7,172 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// tracker is a line of track_interface or track_script with what is known of
-// its object.
-type tracker struct {
-	config.Track
-	known, up bool
+// Kind is what is tracked.
+type Kind uint8
+
+// What is tracked by a name of its own. Links have [LinkChanged].
+const (
+	Script  Kind = iota // a vrrp_script
+	File                // a track_file
+	Process             // a vrrp_track_process
+	BFD                 // a bfd_instance
+	link
+)
+
+// Object is something that is tracked.
+type Object struct {
+	Kind Kind
+	Name string
 }
 
-// good says that the object does what is wished; with reverse that is to fail.
-func (t *tracker) good() bool { return t.up != t.Reverse }
+// tracker is a line of one of the track_ lists with what is known of its
+// object.
+type tracker struct {
+	config.Track
+	kind      Kind
+	known, up bool
+	value     int // of a file
+	held      int // what a file adds to the priority; the same as before while it is a reason for FAULT
+}
+
+// most is what keepalived makes of results beyond it: that much below the
+// priority is FAULT, that much above it is the highest priority.
+const most = 254
 
 // failed says that the instance must be in FAULT.
-func (t *tracker) failed() bool { return t.known && t.Weight.Value == 0 && !t.good() }
+func (t *tracker) failed() bool {
+	switch {
+	case !t.known:
+		return false
+	case t.kind == File:
+		return t.product() <= -most
+	}
+	return t.Weight.Value == 0 && t.up == t.Reverse.Value
+}
 
 // bonus is what the tracker adds to the priority: a positive weight while its
-// object is good, a negative one while it is not.
+// object is up, a negative one while it is not. Reverse changes the sign.
 func (t *tracker) bonus() int {
 	w := t.Weight.Value
-	if t.known && (w > 0) == t.good() {
-		return w
+	switch {
+	case !t.known:
+		return 0
+	case t.kind == File:
+		return t.held
+	case (w > 0) != t.up:
+		return 0
+	case t.Reverse.Value:
+		return -w
 	}
-	return 0
+	return w
+}
+
+// product is the number in a file by the weight; with weight 0 any number but
+// 0 is the worst that there is, and with reverse 0 is.
+func (t *tracker) product() int {
+	w := t.Weight.Value
+	switch {
+	case w == 0 && (t.value != 0) == t.Reverse.Value:
+		return 0
+	case w == 0:
+		return -most
+	case t.Reverse.Value:
+		w = -w
+	}
+	return min(max(min(max(t.value, -most), most)*w, -most), most)
+}
+
+// learn notes a verdict.
+func (t *tracker) learn(ev Tracked) {
+	t.known, t.up, t.value = true, ev.Up, ev.Value
+	t.hold()
+}
+
+// hold is for new values and new weights.
+func (t *tracker) hold() {
+	if t.kind == File && t.known && !t.failed() {
+		t.held = t.product()
+	}
 }
 
 // track takes the trackers of the configuration and of the sync group, whose
 // own come first and hide those of the same name. What is known of an object
 // stays known.
 func (m *Machine) track(group *config.SyncGroup) {
-	var interfaces, scripts []config.Track
-	if group != nil {
-		interfaces, scripts = group.TrackInterface, group.TrackScript
-	}
-	m.interfaces = trackers(m.interfaces, interfaces, m.cfg.TrackInterface)
-	m.scripts = trackers(m.scripts, scripts, m.cfg.TrackScript)
-}
-
-func trackers(old []tracker, lists ...[]config.Track) []tracker {
-	var all []tracker
-	for _, list := range lists {
-		for _, track := range list {
-			if find(all, track.Name) != nil {
+	old := m.trackers
+	m.trackers = nil
+	add := func(kind Kind, list []config.Track) {
+		for _, line := range list {
+			if find(m.trackers, kind, line.Name) != nil {
 				continue
 			}
-			t := tracker{Track: track}
-			if was := find(old, track.Name); was != nil {
-				t.known, t.up = was.known, was.up
+			t := tracker{Track: line, kind: kind}
+			if was := find(old, kind, line.Name); was != nil {
+				t.known, t.up, t.value, t.held = was.known, was.up, was.value, was.held
+				t.hold()
 			}
-			all = append(all, t)
+			m.trackers = append(m.trackers, t)
 		}
 	}
-	return all
+	if group != nil {
+		eachTrack(groupTracks(group), add)
+	}
+	eachTrack(&m.cfg, add)
 }
 
-func find(list []tracker, name string) *tracker {
-	i := slices.IndexFunc(list, func(t tracker) bool { return t.Name == name })
+// eachTrack calls f for the list of each kind.
+func eachTrack(i *config.Instance, f func(Kind, []config.Track)) {
+	f(link, i.TrackInterface)
+	f(Script, i.TrackScript)
+	f(File, i.TrackFile)
+	f(Process, i.TrackProcess)
+	f(BFD, i.TrackBFD)
+}
+
+// groupTracks are the lists of a sync group.
+func groupTracks(g *config.SyncGroup) *config.Instance {
+	return &config.Instance{
+		TrackInterface: g.TrackInterface, TrackScript: g.TrackScript, TrackFile: g.TrackFile,
+		TrackProcess: g.TrackProcess, TrackBFD: g.TrackBFD,
+	}
+}
+
+func find(list []tracker, kind Kind, name string) *tracker {
+	i := slices.IndexFunc(list, func(t tracker) bool { return t.kind == kind && t.Name == name })
 	if i < 0 {
 		return nil
 	}
 	return &list[i]
 }
 
-// learn notes the state of a tracked object.
-func learn(list []tracker, name string, up bool) {
-	if t := find(list, name); t != nil {
-		t.known, t.up = true, up
+// tracked notes a verdict about a tracked object.
+func (m *Machine) tracked(ev Tracked, out *effects) {
+	t := find(m.trackers, ev.Kind, ev.Name)
+	if t == nil {
+		return
+	}
+	failed := t.failed()
+	t.learn(ev)
+	if !m.started || t.kind != File || failed == t.failed() {
+		return
+	}
+	if !failed {
+		out.add(Log{Text: fmt.Sprintf("(%s): tracked file %s now FAULT state", m.cfg.Name, t.Name)})
+		return
+	}
+	out.add(Log{Text: fmt.Sprintf("(%s): tracked file %s leaving FAULT state", m.cfg.Name, t.Name)})
+	if priority := m.effective(); priority != m.priority {
+		m.say(out, "Setting effective priority to %d", priority)
+		m.priority = priority // nobody is told, the instance is not yet out of FAULT
+		m.compose()
 	}
 }
 
 // observe notes the state of a link.
 func (m *Machine) observe(l LinkChanged) {
-	learn(m.interfaces, l.Link, l.Exists && l.Up)
+	if t := find(m.trackers, link, l.Link); t != nil {
+		t.known, t.up = true, l.Exists && l.Up
+	}
 	if l.Link == m.cfg.Interface && l.Link != "" {
 		m.link = l
 		m.refreshSource()
@@ -93,11 +189,8 @@ func (m *Machine) effective() uint8 {
 	case base == config.Owner:
 		return config.Owner
 	}
-	for i := range m.interfaces {
-		base += m.interfaces[i].bonus()
-	}
-	for i := range m.scripts {
-		base += m.scripts[i].bonus()
+	for i := range m.trackers {
+		base += m.trackers[i].bonus()
 	}
 	return uint8(min(max(base, 1), config.Owner-1))
 }
@@ -105,14 +198,14 @@ func (m *Machine) effective() uint8 {
 // undecided says that the instance must not leave INIT yet: a script that can
 // bring it to FAULT has no verdict.
 func (m *Machine) undecided() bool {
-	return m.waiting() && slices.ContainsFunc(m.scripts, func(t tracker) bool {
-		return t.Weight.Value == 0 && !t.known
+	return m.waiting() && slices.ContainsFunc(m.trackers, func(t tracker) bool {
+		return t.kind == Script && t.Weight.Value == 0 && !t.known
 	})
 }
 
 // faulty says that the instance itself has a reason to be in FAULT.
 func (m *Machine) faulty() bool {
-	return m.linkDown() || m.sourceless || m.cfg.Unable != "" || m.tracksFailure()
+	return m.linkDown() || m.sourceless || m.cfg.Unable != "" || m.failing() != nil
 }
 
 // linkDown leaves unicast instances without an interface aside, and those with
@@ -121,35 +214,46 @@ func (m *Machine) linkDown() bool {
 	return m.cfg.Interface != "" && !m.cfg.DontTrackPrimary && !(m.link.Exists && m.link.Up)
 }
 
-func (m *Machine) tracksFailure() bool {
-	failed := func(t tracker) bool { return t.failed() }
-	return slices.ContainsFunc(m.interfaces, failed) || slices.ContainsFunc(m.scripts, failed)
+// failing is the first tracker that is a reason to be in FAULT.
+func (m *Machine) failing() *tracker {
+	for i := range m.trackers {
+		if m.trackers[i].failed() {
+			return &m.trackers[i]
+		}
+	}
+	return nil
 }
 
 // failure is the first reason to be in FAULT, for the log.
 func (m *Machine) failure() string {
-	down := func(link string) string {
-		return fmt.Sprintf("(%s): entering FAULT state (interface %s down)", m.cfg.Name, link)
-	}
 	if m.linkDown() {
-		return down(m.cfg.Interface)
+		return fmt.Sprintf("(%s): entering FAULT state (interface %s down)", m.cfg.Name, m.cfg.Interface)
 	}
 	if m.cfg.Unable != "" {
 		return fmt.Sprintf("(%s) entering FAULT state (%s)", m.cfg.Name, m.cfg.Unable)
 	}
-	for i := range m.interfaces {
-		if m.interfaces[i].failed() {
-			return down(m.interfaces[i].Name)
-		}
-	}
-	for i := range m.scripts {
-		if m.scripts[i].failed() {
-			return fmt.Sprintf("(%s): entering FAULT state due to script %s", m.cfg.Name, m.scripts[i].Name)
-		}
+	if t := m.failing(); t != nil {
+		return fmt.Sprintf("(%s)%s", m.cfg.Name, t.failure())
 	}
 	family := 4
 	if m.cfg.IPv6() {
 		family = 6
 	}
 	return fmt.Sprintf("(%s) entering FAULT state (no IPv%d address for interface)", m.cfg.Name, family)
+}
+
+// failure says why the tracker brings its instance to FAULT.
+func (t *tracker) failure() string {
+	quorum := map[bool]string{false: "not achieved", true: "achieved"}
+	switch t.kind {
+	case Script:
+		return fmt.Sprintf(": entering FAULT state due to script %s", t.Name)
+	case File:
+		return fmt.Sprintf(": entering FAULT state (tracked file %s has status %d)", t.Name, t.product())
+	case Process:
+		return fmt.Sprintf(" entering FAULT state (tracked process %s quorum %s)", t.Name, quorum[t.up])
+	case BFD:
+		return fmt.Sprintf(": entering FAULT state (BFD %s down)", t.Name)
+	}
+	return fmt.Sprintf(": entering FAULT state (interface %s down)", t.Name)
 }

@@ -28,6 +28,8 @@ var allowed = map[string][]string{
 	"internal/kernel":            {"config", "vrrp/wire"},
 	"internal/kernel/kerneltest": {"config"},
 	"internal/netns":             {},
+	"internal/filewatch":         {},
+	"internal/procwatch":         {"config"},
 	"internal/syslog":            {},
 	"internal/daemon":            {},
 	"internal/arch":              {},
