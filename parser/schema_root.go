@@ -24,7 +24,7 @@ func newSchema() *schema {
 		global: globalBlock(), instance: instanceBlock(), group: groupBlock(), script: scriptBlock(), service: virtualServerBlock(),
 		ssl: sslBlock(),
 	}
-	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(staticRows()), rows[config.Config]{
+	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(laterRows()), staticRows(), rows[config.Config]{
 		"global_defs":     {block: true, apply: s.globalDefs},
 		"vrrp_instance":   {block: true, apply: s.vrrpInstance},
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
@@ -65,11 +65,10 @@ func firstOf(keyword string, field func(*config.Config) *string) row[config.Conf
 	}}
 }
 
-// staticRows are the blocks of the top level that are not acted on yet.
+// staticRows are what is in the kernel whatever the state of the instances.
 func staticRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
-		"track_group": {block: true, apply: trackGroup},
 		"static_ipaddress": list(func(c *cursor, cfg *cfg) {
 			if a, ok := c.address(); ok {
 				cfg.Static.IPAddress = append(cfg.Static.IPAddress, a)
@@ -85,6 +84,14 @@ func staticRows() rows[config.Config] {
 				cfg.Static.Rules = append(cfg.Static.Rules, r)
 			}
 		}),
+	}
+}
+
+// laterRows are the blocks of the top level that are not acted on yet.
+func laterRows() rows[config.Config] {
+	type cfg = config.Config
+	return rows[cfg]{
+		"track_group":              {block: true, apply: trackGroup},
 		"garp_group":               {block: true, apply: garpGroup},
 		"linkbeat_interfaces":      list(linkbeat),
 		"interface_up_down_delays": list(upDownDelay),

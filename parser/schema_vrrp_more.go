@@ -8,6 +8,24 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
+// instanceKernelRows are what an instance puts into the kernel beside
+// addresses.
+func instanceKernelRows() rows[config.Instance] {
+	type inst = config.Instance
+	return rows[inst]{
+		"virtual_routes": list(func(c *cursor, i *inst) {
+			if r, ok := c.route(); ok {
+				i.VirtualRoutes = append(i.VirtualRoutes, r)
+			}
+		}),
+		"virtual_rules": list(func(c *cursor, i *inst) {
+			if r, ok := c.rule(); ok {
+				i.VirtualRules = append(i.VirtualRules, r)
+			}
+		}),
+	}
+}
+
 // instanceUnusedRows are what an instance says that is not acted on yet.
 func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
@@ -39,16 +57,6 @@ func instanceUnusedRows() rows[config.Instance] {
 		"vmac_garp_intvl":           {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
 			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
-		"virtual_routes": list(func(c *cursor, i *inst) {
-			if r, ok := c.route(); ok {
-				i.VirtualRoutes = append(i.VirtualRoutes, r)
-			}
-		}),
-		"virtual_rules": list(func(c *cursor, i *inst) {
-			if r, ok := c.rule(); ok {
-				i.VirtualRules = append(i.VirtualRules, r)
-			}
-		}),
 		"auth_hmac": {block: true, apply: authHMAC},
 	})
 }

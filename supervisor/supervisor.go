@@ -62,6 +62,7 @@ type Supervisor struct {
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
 
 	host     *kernel.Host
+	claims   *claims // of host
 	dispatch *notify.Dispatcher
 	scripts  *scripts
 	router   *vrrp.Runner // nil with NoVRRP
@@ -122,7 +123,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
-	if len(next.Instances)+len(next.Services) == 0 {
+	if len(next.Instances)+len(next.Services) == 0 && next.Static.Claims().Empty() {
 		s.log.Warn("Warning - keepalived has no configuration to run")
 	}
 	s.log.Info("Startup complete")
@@ -163,8 +164,9 @@ func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.scripts = &scripts{dispatch: s.dispatch}
+	s.claims = &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}
 	if !s.opts.NoVRRP {
-		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Track: track(vrrpLog)})
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Track: track(vrrpLog)})
 	}
 	table := s.opts.IPVS
 	if table == nil {
@@ -211,7 +213,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
 	if s.router != nil {
-		if err := s.router.Apply(next); err != nil {
+		if err := s.applyVRRP(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
 		}
 	}
@@ -222,6 +224,21 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	}
 	s.config, s.problems = next, problems
 	return nil
+}
+
+// standing is the owner of what is in the kernel whatever the state of the
+// instances. No instance has its name: that would be a word.
+const standing = "static configuration"
+
+// applyVRRP: what holds in any state comes before the instances, and what they
+// do not need any more goes after them.
+func (s *Supervisor) applyVRRP(next *config.Config) error {
+	release := s.claims.Hold()
+	defer release()
+	if err := s.claims.Claim(context.Background(), standing, next.Static.Claims()); err != nil {
+		s.log.Warn(err.Error())
+	}
+	return s.router.Apply(next)
 }
 
 func (s *Supervisor) applyServices(services, removed []config.Service) error {
@@ -244,6 +261,9 @@ func (s *Supervisor) stop(parts *parts) {
 	s.log.Info("Stopping")
 	s.stopping.Store(s.opts.KeepVRRP)
 	parts.stop()
+	if err := s.claims.Claim(context.Background(), standing, config.Claims{}); err != nil {
+		s.log.Warn(err.Error())
+	}
 	if !s.opts.KeepIPVS {
 		s.ledger.crossServices()
 	}
@@ -298,7 +318,7 @@ func (s *Supervisor) Reload() error {
 }
 
 func isEmpty(c *config.Config) bool {
-	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0
+	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0 && c.Static.Claims().Empty()
 }
 
 // newlyBroken is an error that the running configuration did not have. What

@@ -47,7 +47,7 @@ func (r *Runner) sweep(cfg *config.Config) error {
 		if known[instance.Key()] {
 			continue
 		}
-		r.complain(instance.Name, r.host.Sweep(context.Background(), instance.Addresses()))
+		r.complain(instance.Name, r.host.Sweep(context.Background(), instance.Claims()))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (r *Runner) enqueue(q *queue, e Effect) {
 	ctx := context.Background() // a release is not given up because lvsd stops
 	switch e := e.(type) {
 	case Claim:
-		r.required(q, func() { r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.Addresses)) })
+		r.required(q, func() { r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.claims())) })
 	case Announce:
 		r.optional(q, func() {
 			for range e.Rounds {

@@ -74,11 +74,23 @@ type SendAdvert struct {
 	Advert   wire.Advert
 }
 
-// Claim says which addresses an instance wants on its links from now on; an
-// empty list gives all of them back.
+// Claim says which addresses an instance wants on its links from now on, and
+// which routes and rules; with nothing it gives all of them back.
 type Claim struct {
 	Instance  string
 	Addresses []config.Address
+	Routes    []config.Route
+	Rules     []config.Rule
+}
+
+// claim is what an instance wants while it is MASTER.
+func claim(cfg *config.Instance) Claim {
+	want := cfg.Claims()
+	return Claim{Instance: cfg.Name, Addresses: want.Addresses, Routes: want.Routes, Rules: want.Rules}
+}
+
+func (c Claim) claims() config.Claims {
+	return config.Claims{Addresses: c.Addresses, Routes: c.Routes, Rules: c.Rules}
 }
 
 // Announce sends gratuitous ARP requests (unsolicited neighbour

@@ -147,14 +147,31 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 		m.detail(out, "changing advert interval from %dms to locally configured %dms", theirs.Milliseconds(), own.Milliseconds())
 	}
 	m.learned = own
-	addrs := m.cfg.Addresses()
-	if len(addrs) == 0 {
+	want := claim(&m.cfg)
+	if want.claims().Empty() {
 		return
 	}
-	m.detail(out, "setting VIPs.")
-	out.add(Claim{Instance: m.cfg.Name, Addresses: addrs})
-	m.gratuitous(out, addrs, m.cfg.GarpMasterRepeat.Value)
-	m.announce.schedule(now, &m.cfg)
+	m.handle(out, "setting", false)
+	out.add(want)
+	if len(want.Addresses) > 0 {
+		m.gratuitous(out, want.Addresses, m.cfg.GarpMasterRepeat.Value)
+		m.announce.schedule(now, &m.cfg)
+	}
+}
+
+// handle says what is done with what the instance has in the kernel.
+func (m *Machine) handle(out *effects, what string, backwards bool) {
+	says := []string{" VIPs.", " E-VIPs.", " Virtual Routes", " Virtual Rules"}
+	counts := []int{len(m.cfg.VirtualIPAddress), len(m.cfg.VirtualIPAddressExcluded), len(m.cfg.VirtualRoutes), len(m.cfg.VirtualRules)}
+	order := []int{0, 1, 2, 3}
+	if backwards {
+		order = []int{3, 2, 0, 1}
+	}
+	for _, i := range order {
+		if counts[i] > 0 {
+			m.detail(out, "%s%s", what, says[i])
+		}
+	}
 }
 
 // waiting says that the instance takes no part in the election.
@@ -215,8 +232,8 @@ func (m *Machine) end(now time.Time, s config.State, out *effects) {
 }
 
 func (m *Machine) release(out *effects) {
-	if len(m.cfg.VirtualIPAddress)+len(m.cfg.VirtualIPAddressExcluded) > 0 {
-		m.detail(out, "removing VIPs.")
+	if !m.cfg.Claims().Empty() {
+		m.handle(out, "removing", true)
 		out.add(Claim{Instance: m.cfg.Name})
 	}
 }

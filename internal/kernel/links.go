@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -40,14 +39,6 @@ type Links struct {
 	ready   chan struct{}
 	buffer  int // bytes of the subscriptions' receive buffers
 }
-
-// receiveBuffer holds the messages of a burst: some thousand addresses that
-// come or go at once.
-const receiveBuffer = 4 << 20
-
-// rereadInterval bounds how long something can go unnoticed that no message
-// told about.
-const rereadInterval = 30 * time.Second
 
 // resubscribePause keeps a subscription that fails at once from spinning.
 const resubscribePause = 10 * time.Millisecond
@@ -130,7 +121,7 @@ func (l *Links) deliver(links []Link) {
 func (h *Host) survey(ctx context.Context) ([]Link, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	b := h.batch()
+	b := h.batch(ctx)
 	found, err := dump(b.nl.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
@@ -148,23 +139,21 @@ func (h *Host) survey(ctx context.Context) ([]Link, error) {
 		const up = unix.IFF_UP | unix.IFF_RUNNING
 		links = append(links, Link{Name: attrs.Name, Exists: true, Up: attrs.RawFlags&up == up, index: attrs.Index})
 	}
-	present := make(map[place]bool)
+	present := presence{addresses: make(map[place]netlink.Addr)}
 	for _, a := range addrs {
 		i, ok := at[a.LinkIndex]
 		if !ok {
 			continue
 		}
 		link := &links[i]
-		p := place{link.Name, fromIPNet(a.IPNet)}
+		p := placeOn(link.Name, a)
 		if h.claims[p] != nil {
-			present[p] = true
+			present.addresses[p] = a
 			continue
 		}
 		link.own(p.prefix.Addr(), a.Flags)
 	}
-	if err := h.repair(ctx, b, present); err != nil {
-		h.log.Warn("repairing addresses failed", zap.Error(err))
-	}
+	h.complain(h.repair(b, present))
 	return links, nil
 }
 
@@ -178,103 +167,14 @@ func (l *Link) own(addr netip.Addr, flags int) {
 	}
 }
 
-// repair puts back the claims that are not among the addresses that are
-// present, where their link exists, and deletes what could not be deleted
-// before.
-func (h *Host) repair(ctx context.Context, b *batch, present map[place]bool) error {
-	var missing []place
-	for p, c := range h.claims {
-		was := c.there
-		if c.there = present[p]; c.there || c.owners == 0 || b.links[p.dev] == nil {
-			continue
-		}
-		c.stale = false
-		missing = append(missing, p)
-		if was {
-			h.log.Info("address was removed by others, putting it back", zap.Stringer("address", p))
-		}
-	}
-	slices.SortFunc(missing, func(x, y place) int { return x.prefix.Addr().Compare(y.prefix.Addr()) })
-	return errors.Join(h.add(ctx, b, missing), h.remove(ctx, b))
-}
-
-// subscription delivers that something changed, not what.
-type subscription struct {
-	links chan netlink.LinkUpdate
-	addrs chan netlink.AddrUpdate
-	errs  chan error // the last error
-	done  chan struct{}
-}
-
-func subscribe(buffer int) (*subscription, error) {
-	s := &subscription{
-		links: make(chan netlink.LinkUpdate, 64), addrs: make(chan netlink.AddrUpdate, 64),
-		errs: make(chan error, 1), done: make(chan struct{}),
-	}
-	err := netlink.LinkSubscribeWithOptions(s.links, s.done, netlink.LinkSubscribeOptions{
-		ErrorCallback: s.failed, ReceiveBufferSize: buffer, ReceiveBufferForceSize: true,
-	})
+// complain tells the log what could not be repaired, once.
+func (h *Host) complain(err error) {
+	text := ""
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to link changes: %w", err)
+		text = err.Error()
 	}
-	err = netlink.AddrSubscribeWithOptions(s.addrs, s.done, netlink.AddrSubscribeOptions{
-		ErrorCallback: s.failed, ReceiveBufferSize: buffer, ReceiveBufferForceSize: true,
-	})
-	if err != nil {
-		close(s.addrs)
-		s.close()
-		return nil, fmt.Errorf("subscribe to address changes: %w", err)
+	if text != "" && text != h.complaint {
+		h.log.Warn("repairing what is claimed failed", zap.Error(err))
 	}
-	return s, nil
-}
-
-func (s *subscription) failed(err error) {
-	select {
-	case <-s.errs:
-	default:
-	}
-	select {
-	case s.errs <- err:
-	default:
-	}
-}
-
-// close ends the library's goroutines, which may be about to send.
-func (s *subscription) close() {
-	close(s.done)
-	for range s.links {
-	}
-	for range s.addrs {
-	}
-}
-
-// errEnded is returned when the library ended a subscription without a reason.
-var errEnded = errors.New("subscription ended")
-
-// wait returns after a change, with everything that arrived meanwhile taken.
-func (s *subscription) wait(ctx context.Context) error {
-	open := true
-	timer := time.NewTimer(rereadInterval)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-	case _, open = <-s.links:
-	case _, open = <-s.addrs:
-	}
-	for open {
-		select {
-		case _, open = <-s.links:
-		case _, open = <-s.addrs:
-		default:
-			return nil
-		}
-	}
-	select {
-	case err := <-s.errs:
-		return err
-	default:
-		return errEnded
-	}
+	h.complaint = text
 }
