@@ -25,6 +25,7 @@ func (c *Config) Resolve() {
 		v := &c.Instances[i]
 		c.Trackers.weights(v.TrackFile, v.TrackProcess, v.TrackBFD)
 	}
+	c.virtualLinks()
 	for k := range c.Static.IPAddress {
 		a := &c.Static.IPAddress[k]
 		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)

@@ -39,9 +39,6 @@ func (c *cursor) address() (a config.Address, ok bool) {
 		case o.Other != "" || !c.belongs(o):
 			c.wrong(o.Pos, "Unknown configuration entry '%s' for ip address - ignoring", o.Other+o.Flag+o.Key)
 		case o.Flag != "":
-			if o.Flag == "use_vmac" {
-				c.d.noteOnce(o.Flag, c.d.src.origin(o.Pos))
-			}
 			addressFlag(&a, o.Flag)
 		case o.Value == nil:
 			c.wrong(o.Pos, "No %s parameter specified for %s", o.Key, l.Address.Text)

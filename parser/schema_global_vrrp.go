@@ -38,8 +38,10 @@ func globalVRRPRows() rows[config.Global] {
 		"vrrp_check_unicast_src": yes(func(g *global) *bool { return &g.VRRPCheckUnicastSrc }),
 		"vrrp_skip_check_adv_addr": setBool(func(g *global) *bool { return &g.VRRPSkipCheckAdvAddr }).
 			or("Invalid value for vrrp_skip_check_adv_addr specified"),
-		"vrrp_strict":   setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified"),
-		"vrrp_min_garp": boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
+		"vmac_prefix":      {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
+		"vmac_addr_prefix": {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
+		"vrrp_strict":      setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified"),
+		"vrrp_min_garp":    boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
 	}
 }
 
@@ -60,8 +62,6 @@ func globalVRRPUnusedRows() rows[config.Global] {
 			or("Invalid value for vrrp_owner_ignore_adverts specified"),
 		"v3_checksum_as_v2":  yes(func(g *global) *bool { return &g.V3ChecksumAsV2 }),
 		"disable_local_igmp": yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
-		"vmac_prefix":        {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
-		"vmac_addr_prefix":   {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
 	}
 }
 

@@ -69,6 +69,7 @@ func firstOf(keyword string, field func(*config.Config) *string) row[config.Conf
 func staticRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
+		"track_group": {block: true, apply: trackGroup},
 		"static_ipaddress": list(func(c *cursor, cfg *cfg) {
 			if a, ok := c.address(); ok {
 				cfg.Static.IPAddress = append(cfg.Static.IPAddress, a)
@@ -91,7 +92,6 @@ func staticRows() rows[config.Config] {
 func laterRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
-		"track_group":              {block: true, apply: trackGroup},
 		"garp_group":               {block: true, apply: garpGroup},
 		"linkbeat_interfaces":      list(linkbeat),
 		"interface_up_down_delays": list(upDownDelay),

@@ -8,11 +8,16 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// instanceKernelRows are what an instance puts into the kernel beside
-// addresses.
+// instanceKernelRows are what an instance has in the kernel beside addresses.
 func instanceKernelRows() rows[config.Instance] {
 	type inst = config.Instance
 	return rows[inst]{
+		"use_vmac":            {apply: useVMAC},
+		"use_vmac_addr":       yes(func(i *inst) *bool { return &i.UseVMACAddr }),
+		"vmac_xmit_base":      yes(func(i *inst) *bool { return &i.VMACXmitBase }),
+		"use_ipvlan":          {apply: useIPVLAN},
+		"vrf":                 set(ifname, func(i *inst) *string { return &i.VRF }),
+		"promote_secondaries": yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
 		"virtual_routes": list(func(c *cursor, i *inst) {
 			if r, ok := c.route(); ok {
 				i.VirtualRoutes = append(i.VirtualRoutes, r)
@@ -30,17 +35,11 @@ func instanceKernelRows() rows[config.Instance] {
 func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
-		"use_vmac":              {apply: useVMAC},
-		"use_vmac_addr":         yes(func(i *inst) *bool { return &i.UseVMACAddr }),
-		"vmac_xmit_base":        yes(func(i *inst) *bool { return &i.VMACXmitBase }),
-		"use_ipvlan":            {apply: useIPVLAN},
-		"vrf":                   set(ifname, func(i *inst) *string { return &i.VRF }),
 		"unicast_fault_no_peer": yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
 		"old_unicast_checksum":  {apply: unicastChecksum},
 		"native_ipv6":           yes(func(i *inst) *bool { return &i.NativeIPv6 }),
 		"track_src_ip":          yes(func(i *inst) *bool { return &i.TrackSrcIP }),
 		"no_virtual_ipaddress":  yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
-		"promote_secondaries":   yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
 		"linkbeat_use_polling":  {apply: instancePolling},
 		"v3_checksum_as_v2":     optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
 		"owner_ignore_adverts":  optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),

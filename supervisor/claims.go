@@ -64,6 +64,9 @@ func (c *claims) own(owner string, want config.Claims) (gone []entry) {
 
 // claimEntries are claims as the ledger has them.
 func claimEntries(c config.Claims) (entries []entry) {
+	for _, l := range c.Links {
+		entries = append(entries, entry{link: written(l)})
+	}
 	for _, a := range c.Addresses {
 		entries = append(entries, entry{dev: a.Dev, prefix: a.Prefix, peer: a.Peer})
 	}
@@ -90,6 +93,11 @@ func written(v any) string {
 // claim is the reverse of claimEntries; an entry that is none adds nothing.
 func (e entry) claim(to *config.Claims) {
 	switch {
+	case e.link != "":
+		var l config.VirtualLink
+		if json.Unmarshal([]byte(e.link), &l) == nil && l.Name != "" {
+			to.Links = append(to.Links, l)
+		}
 	case e.dev != "":
 		to.Addresses = append(to.Addresses, config.Address{Dev: e.dev, Prefix: e.prefix, Peer: e.peer})
 	case e.route != "":

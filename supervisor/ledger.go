@@ -40,17 +40,18 @@ type ledger struct {
 	failed bool // the log has been told
 }
 
-// entry is something in the kernel: an address, a route, a rule or a service.
+// entry is something in the kernel: a link, an address, a route, a rule or a service.
 type entry struct {
 	dev         string
 	prefix      netip.Prefix
 	peer        netip.Prefix // of an address, if it has one
-	route, rule string       // as JSON
+	link        string       // that was made, as JSON
+	route, rule string       // likewise
 	service     config.ServiceKey
 }
 
 // isService tells services from what is claimed of the host.
-func (e entry) isService() bool { return e.dev == "" && e.route == "" && e.rule == "" }
+func (e entry) isService() bool { return e.link == "" && e.dev == "" && e.route == "" && e.rule == "" }
 
 const (
 	entered = "+ "
@@ -64,6 +65,8 @@ func (e entry) String() string {
 		return fmt.Sprintf("address %s %s peer %s", e.dev, e.prefix, e.peer)
 	case e.dev != "":
 		return fmt.Sprintf("address %s %s", e.dev, e.prefix)
+	case e.link != "":
+		return "link " + e.link
 	case e.route != "":
 		return "route " + e.route
 	case e.rule != "":
@@ -78,6 +81,9 @@ func (e entry) String() string {
 // parseEntry is the reverse of String; a line that is none is not ok.
 func parseEntry(line string) (e entry, ok bool) {
 	var text string
+	if link, ok := strings.CutPrefix(line, "link "); ok {
+		return entry{link: link}, json.Valid([]byte(link))
+	}
 	if route, ok := strings.CutPrefix(line, "route "); ok {
 		return entry{route: route}, json.Valid([]byte(route))
 	}

@@ -12,7 +12,7 @@ import (
 // sweep removes what a crash left behind and the configuration does not name. Those that it names are the instances' own affair.
 func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Config) {
 	named := make(map[entry]bool)
-	for _, e := range claimEntries(next.Static.Claims()) {
+	for _, e := range claimEntries(next.Standing()) {
 		named[e] = true
 	}
 	for i := range next.Instances {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -66,6 +67,7 @@ type Supervisor struct {
 	dispatch *notify.Dispatcher
 	scripts  *scripts
 	router   *vrrp.Runner // nil with NoVRRP
+	links    *kernel.Links
 	services *ipvs.Manager
 	checks   *checker.Scheduler
 }
@@ -199,13 +201,13 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 		close(ready)
 		return p, ready
 	}
-	links := kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
+	s.links = kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
 		// Once the router has stopped there is nothing to tell.
 		_ = s.router.Link(vrrp.LinkChanged{Link: l.Name, Exists: l.Exists, Up: l.Up, IPv4: l.IPv4, IPv6: l.IPv6})
 	})
-	p.run("links", links.Run)
+	p.run("links", s.links.Run)
 	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
-	return p, links.Ready()
+	return p, s.links.Ready()
 }
 
 // apply makes the parts run a configuration that was found good.
@@ -230,13 +232,25 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 // instances. No instance has its name: that would be a word.
 const standing = "static configuration"
 
+// refreshLimit bounds a look at all links.
+const refreshLimit = 10 * time.Second
+
 // applyVRRP: what holds in any state comes before the instances, and what they
 // do not need any more goes after them.
 func (s *Supervisor) applyVRRP(next *config.Config) error {
 	release := s.claims.Hold()
 	defer release()
-	if err := s.claims.Claim(context.Background(), standing, next.Static.Claims()); err != nil {
+	want := next.Standing()
+	if err := s.claims.Claim(context.Background(), standing, want); err != nil {
 		s.log.Warn(err.Error())
+	}
+	if len(want.Links) > 0 {
+		// An instance whose link has just been made would take it for missing.
+		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
+		defer cancel()
+		if err := s.links.Refresh(ctx); err != nil {
+			s.log.Warn("looking at the links", zap.Error(err))
+		}
 	}
 	return s.router.Apply(next)
 }

@@ -175,6 +175,8 @@ func concerns(g *Group) map[string]bool {
 	for _, m := range g.Members() {
 		cfg := m.Config()
 		keys[linkKey(cfg.Interface)] = true
+		keys[linkKey(cfg.Device())] = true
+		keys[linkKey(cfg.AdvertDevice())] = true
 		add(cfg.TrackInterface, cfg.TrackScript)
 	}
 	if g.sync != nil {

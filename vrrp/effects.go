@@ -120,7 +120,7 @@ func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl
 	if err != nil {
 		r.counters.SendErrors++
 	}
-	if link := m.Config().Interface; link == "" || r.links[link].Up {
+	if link := m.Config().AdvertDevice(); link == "" || r.links[link].Up {
 		s.report(r.log, err) // over a link that is down nobody expects to send
 	}
 }

@@ -31,7 +31,8 @@ type Machine struct {
 	master    netip.Addr    // who sent the last accepted advert
 	preemptAt time.Time     // end of preempt_delay; zero: none runs
 
-	link       LinkChanged // the own one, as told last
+	link       LinkChanged // that of the interface, as told last
+	device     LinkChanged // that of use_vmac or use_ipvlan, likewise
 	source     netip.Addr  // the last one, when sourceless
 	sourceless bool
 	interfaces []tracker
@@ -96,6 +97,9 @@ func (m *Machine) chooseSource() netip.Addr {
 	}
 	if m.cfg.McastSrcIP.IsValid() {
 		return m.cfg.McastSrcIP
+	}
+	if own := m.cfg.IPVLAN; own != nil && own.Prefix.IsValid() {
+		return own.Prefix.Addr()
 	}
 	own := m.link.IPv4
 	if m.cfg.IPv6() {

@@ -81,6 +81,9 @@ func (m *Machine) observe(l LinkChanged) {
 		m.link = l
 		m.refreshSource()
 	}
+	if l.Link == m.cfg.Device() {
+		m.device = l
+	}
 }
 
 // effective is the priority after tracking, RFC 9568 section 5.2.4: 255 is the
@@ -114,8 +117,18 @@ func (m *Machine) faulty() bool {
 
 // linkDown leaves unicast instances without an interface aside, and those with
 // dont_track_primary.
-func (m *Machine) linkDown() bool {
-	return m.cfg.Interface != "" && !m.cfg.DontTrackPrimary && !(m.link.Exists && m.link.Up)
+func (m *Machine) linkDown() bool { return m.downLink() != "" }
+
+// downLink is the interface, or the instance's own link on it, that is down.
+func (m *Machine) downLink() string {
+	switch {
+	case m.cfg.Interface == "" || m.cfg.DontTrackPrimary:
+	case !m.link.Exists || !m.link.Up:
+		return m.cfg.Interface
+	case m.cfg.Device() != m.cfg.Interface && !(m.device.Link == m.cfg.Device() && m.device.Exists && m.device.Up):
+		return m.cfg.Device()
+	}
+	return ""
 }
 
 func (m *Machine) tracksFailure() bool {
@@ -129,7 +142,7 @@ func (m *Machine) failure() string {
 		return fmt.Sprintf("(%s): entering FAULT state (interface %s down)", m.cfg.Name, link)
 	}
 	if m.linkDown() {
-		return down(m.cfg.Interface)
+		return down(m.downLink())
 	}
 	if m.cfg.Unable != "" {
 		return fmt.Sprintf("(%s) entering FAULT state (%s is not acted on yet)", m.cfg.Name, m.cfg.Unable)

@@ -29,6 +29,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Logf("after %q: right in %s", what, time.Since(began).Round(time.Millisecond))
 }
 
+// drain takes reports that the test is not interested in.
+func drain(seen <-chan string) {
+	for range seen {
+	}
+}
+
 func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
 // monitor watches for deletions; the function that it returns ends that and

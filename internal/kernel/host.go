@@ -17,12 +17,13 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// Host holds the addresses, routes and rules that its owners claim. It is safe
+// Host holds the links, addresses, routes and rules that its owners claim. It is safe
 // for concurrent use.
 type Host struct {
 	log    *zap.Logger
 	nl     *netlink.Handle
 	raw    *nl.SocketHandle
+	conf   *conf
 	packet int // AF_PACKET socket for announcements
 
 	mu        sync.Mutex
@@ -53,15 +54,22 @@ func Open(log *zap.Logger) (*Host, error) {
 		handle.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
+	sysctls, err := openConf()
+	if err != nil {
+		handle.Close()
+		raw.Close()
+		return nil, err
+	}
 	// Protocol 0: the socket sends and never receives.
 	packet, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		handle.Close()
 		raw.Close()
+		_ = sysctls.dir.Close()
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
 	return &Host{
-		log: log, nl: handle, raw: raw, packet: packet,
+		log: log, nl: handle, raw: raw, conf: sysctls, packet: packet,
 		claims: make(map[any]*claim), owners: make(map[string][]any),
 	}, nil
 }
@@ -71,7 +79,7 @@ func Open(log *zap.Logger) (*Host, error) {
 func (h *Host) Close() error {
 	h.nl.Close()
 	h.raw.Close()
-	return unix.Close(h.packet)
+	return errors.Join(h.conf.dir.Close(), unix.Close(h.packet))
 }
 
 // Claim replaces what owner wants: what is new is added first, addresses
@@ -83,7 +91,7 @@ func (h *Host) Close() error {
 func (h *Host) Claim(ctx context.Context, owner string, want config.Claims) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.replace(owner, objects(want))
+	h.replace(owner, h.objects(want))
 	b := h.batch(ctx)
 	return errors.Join(h.add(b, h.owners[owner]), h.remove(b))
 }
@@ -196,7 +204,7 @@ func (h *Host) Sweep(ctx context.Context, left config.Claims) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range objects(left) {
+	for _, o := range h.objects(left) {
 		if id := o.id(); h.claims[id] == nil && there.has(b, o) {
 			h.claims[id] = &claim{object: o, there: true, was: there.otherwise(o)}
 			h.unwanted = append(h.unwanted, id)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -38,6 +39,10 @@ type Links struct {
 	known   []Link
 	ready   chan struct{}
 	buffer  int // bytes of the subscriptions' receive buffers
+
+	mu      sync.Mutex
+	sub     *subscription   // nil: none is open
+	waiting []chan struct{} // for the next look
 }
 
 // resubscribePause keeps a subscription that fails at once from spinning.
@@ -63,7 +68,9 @@ func (l *Links) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		l.use(sub)
 		err = l.follow(ctx, sub)
+		l.use(nil)
 		sub.close()
 		if ctx.Err() != nil {
 			return nil
@@ -81,14 +88,57 @@ func (l *Links) Run(ctx context.Context) error {
 // what a message says may be outdated, what the kernel says now is not.
 func (l *Links) follow(ctx context.Context, sub *subscription) error {
 	for {
+		l.mu.Lock()
+		asked := l.waiting
+		l.waiting = nil
+		l.mu.Unlock()
 		links, err := l.host.survey(ctx)
 		if err != nil {
 			return err
 		}
 		l.deliver(links)
-		if err := sub.wait(ctx); err != nil {
+		for _, done := range asked {
+			close(done)
+		}
+		if err := l.wait(ctx, sub); err != nil {
 			return err
 		}
+	}
+}
+
+func (l *Links) use(sub *subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sub = sub
+}
+
+// wait waits for a change, unless somebody has asked for a look.
+func (l *Links) wait(ctx context.Context, sub *subscription) error {
+	l.mu.Lock()
+	asked := len(l.waiting) > 0
+	err := sub.expect(time.Now().Add(rereadInterval))
+	l.mu.Unlock()
+	if asked || err != nil {
+		return err
+	}
+	return sub.wait(ctx)
+}
+
+// Refresh returns when the state of all links, as it is now, has been
+// reported.
+func (l *Links) Refresh(ctx context.Context) error {
+	done := make(chan struct{})
+	l.mu.Lock()
+	l.waiting = append(l.waiting, done)
+	if l.sub != nil {
+		_ = l.sub.expect(time.Unix(1, 0)) // else it looks as soon as it is open
+	}
+	l.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

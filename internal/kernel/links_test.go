@@ -38,6 +38,7 @@ func watch(t *testing.T, host *Host, ns *netns.NS, buffer int) <-chan string {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		close(seen)
 	})
 	return seen
 }

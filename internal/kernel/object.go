@@ -32,15 +32,26 @@ type object interface {
 type kind int
 
 const (
-	addresses kind = iota
+	links kind = iota
+	sysctls
+	addresses
 	routes
 	rules
 	kinds
 )
 
 // objects are the single things of claims, in the order of their addition.
-func objects(c config.Claims) []object {
-	all := make([]object, 0, len(c.Addresses)+len(c.Routes)+len(c.Rules))
+func (h *Host) objects(c config.Claims) []object {
+	all := make([]object, 0, len(c.Links)+len(c.Addresses)+len(c.Routes)+len(c.Rules))
+	for _, l := range c.Links {
+		all = append(all, virtualLink{l})
+	}
+	if c.LooseReversePath {
+		all = append(all, reversePath{h.conf})
+	}
+	for _, s := range c.Sysctls {
+		all = append(all, sysctl{s, h.conf})
+	}
 	for _, a := range c.Addresses {
 		all = append(all, address{a})
 	}

@@ -69,6 +69,8 @@ func (b *batch) addressesThere() (map[place]netlink.Addr, error) {
 // has reports whether an object is in the kernel.
 func (p presence) has(b *batch, o object) bool {
 	switch o := o.(type) {
+	case virtualLink:
+		return o.there(b)
 	case address:
 		_, ok := p.addresses[o.place()]
 		return ok
@@ -97,6 +99,9 @@ func (h *Host) repair(b *batch, there presence) error {
 	var missing []*claim
 	for _, c := range h.claims {
 		was := c.there
+		if s, ok := c.object.(sysctl); ok && s.remade(b) {
+			c.there, was = false, false
+		}
 		if was && !c.watched() {
 			continue
 		}
@@ -119,10 +124,32 @@ func (h *Host) repair(b *batch, there presence) error {
 	for _, c := range missing {
 		errs = append(errs, h.put(b, c))
 	}
+	errs = append(errs, h.tend(b))
 	return errors.Join(append(errs, h.remove(b))...)
 }
 
+// tend lets the links that are made follow their parents.
+func (h *Host) tend(b *batch) error {
+	if !h.claimed(links) {
+		return nil
+	}
+	all, err := b.list(netlink.FAMILY_V6)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	var errs []error
+	for _, c := range h.claims {
+		if l, ok := c.object.(virtualLink); ok && c.there {
+			if err := l.tend(b, all); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", l, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 var removedByOthers = [kinds]string{
+	links:     "link was removed by others, making it again",
 	addresses: "address was removed by others, putting it back",
 	routes:    "route was removed by others, putting it back",
 	rules:     "rule was removed by others, putting it back",
@@ -142,6 +169,10 @@ func (h *Host) claimed(k kind) bool {
 func (h *Host) possible(b *batch, c *claim) bool {
 	var names []string
 	switch o := c.object.(type) {
+	case virtualLink:
+		names = []string{o.Parent}
+	case sysctl:
+		names = []string{o.Link}
 	case address:
 		names = []string{o.Dev}
 	case route:

@@ -56,13 +56,13 @@ func subscribe(buffer int) (*subscription, error) {
 
 func (s *subscription) close() { _ = s.file.Close() }
 
+// expect says until when to wait.
+func (s *subscription) expect(until time.Time) error { return s.file.SetReadDeadline(until) }
+
 // wait returns after a change, with everything that arrived meanwhile taken;
-// also when nothing has changed for long.
+// also when there was none until it was expected.
 func (s *subscription) wait(ctx context.Context) error {
-	if err := s.file.SetReadDeadline(time.Now().Add(rereadInterval)); err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = s.expect(time.Unix(1, 0)) })
 	defer stop()
 	for {
 		if err := ctx.Err(); err != nil {
