@@ -45,6 +45,11 @@ type Links struct {
 	waiting []chan struct{} // for the next look
 }
 
+// lookInterval is the least time between two looks: a change after a quiet
+// time is seen at once, a burst is not followed step by step, and whoever
+// flushes addresses can come to an end before they are put back.
+const lookInterval = 10 * time.Millisecond
+
 // resubscribePause keeps a subscription that fails at once from spinning.
 const resubscribePause = 10 * time.Millisecond
 
@@ -92,6 +97,7 @@ func (l *Links) follow(ctx context.Context, sub *subscription) error {
 		asked := l.waiting
 		l.waiting = nil
 		l.mu.Unlock()
+		looked := time.After(lookInterval)
 		links, err := l.host.survey(ctx)
 		if err != nil {
 			return err
@@ -102,6 +108,11 @@ func (l *Links) follow(ctx context.Context, sub *subscription) error {
 		}
 		if err := l.wait(ctx, sub); err != nil {
 			return err
+		}
+		select {
+		case <-looked:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
