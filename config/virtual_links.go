@@ -17,7 +17,9 @@ type VirtualLink struct {
 	IPVLAN string       // mode of an ipvlan; empty: a macvlan
 	Prefix netip.Prefix // of an ipvlan: the source of adverts
 	Group  string       // a name or a number; that of the parent when empty
-	Notify bool         // make the kernel tell that the parent has become promiscuous
+	// BothFamilies: the instance has addresses of the other family, too.
+	BothFamilies bool
+	Notify       bool // make the kernel tell that the parent has become promiscuous
 }
 
 // Sysctl is a value in net.ipv4.conf of a link, set while it is wanted and
@@ -155,6 +157,9 @@ func (n *naming) own(i *Instance) VirtualLink {
 				l.MAC[5] = i.VirtualRouterID
 			}
 		}
+	}
+	for _, a := range i.VirtualIPAddressExcluded {
+		l.BothFamilies = l.BothFamilies || a.Prefix.Addr().Is6() != i.IPv6()
 	}
 	if l.Name == "" {
 		l.Name = n.free(n.g.VMACPrefix, i, i.IPv6())

@@ -18,6 +18,8 @@ func instanceKernelRows() rows[config.Instance] {
 		"use_ipvlan":          {apply: useIPVLAN},
 		"vrf":                 set(ifname, func(i *inst) *string { return &i.VRF }),
 		"promote_secondaries": yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
+		"accept":              on(func(i *inst) { i.Accept = config.Some(true) }),
+		"no_accept":           on(func(i *inst) { i.Accept = config.Some(false) }),
 		"virtual_routes": list(func(c *cursor, i *inst) {
 			if r, ok := c.route(); ok {
 				i.VirtualRoutes = append(i.VirtualRoutes, r)
@@ -43,8 +45,6 @@ func instanceUnusedRows() rows[config.Instance] {
 		"linkbeat_use_polling":  {apply: instancePolling},
 		"v3_checksum_as_v2":     optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
 		"owner_ignore_adverts":  optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
-		"accept":                on(func(i *inst) { i.Accept = config.Some(true) }),
-		"no_accept":             on(func(i *inst) { i.Accept = config.Some(false) }),
 		"debug":                 set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
 		"smtp_alert":            optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"notify_priority_changes": optBool(func(i *inst) *config.Opt[bool] { return &i.NotifyPriorityChanges }).

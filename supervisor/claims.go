@@ -67,6 +67,9 @@ func claimEntries(c config.Claims) (entries []entry) {
 	for _, l := range c.Links {
 		entries = append(entries, entry{link: written(l)})
 	}
+	for _, a := range c.Closed {
+		entries = append(entries, entry{closed: written(a)})
+	}
 	for _, a := range c.Addresses {
 		entries = append(entries, entry{dev: a.Dev, prefix: a.Prefix, peer: a.Peer})
 	}
@@ -97,6 +100,11 @@ func (e entry) claim(to *config.Claims) {
 		var l config.VirtualLink
 		if json.Unmarshal([]byte(e.link), &l) == nil && l.Name != "" {
 			to.Links = append(to.Links, l)
+		}
+	case e.closed != "":
+		var a config.ClosedAddress
+		if json.Unmarshal([]byte(e.closed), &a) == nil {
+			to.Closed = append(to.Closed, a)
 		}
 	case e.dev != "":
 		to.Addresses = append(to.Addresses, config.Address{Dev: e.dev, Prefix: e.prefix, Peer: e.peer})

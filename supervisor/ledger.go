@@ -46,12 +46,15 @@ type entry struct {
 	prefix      netip.Prefix
 	peer        netip.Prefix // of an address, if it has one
 	link        string       // that was made, as JSON
+	closed      string       // an address that takes no packets, likewise
 	route, rule string       // likewise
 	service     config.ServiceKey
 }
 
 // isService tells services from what is claimed of the host.
-func (e entry) isService() bool { return e.link == "" && e.dev == "" && e.route == "" && e.rule == "" }
+func (e entry) isService() bool {
+	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == ""
+}
 
 const (
 	entered = "+ "
@@ -67,6 +70,8 @@ func (e entry) String() string {
 		return fmt.Sprintf("address %s %s", e.dev, e.prefix)
 	case e.link != "":
 		return "link " + e.link
+	case e.closed != "":
+		return "closed " + e.closed
 	case e.route != "":
 		return "route " + e.route
 	case e.rule != "":
@@ -83,6 +88,9 @@ func parseEntry(line string) (e entry, ok bool) {
 	var text string
 	if link, ok := strings.CutPrefix(line, "link "); ok {
 		return entry{link: link}, json.Valid([]byte(link))
+	}
+	if closed, ok := strings.CutPrefix(line, "closed "); ok {
+		return entry{closed: closed}, json.Valid([]byte(closed))
 	}
 	if route, ok := strings.CutPrefix(line, "route "); ok {
 		return entry{route: route}, json.Valid([]byte(route))

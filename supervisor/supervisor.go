@@ -241,6 +241,9 @@ func (s *Supervisor) applyVRRP(next *config.Config) error {
 	release := s.claims.Hold()
 	defer release()
 	want := next.Standing()
+	if err := s.host.Firewall(next.Global.Firewall); err != nil {
+		s.log.Warn(err.Error())
+	}
 	if err := s.claims.Claim(context.Background(), standing, want); err != nil {
 		s.log.Warn(err.Error())
 	}

@@ -78,6 +78,7 @@ type SendAdvert struct {
 // which routes and rules; with nothing it gives all of them back.
 type Claim struct {
 	Instance  string
+	Closed    []config.ClosedAddress // of Addresses: those that take no packets
 	Addresses []config.Address
 	Routes    []config.Route
 	Rules     []config.Rule
@@ -86,11 +87,11 @@ type Claim struct {
 // claim is what an instance wants while it is MASTER.
 func claim(cfg *config.Instance) Claim {
 	want := cfg.Claims()
-	return Claim{Instance: cfg.Name, Addresses: want.Addresses, Routes: want.Routes, Rules: want.Rules}
+	return Claim{Instance: cfg.Name, Closed: want.Closed, Addresses: want.Addresses, Routes: want.Routes, Rules: want.Rules}
 }
 
 func (c Claim) claims() config.Claims {
-	return config.Claims{Addresses: c.Addresses, Routes: c.Routes, Rules: c.Rules}
+	return config.Claims{Closed: c.Closed, Addresses: c.Addresses, Routes: c.Routes, Rules: c.Rules}
 }
 
 // Announce sends gratuitous ARP requests (unsolicited neighbour

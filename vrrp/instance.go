@@ -165,11 +165,11 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 
 // handle says what is done with what the instance has in the kernel.
 func (m *Machine) handle(out *effects, what string, backwards bool) {
-	says := []string{" VIPs.", " E-VIPs.", " Virtual Routes", " Virtual Rules"}
-	counts := []int{len(m.cfg.VirtualIPAddress), len(m.cfg.VirtualIPAddressExcluded), len(m.cfg.VirtualRoutes), len(m.cfg.VirtualRules)}
-	order := []int{0, 1, 2, 3}
+	says := []string{" firewall drop rule", " VIPs.", " E-VIPs.", " Virtual Routes", " Virtual Rules"}
+	counts := []int{len(m.cfg.Claims().Closed), len(m.cfg.VirtualIPAddress), len(m.cfg.VirtualIPAddressExcluded), len(m.cfg.VirtualRoutes), len(m.cfg.VirtualRules)}
+	order := []int{0, 1, 2, 3, 4}
 	if backwards {
-		order = []int{3, 2, 0, 1}
+		order = []int{4, 3, 1, 2, 0}
 	}
 	for _, i := range order {
 		if counts[i] > 0 {

@@ -20,11 +20,12 @@ import (
 // Host holds the links, addresses, routes and rules that its owners claim. It is safe
 // for concurrent use.
 type Host struct {
-	log    *zap.Logger
-	nl     *netlink.Handle
-	raw    *nl.SocketHandle
-	conf   *conf
-	packet int // AF_PACKET socket for announcements
+	log      *zap.Logger
+	nl       *netlink.Handle
+	raw      *nl.SocketHandle
+	conf     *conf
+	firewall *firewall
+	packet   int // AF_PACKET socket for announcements
 
 	mu        sync.Mutex
 	claims    map[any]*claim // by object.id
@@ -69,7 +70,7 @@ func Open(log *zap.Logger) (*Host, error) {
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
 	return &Host{
-		log: log, nl: handle, raw: raw, conf: sysctls, packet: packet,
+		log: log, nl: handle, raw: raw, conf: sysctls, firewall: openFirewall(), packet: packet,
 		claims: make(map[any]*claim), owners: make(map[string][]any),
 	}, nil
 }
@@ -79,7 +80,7 @@ func Open(log *zap.Logger) (*Host, error) {
 func (h *Host) Close() error {
 	h.nl.Close()
 	h.raw.Close()
-	return errors.Join(h.conf.dir.Close(), unix.Close(h.packet))
+	return errors.Join(h.firewall.close(), h.conf.dir.Close(), unix.Close(h.packet))
 }
 
 // Claim replaces what owner wants: what is new is added first, addresses
@@ -94,6 +95,15 @@ func (h *Host) Claim(ctx context.Context, owner string, want config.Claims) erro
 	h.replace(owner, h.objects(want))
 	b := h.batch(ctx)
 	return errors.Join(h.add(b, h.owners[owner]), h.remove(b))
+}
+
+// Firewall says how the table of closed addresses and VMACs is to be; it is
+// called before the claims that need it.
+func (h *Host) Firewall(options config.Firewall) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.firewall.options = options
+	return h.firewall.sync(h.batch(context.Background()))
 }
 
 // replace counts owner's new wishes and then uncounts its old ones.
@@ -204,8 +214,13 @@ func (h *Host) Sweep(ctx context.Context, left config.Claims) error {
 	if err != nil {
 		return err
 	}
+	if len(left.Links)+len(left.Closed) > 0 {
+		if err := h.firewall.clean(); err != nil {
+			return err
+		}
+	}
 	for _, o := range h.objects(left) {
-		if id := o.id(); h.claims[id] == nil && there.has(b, o) {
+		if id := o.id(); h.claims[id] == nil && there.has(h, b, o) {
 			h.claims[id] = &claim{object: o, there: true, was: there.otherwise(o)}
 			h.unwanted = append(h.unwanted, id)
 		}

@@ -34,6 +34,7 @@ type kind int
 const (
 	links kind = iota
 	sysctls
+	closures
 	addresses
 	routes
 	rules
@@ -44,13 +45,16 @@ const (
 func (h *Host) objects(c config.Claims) []object {
 	all := make([]object, 0, len(c.Links)+len(c.Addresses)+len(c.Routes)+len(c.Rules))
 	for _, l := range c.Links {
-		all = append(all, virtualLink{l})
+		all = append(all, virtualLink{l, h.firewall})
 	}
 	if c.LooseReversePath {
 		all = append(all, reversePath{h.conf})
 	}
 	for _, s := range c.Sysctls {
 		all = append(all, sysctl{s, h.conf})
+	}
+	if len(c.Closed) > 0 {
+		all = append(all, closure{c.Closed, h.firewall})
 	}
 	for _, a := range c.Addresses {
 		all = append(all, address{a})

@@ -22,6 +22,9 @@ type presence struct {
 
 // look reads the tables that the claims are in.
 func (h *Host) look(b *batch, c config.Claims) (p presence, err error) {
+	for _, l := range c.Links {
+		_, _ = b.link(l.Name) // one that is not there is not there
+	}
 	if len(c.Addresses) > 0 {
 		if p.addresses, err = b.addressesThere(); err != nil {
 			return p, err
@@ -67,10 +70,12 @@ func (b *batch) addressesThere() (map[place]netlink.Addr, error) {
 }
 
 // has reports whether an object is in the kernel.
-func (p presence) has(b *batch, o object) bool {
+func (p presence) has(h *Host, b *batch, o object) bool {
 	switch o := o.(type) {
 	case virtualLink:
 		return o.there(b)
+	case closure:
+		return h.firewall.closed[o.id().(closureID)] != nil
 	case address:
 		_, ok := p.addresses[o.place()]
 		return ok
@@ -105,7 +110,7 @@ func (h *Host) repair(b *batch, there presence) error {
 		if was && !c.watched() {
 			continue
 		}
-		if c.there = there.has(b, c.object); c.there || c.owners == 0 || !h.possible(b, c) {
+		if c.there = there.has(h, b, c.object); c.there || c.owners == 0 || !h.possible(b, c) {
 			continue
 		}
 		c.was = nil
@@ -124,7 +129,8 @@ func (h *Host) repair(b *batch, there presence) error {
 	for _, c := range missing {
 		errs = append(errs, h.put(b, c))
 	}
-	errs = append(errs, h.tend(b))
+	h.firewall.lost()
+	errs = append(errs, h.tend(b), h.firewall.sync(b))
 	return errors.Join(append(errs, h.remove(b))...)
 }
 
@@ -149,6 +155,7 @@ func (h *Host) tend(b *batch) error {
 }
 
 var removedByOthers = [kinds]string{
+	closures:  "firewall was removed by others, putting it back",
 	links:     "link was removed by others, making it again",
 	addresses: "address was removed by others, putting it back",
 	routes:    "route was removed by others, putting it back",

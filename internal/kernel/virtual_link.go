@@ -20,7 +20,10 @@ import (
 )
 
 // virtualLink is a claimed macvlan or ipvlan.
-type virtualLink struct{ config.VirtualLink }
+type virtualLink struct {
+	config.VirtualLink
+	firewall *firewall
+}
 
 type linkID string
 
@@ -135,7 +138,10 @@ func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 	if err != nil {
 		return fmt.Errorf("list addresses: %w", err)
 	}
-	return l.tend(b, all)
+	if l.IPVLAN == "" {
+		l.firewall.vmacs[l.Name] = l
+	}
+	return errors.Join(l.tend(b, all), l.firewall.sync(b))
 }
 
 // tend keeps what follows from the parent: its MTU, its VRF, its link-local
@@ -227,8 +233,9 @@ func (l virtualLink) delete(b *batch) error {
 		err = b.nl.LinkDel(is)
 	}
 	delete(b.links, l.Name)
+	delete(l.firewall.vmacs, l.Name)
 	if err == nil || gone(err) {
-		return nil
+		return l.firewall.sync(b)
 	}
 	return fmt.Errorf("delete %s: %w", l.Name, err)
 }

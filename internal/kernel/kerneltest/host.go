@@ -35,12 +35,21 @@ type thing struct {
 
 // The kinds, in the order of additions.
 const (
-	address = iota
+	link = iota
+	closed
+	address
 	route
 	rule
 )
 
 func things(c config.Claims) (all []thing) {
+	for _, l := range c.Links {
+		text := fmt.Sprintf("%s@%s", l.Name, l.Parent)
+		all = append(all, thing{kind: link, id: text, text: "link " + text, shown: text})
+	}
+	for _, a := range c.Closed {
+		all = append(all, thing{kind: closed, id: a.Addr.String(), text: "drop " + a.Addr.String(), shown: a.Addr.String()})
+	}
 	for _, a := range c.Addresses {
 		all = append(all, ofAddress(a))
 	}
@@ -149,15 +158,16 @@ func (h *Host) Has(addr netip.Addr) bool {
 }
 
 // String is the host as `ip address`, `ip route` and `ip rule` would show it,
-// without what the links themselves are: links by name, addresses and routes in
-// the order of their arrival.
+// without what the links themselves are: those that were made, the addresses
+// that take no packets, links by name with their addresses, routes, rules, each
+// in the order of their arrival.
 func (h *Host) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	sections := make(map[string]*strings.Builder)
 	var links []string
 	for _, t := range h.present {
-		name := [...]string{t.link, "routes", "rules"}[t.kind]
+		name := [...]string{"links", "drop", t.link, "routes", "rules"}[t.kind]
 		out := sections[name]
 		if out == nil {
 			out = new(strings.Builder)
@@ -170,7 +180,7 @@ func (h *Host) String() string {
 	}
 	slices.Sort(links)
 	var all strings.Builder
-	for _, name := range append(links, "routes", "rules") {
+	for _, name := range slices.Concat([]string{"links", "drop"}, links, []string{"routes", "rules"}) {
 		if sections[name] != nil {
 			fmt.Fprintf(&all, "%s:\n%s", name, sections[name])
 		}
