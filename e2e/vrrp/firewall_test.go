@@ -14,11 +14,14 @@ import (
 	"github.com/lvsd/lvsd/e2e/rig"
 )
 
-// ruleset is what `nft` shows, with the elements of sets in order and without
-// counts.
+// ruleset is what `nft` shows, with tables and the elements of sets in order
+// and without counts.
 func (r *router) ruleset() string {
 	r.t.Helper()
 	text := regexp.MustCompile(`packets \d+ bytes \d+`).ReplaceAllString(r.Run("nft", "list", "ruleset"), "packets N bytes N")
+	tables := strings.SplitAfter(text, "\n}\n")
+	slices.Sort(tables)
+	text = strings.Join(tables, "")
 	return regexp.MustCompile(`elements = \{([^}]*)\}`).ReplaceAllStringFunc(text, func(list string) string {
 		list = strings.Trim(strings.TrimPrefix(list, "elements ="), "{} ")
 		words := strings.Split(list, ",")

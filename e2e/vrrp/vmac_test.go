@@ -87,7 +87,7 @@ func (r *router) devices() string {
 	var lines []string
 	for _, line := range strings.Split(r.Run("ip", "-o", "-d", "link"), "\n") {
 		words := strings.Fields(line)
-		if len(words) < 2 || strings.HasPrefix(words[1], "lo:") {
+		if len(words) < 2 || strings.HasPrefix(words[1], "lo:") || stray(line) {
 			continue
 		}
 		name := strings.TrimSuffix(words[1], ":")
@@ -103,7 +103,7 @@ func (r *router) devices() string {
 		}
 		lines = append(lines, strings.Join(keep, " "))
 		for _, address := range strings.Split(r.Run("ip", "-o", "addr", "show", "dev", device), "\n") {
-			if words := strings.Fields(address); len(words) > 2 {
+			if words := strings.Fields(address); len(words) > 2 && !stray(address) {
 				lines = append(lines, "  "+strings.Join(words[2:], " "))
 			}
 		}
