@@ -72,6 +72,7 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 	i.CheckUnicastSrc.inherit(g.VRRPCheckUnicastSrc)
 	i.SkipCheckAdvAddr.inherit(g.VRRPSkipCheckAdvAddr)
 	i.StrictMode.inherit(g.VRRPStrict)
+	i.GarpExtraIf.inherit(g.VRRPGarpExtraIf)
 	i.GarpMasterDelay.inherit(g.VRRPGarpMasterDelay)
 	i.GarpMasterRepeat.inherit(g.VRRPGarpMasterRepeat)
 	i.GarpMasterRefresh.inherit(g.VRRPGarpMasterRefresh)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // VirtualLink is a link that is made for an instance: a macvlan in private
@@ -98,10 +99,20 @@ func (c *Config) virtualLinks() {
 			n.taken[i.IPVLAN.Name] = true
 		}
 	}
+	var fresh []*Instance
 	for k := range c.Instances {
-		if i := &c.Instances[k]; i.Links == nil {
-			n.links(i)
+		i := &c.Instances[k]
+		if i.Links != nil {
+			continue
 		}
+		fresh = append(fresh, i)
+		if i.hasOwnLink() {
+			i.Links = append(i.Links, n.own(i))
+			n.made = append(n.made, i.Links[0])
+		}
+	}
+	for _, i := range fresh {
+		n.addresses(i)
 	}
 }
 
@@ -109,6 +120,7 @@ func (c *Config) virtualLinks() {
 type naming struct {
 	g     *Global
 	taken map[string]bool
+	made  []VirtualLink
 }
 
 // free is PREFIX.VRID, or what keepalived makes of it when that is taken.
@@ -130,10 +142,7 @@ func (n *naming) free(prefix string, i *Instance, ipv6 bool) string {
 	return "" // 255 virtual routers have 255 numbers
 }
 
-func (n *naming) links(i *Instance) {
-	if i.hasOwnLink() {
-		i.Links = append(i.Links, n.own(i))
-	}
+func (n *naming) addresses(i *Instance) {
 	for _, list := range [][]Address{i.VirtualIPAddress, i.VirtualIPAddressExcluded} {
 		for k := range list {
 			n.place(i, &list[k])
@@ -176,6 +185,20 @@ func routerMAC(i *Instance, ipv6 bool) [6]byte {
 	return mac
 }
 
+// vmac is the macvlan with the virtual router's MAC on a link. Another instance
+// may have it already: the kernel does not make two.
+func (n *naming) vmac(i *Instance, parent string, ipv6 bool) VirtualLink {
+	mac := routerMAC(i, ipv6)
+	for _, l := range n.made {
+		if l.Parent == parent && l.MAC == mac && l.IPVLAN == "" {
+			return l
+		}
+	}
+	name := n.free(cmp.Or(n.g.VMACAddrPrefix, n.g.VMACPrefix), i, ipv6)
+	n.made = append(n.made, VirtualLink{Name: name, Parent: parent, MAC: mac, IPv6: ipv6})
+	return n.made[len(n.made)-1]
+}
+
 // place puts an address on the link that it belongs to. Addresses of the other
 // family stay on the interface itself: the MAC of the VMAC is not theirs.
 func (n *naming) place(i *Instance, a *Address) {
@@ -185,14 +208,10 @@ func (n *naming) place(i *Instance, a *Address) {
 	case own && i.hasOwnLink():
 		a.Dev = i.Device()
 	case a.UseVMAC, i.UseVMACAddr && !own:
-		for _, l := range i.Links {
-			if l.Parent == a.Dev && l.IPVLAN == "" && (l.MAC[4] == 2) == ipv6 && l.MAC == routerMAC(i, ipv6) {
-				a.Dev = l.Name
-				return
-			}
+		l := n.vmac(i, a.Dev, ipv6)
+		if !slices.ContainsFunc(i.Links, func(o VirtualLink) bool { return o.Name == l.Name }) {
+			i.Links = append(i.Links, l)
 		}
-		name := n.free(cmp.Or(n.g.VMACAddrPrefix, n.g.VMACPrefix), i, ipv6)
-		i.Links = append(i.Links, VirtualLink{Name: name, Parent: a.Dev, MAC: routerMAC(i, ipv6), IPv6: ipv6})
-		a.Dev = name
+		a.Dev = l.Name
 	}
 }

@@ -44,6 +44,7 @@ func TestVirtualLinks(t *testing.T) {
 			VirtualIPAddress: all("10.8.0.104/24")},
 		{Name: "VI_I", Interface: "eth1", VirtualRouterID: 54, IPVLAN: &IPVLAN{Prefix: netip.MustParsePrefix("10.8.0.9/24"), Mode: "vepa"}, VirtualIPAddress: all("10.8.0.105/24")},
 		{Name: "VI_V", VRF: "red", VirtualRouterID: 55, UnicastSrcIP: MustAddr("10.8.0.1"), VirtualIPAddress: all("10.8.0.106/24")},
+		{Name: "VI_6", Interface: "eth0", VirtualRouterID: 51, VMAC: &VMAC{}, VirtualIPAddress: all("fe80::100/64")},
 		{Name: "VI_N", Interface: "eth0", VirtualRouterID: 56, VMAC: &VMAC{Name: "vrrp.51"}, VirtualIPAddress: all("10.9.0.107/24")},
 	}}
 	c.Resolve()
@@ -91,6 +92,9 @@ VI_I on "vrrp.54", adverts on "vrrp.54"
     10.8.0.105/24 on vrrp.54
 VI_V on "", adverts on "red"
     10.8.0.106/24 on 
+VI_6 on "vrrp6.51", adverts on "vrrp6.51"
+  vrrp6.51 on eth0 00005e000233 ipv6=true ipvlan="" invalid Prefix group="" notify=false
+    fe80::100/64 on vrrp6.51
 VI_N on "vrrp.51", adverts on "vrrp.51"
   vrrp.51 on eth0 00005e000138 ipv6=false ipvlan="" invalid Prefix group="" notify=false
     10.9.0.107/24 on vrrp.51

@@ -38,10 +38,12 @@ func globalVRRPRows() rows[config.Global] {
 		"vrrp_check_unicast_src": yes(func(g *global) *bool { return &g.VRRPCheckUnicastSrc }),
 		"vrrp_skip_check_adv_addr": setBool(func(g *global) *bool { return &g.VRRPSkipCheckAdvAddr }).
 			or("Invalid value for vrrp_skip_check_adv_addr specified"),
-		"vmac_prefix":      {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
-		"vmac_addr_prefix": {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
-		"vrrp_strict":      setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified"),
-		"vrrp_min_garp":    boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
+		"vrrp_garp_extra_if":   {apply: globalExtraGarp},
+		"vrrp_vmac_garp_intvl": {apply: deprecated("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if", globalExtraGarp)},
+		"vmac_prefix":          {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
+		"vmac_addr_prefix":     {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
+		"vrrp_strict":          setBool(func(g *global) *bool { return &g.VRRPStrict }).or("Invalid value for vrrp_strict specified"),
+		"vrrp_min_garp":        boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
 	}
 }
 
@@ -52,9 +54,7 @@ func globalVRRPUnusedRows() rows[config.Global] {
 	return rows[global]{
 		"vrrp_gna_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGnaInterval }).
 			or("vrrp_gna_interval '%V' is invalid"),
-		"vrrp_garp_extra_if":   {apply: globalExtraGarp},
-		"vrrp_vmac_garp_intvl": {apply: deprecated("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if", globalExtraGarp)},
-		"vrrp_startup_delay":   set(startup, func(g *global) *time.Duration { return &g.VRRPStartupDelay }).or("vrrp_startup_delay '%V' is invalid"),
+		"vrrp_startup_delay": set(startup, func(g *global) *time.Duration { return &g.VRRPStartupDelay }).or("vrrp_startup_delay '%V' is invalid"),
 		"vrrp_delay_after_boot": set(startup, func(g *global) *time.Duration { return &g.VRRPDelayAfterBoot }).
 			or("vrrp_delay_after_boot '%V' is invalid"),
 		"log_unknown_vrids": yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),

@@ -20,6 +20,8 @@ func instanceKernelRows() rows[config.Instance] {
 		"promote_secondaries": yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
 		"accept":              on(func(i *inst) { i.Accept = config.Some(true) }),
 		"no_accept":           on(func(i *inst) { i.Accept = config.Some(false) }),
+		"garp_extra_if":       {apply: instanceExtraGarp},
+		"vmac_garp_intvl":     {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
 		"virtual_routes": list(func(c *cursor, i *inst) {
 			if r, ok := c.route(); ok {
 				i.VirtualRoutes = append(i.VirtualRoutes, r)
@@ -52,8 +54,6 @@ func instanceUnusedRows() rows[config.Instance] {
 		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},
 		"timer_expired_backup":      {apply: timerExpired},
 		"thread_timer_expired":      {apply: deprecated("thread_timer_expired", "timer_expired_backup", timerExpired)},
-		"garp_extra_if":             {apply: instanceExtraGarp},
-		"vmac_garp_intvl":           {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
 			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
 		"auth_hmac": {block: true, apply: authHMAC},

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -77,9 +78,10 @@ type announcer struct {
 	again   time.Time // garp_master_delay after becoming MASTER
 	refresh time.Time // garp_master_refresh
 	lower   time.Time // garp_lower_prio_delay after an advert of lower priority
+	extra   time.Time // garp_extra_if
 }
 
-func (a *announcer) due() time.Time { return earliest(a.again, a.refresh, a.lower) }
+func (a *announcer) due() time.Time { return earliest(a.again, a.refresh, a.lower, a.extra) }
 
 // schedule is called when an instance has become MASTER.
 func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
@@ -89,6 +91,21 @@ func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
 	if d := cfg.GarpMasterRefresh.Value; d > 0 {
 		a.refresh = now.Add(d)
 	}
+	if d := cfg.GarpExtraIf.Value.Interval; d > 0 && len(extraAddresses(cfg)) > 0 {
+		a.extra = now.Add(d)
+	}
+}
+
+// extraAddresses are those on VMACs, or on any link, that no adverts leave
+// from: a switch there would forget the virtual router's MAC.
+func extraAddresses(cfg *config.Instance) (extra []config.Address) {
+	for _, a := range cfg.Addresses() {
+		vmac := slices.ContainsFunc(cfg.Links, func(l config.VirtualLink) bool { return l.Name == a.Dev })
+		if a.Dev != cfg.AdvertDevice() && (vmac || cfg.GarpExtraIf.Value.All) {
+			extra = append(extra, a)
+		}
+	}
+	return extra
 }
 
 func (m *Machine) gratuitous(out *effects, addrs []config.Address, rounds int) {
@@ -107,6 +124,10 @@ func (m *Machine) announceDue(now time.Time, out *effects) {
 	if passed(a.lower, now) {
 		a.lower = time.Time{}
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpLowerPrioRepeat.Value)
+	}
+	if passed(a.extra, now) {
+		a.extra = next(a.extra, now, m.cfg.GarpExtraIf.Value.Interval)
+		m.gratuitous(out, extraAddresses(&m.cfg), 1)
 	}
 	if passed(a.refresh, now) {
 		a.refresh = next(a.refresh, now, m.cfg.GarpMasterRefresh.Value)

@@ -222,6 +222,12 @@ func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) 
 			m.announce.refresh = now.Add(d)
 		}
 	}
+	if was.GarpExtraIf.Value != cfg.GarpExtraIf.Value || len(extraAddresses(&was)) != len(extraAddresses(&cfg)) {
+		m.announce.extra = time.Time{}
+		if d := cfg.GarpExtraIf.Value.Interval; d > 0 && len(extraAddresses(&cfg)) > 0 {
+			m.announce.extra = now.Add(d)
+		}
+	}
 	m.reclaimAll(was, out)
 }
 
