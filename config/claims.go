@@ -19,6 +19,17 @@ func (c Claims) Empty() bool {
 	return len(c.Links)+len(c.Sysctls)+len(c.Closed)+len(c.Addresses)+len(c.Routes)+len(c.Rules) == 0 && !c.LooseReversePath
 }
 
+// Add adds those of somebody else.
+func (c *Claims) Add(o Claims) {
+	c.Links = append(c.Links, o.Links...)
+	c.Sysctls = append(c.Sysctls, o.Sysctls...)
+	c.Closed = append(c.Closed, o.Closed...)
+	c.Addresses = append(c.Addresses, o.Addresses...)
+	c.Routes = append(c.Routes, o.Routes...)
+	c.Rules = append(c.Rules, o.Rules...)
+	c.LooseReversePath = c.LooseReversePath || o.LooseReversePath
+}
+
 // Claims are what the instance wants in the kernel while it is MASTER.
 func (i *Instance) Claims() Claims {
 	return Claims{Closed: i.closed(), Addresses: i.Addresses(), Routes: i.VirtualRoutes, Rules: i.VirtualRules}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -42,12 +44,17 @@ func (r *Runner) sweep(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	var left config.Claims
 	for i := range cfg.Instances {
-		instance := &cfg.Instances[i]
-		if known[instance.Key()] {
-			continue
+		if instance := &cfg.Instances[i]; !known[instance.Key()] {
+			left.Add(instance.Claims())
 		}
-		r.complain(instance.Name, r.host.Sweep(context.Background(), instance.Claims()))
+	}
+	if left.Empty() {
+		return nil
+	}
+	if err := r.host.Sweep(context.Background(), left); err != nil {
+		r.log.Warn("what a predecessor left behind is still there", zap.Error(err))
 	}
 	return nil
 }

@@ -170,8 +170,8 @@ func TestOverrunRepairs(t *testing.T) {
 	expect(t, seen, "eth0 exists=true up=true [10.9.0.1] []")
 	// The callback is busy with another link from now on.
 	ns.Run(t, "ip link add stuck type bridge")
-	const burst = 300
-	script := fmt.Sprintf("ip addr del 10.0.0.1/24 dev eth0; ip route del 10.20.0.0/16; ip rule del preference 100; for i in $(seq %d); do ip link add br$i type bridge; ip link del br$i; done", burst)
+	const script = "ip addr del 10.0.0.1/24 dev eth0; ip route del 10.20.0.0/16; ip rule del preference 100; " +
+		"for i in $(seq 250); do echo addr add 10.77.0.$i/32 dev stuck; echo addr del 10.77.0.$i/32 dev stuck; done | ip -batch -"
 	if out, err := ns.Command(t.Context(), "sh", "-c", script).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
