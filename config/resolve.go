@@ -29,6 +29,7 @@ func (c *Config) Resolve() {
 		c.Trackers.weights(v.TrackFile, v.TrackProcess, v.TrackBFD)
 	}
 	c.priorityNotifications()
+	c.virtualLinks()
 	for k := range c.Static.IPAddress {
 		a := &c.Static.IPAddress[k]
 		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)
@@ -102,6 +103,7 @@ func (i *Instance) resolve(g *Global, scripts []TrackScript) {
 	i.CheckUnicastSrc.inherit(g.VRRPCheckUnicastSrc || slices.ContainsFunc(i.UnicastPeers, Peer.bounded))
 	i.SkipCheckAdvAddr.inherit(g.VRRPSkipCheckAdvAddr)
 	i.StrictMode.inherit(g.VRRPStrict)
+	i.GarpExtraIf.inherit(g.VRRPGarpExtraIf)
 	i.GarpMasterDelay.inherit(g.VRRPGarpMasterDelay)
 	i.GarpMasterRepeat.inherit(g.VRRPGarpMasterRepeat)
 	i.GarpMasterRefresh.inherit(g.VRRPGarpMasterRefresh)

@@ -100,6 +100,7 @@ type Instance struct {
 	IPVLAN             *IPVLAN // use_ipvlan
 	VMACXmitBase       bool
 	UseVMACAddr        bool
+	Links              []VirtualLink // by Resolve: those to be made, its own one first
 	VRF                string
 	VirtualRoutes      []Route
 	VirtualRules       []Rule
@@ -151,6 +152,8 @@ type InstanceKey struct {
 	VirtualRouterID uint8
 	IPv6            bool
 	Interface       string
+	OwnLink         bool // use_vmac or use_ipvlan
+	VMACAddr        bool // use_vmac_addr
 	Unicast         bool
 	Source          Addr // of unicast instances
 	Group           Addr // multicast group of the others
@@ -158,7 +161,7 @@ type InstanceKey struct {
 
 // Key is the identity of the instance; valid after [Config.Resolve].
 func (i *Instance) Key() InstanceKey {
-	k := InstanceKey{VirtualRouterID: i.VirtualRouterID, IPv6: i.IPv6(), Interface: i.Interface, Unicast: i.Unicast()}
+	k := InstanceKey{OwnLink: i.hasOwnLink(), VMACAddr: i.UseVMACAddr, VirtualRouterID: i.VirtualRouterID, IPv6: i.IPv6(), Interface: i.Interface, Unicast: i.Unicast()}
 	if k.Unicast {
 		k.Source = i.UnicastSrcIP
 	} else {

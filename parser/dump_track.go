@@ -183,13 +183,13 @@ func (d dumper) instanceRoutes(i *config.Instance) {
 		d.line("   Virtual Routes :")
 	}
 	for k := range i.VirtualRoutes {
-		d.line("     %s", routeText(&i.VirtualRoutes[k]))
+		d.line("     %s", &i.VirtualRoutes[k])
 	}
 	if len(i.VirtualRules) > 0 {
 		d.line("   Virtual Rules :")
 	}
 	for k := range i.VirtualRules {
-		d.line("     %s", ruleText(&i.VirtualRules[k]))
+		d.line("     %s", &i.VirtualRules[k])
 	}
 }
 

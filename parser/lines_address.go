@@ -44,7 +44,6 @@ func (c *cursor) address() (a config.Address, ok bool) {
 		case o.Other != "" || !c.belongs(o):
 			c.wrongHint(o.Pos, config.DidYouMean(o.Other, strings.Fields(addressOptions)), "Unknown configuration entry '%s' for ip address - ignoring", o.Other+o.Flag+o.Key)
 		case o.Flag != "":
-			c.d.noteOnce(o.Flag, c.d.src.origin(placeOf(o.Pos)))
 			addressFlag(&a, o.Flag)
 		case o.Value == nil:
 			c.wrong(o.Pos, "No %s parameter specified for %s", o.Key, l.Address.Text)
@@ -113,7 +112,6 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 	case "peer":
 		return c.peerAddress(a, o)
 	case "preferred_lft":
-		c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 		n, f := num[uint32](0, config.Forever)(v)
 		switch {
 		case v == "forever":
@@ -133,7 +131,6 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 
 // peerAddress sets the other end of the link, with the prefix length.
 func (c *cursor) peerAddress(a *config.Address, o *addressOption) bool {
-	c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 	p, ok := c.prefix(*o.Value)
 	switch {
 	case !ok:

@@ -64,7 +64,12 @@ func unused[T any](table rows[T]) rows[T] {
 func merged[T any](tables ...rows[T]) rows[T] {
 	all := rows[T]{}
 	for _, table := range tables {
-		maps.Copy(all, table)
+		for name, r := range table {
+			if _, twice := all[name]; twice {
+				panic("keyword " + name + " is in two tables") // a defect of this package
+			}
+			all[name] = r
+		}
 	}
 	return all
 }

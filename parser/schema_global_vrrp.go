@@ -51,7 +51,9 @@ func globalVRRPRows() rows[config.Global] {
 		// lvsd's own: what it follows of the intervals that others announce.
 		"vrrp_max_advert_interval": set(seconds(10*time.Millisecond, 40950*time.Millisecond), func(g *global) *time.Duration { return &g.VRRPMaxAdvertInterval }).
 			or("vrrp_max_advert_interval '%V' is invalid"),
-		"vrrp_min_garp": boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
+		"vrrp_min_garp":    boolean(minGarp).or("Invalid value for vrrp_min_garp specified"),
+		"vmac_prefix":      {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
+		"vmac_addr_prefix": {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
 	}
 }
 
@@ -63,8 +65,6 @@ func globalVRRPUnusedRows() rows[config.Global] {
 			or("vrrp_gna_interval '%V' is invalid"),
 		"log_unknown_vrids":  yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
 		"disable_local_igmp": yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
-		"vmac_prefix":        {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
-		"vmac_addr_prefix":   {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
 	}
 }
 

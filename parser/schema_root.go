@@ -24,7 +24,7 @@ func newSchema() *schema {
 		global: globalBlock(), instance: instanceBlock(), group: groupBlock(), script: scriptBlock(), service: virtualServerBlock(),
 		ssl: sslBlock(),
 	}
-	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(staticRows()), rows[config.Config]{
+	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(laterRows()), staticRows(), rows[config.Config]{
 		"global_defs":     {block: true, apply: s.globalDefs},
 		"vrrp_instance":   {block: true, apply: s.vrrpInstance},
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
@@ -78,7 +78,7 @@ func netNamespace(c *cursor, cfg *config.Config) {
 	firstOf("net_namespace", func(c *config.Config) *string { return &c.Daemon.NetNamespace }).apply(c, cfg)
 }
 
-// staticRows are the blocks of the top level that are not acted on yet.
+// staticRows are what is in the kernel whatever the state of the instances.
 func staticRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
@@ -98,6 +98,13 @@ func staticRows() rows[config.Config] {
 				cfg.Static.Rules = append(cfg.Static.Rules, r)
 			}
 		}),
+	}
+}
+
+// laterRows are the blocks of the top level that are not acted on yet.
+func laterRows() rows[config.Config] {
+	type cfg = config.Config
+	return rows[cfg]{
 		"garp_group":          {block: true, apply: garpGroup},
 		"linkbeat_interfaces": list(linkbeat),
 		"bfd_instance":        {block: true, apply: bfdInstance},

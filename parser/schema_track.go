@@ -11,7 +11,7 @@ import (
 
 func trackGroupBlock() *block[config.TrackGroup] {
 	type group = config.TrackGroup
-	return &block[group]{path: "track_group", rows: unused(rows[group]{
+	return &block[group]{path: "track_group", rows: rows[group]{
 		"group": {block: true, values: true, apply: func(c *cursor, g *group) {
 			if g.Members != nil {
 				c.errorf(config.ClassGeneral, "duplicate", "Group list already specified for sync group %s", g.Name)
@@ -27,7 +27,7 @@ func trackGroupBlock() *block[config.TrackGroup] {
 				c.emptyBlock(fmt.Sprintf("Warning - track group %s has empty group block", g.Name))
 			}
 		}},
-	})}
+	}}
 }
 
 func trackGroup(c *cursor, cfg *config.Config) {

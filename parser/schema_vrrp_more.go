@@ -4,25 +4,18 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// instanceUnusedRows are what an instance says that is not acted on yet.
-func instanceUnusedRows() rows[config.Instance] {
+// instanceKernelRows are what an instance has in the kernel beside addresses.
+func instanceKernelRows() rows[config.Instance] {
 	type inst = config.Instance
-	return unused(rows[inst]{
-		"use_vmac":                  {apply: useVMAC},
-		"use_vmac_addr":             yes(func(i *inst) *bool { return &i.UseVMACAddr }),
-		"vmac_xmit_base":            yes(func(i *inst) *bool { return &i.VMACXmitBase }),
-		"use_ipvlan":                {apply: useIPVLAN},
-		"vrf":                       set(ifname, func(i *inst) *string { return &i.VRF }),
-		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
-		"promote_secondaries":       yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
-		"linkbeat_use_polling":      {apply: instancePolling},
-		"accept":                    on(func(i *inst) { i.Accept = config.Some(true) }),
-		"no_accept":                 on(func(i *inst) { i.Accept = config.Some(false) }),
-		"debug":                     set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
-		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
-		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},
-		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
-			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
+	return rows[inst]{
+		"use_vmac":            {apply: useVMAC},
+		"use_vmac_addr":       yes(func(i *inst) *bool { return &i.UseVMACAddr }),
+		"vmac_xmit_base":      yes(func(i *inst) *bool { return &i.VMACXmitBase }),
+		"use_ipvlan":          {apply: useIPVLAN},
+		"vrf":                 set(ifname, func(i *inst) *string { return &i.VRF }),
+		"promote_secondaries": yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
+		"accept":              on(func(i *inst) { i.Accept = config.Some(true) }),
+		"no_accept":           on(func(i *inst) { i.Accept = config.Some(false) }),
 		"virtual_routes": list(func(c *cursor, i *inst) {
 			if r, ok := c.route(); ok {
 				i.VirtualRoutes = append(i.VirtualRoutes, r)
@@ -33,6 +26,20 @@ func instanceUnusedRows() rows[config.Instance] {
 				i.VirtualRules = append(i.VirtualRules, r)
 			}
 		}),
+	}
+}
+
+// instanceUnusedRows are what an instance says that is not acted on yet.
+func instanceUnusedRows() rows[config.Instance] {
+	type inst = config.Instance
+	return unused(rows[inst]{
+		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
+		"linkbeat_use_polling":      {apply: instancePolling},
+		"debug":                     set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
+		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
+		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},
+		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
+			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
 	})
 }
 

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 
@@ -20,8 +21,8 @@ type claims struct {
 }
 
 // Claim implements [vrrp.Host].
-func (c *claims) Claim(ctx context.Context, owner string, want []config.Address) error {
-	if c.keep.Load() && len(want) == 0 {
+func (c *claims) Claim(ctx context.Context, owner string, want config.Claims) error {
+	if c.keep.Load() && want.Empty() {
 		return nil
 	}
 	gone := c.own(owner, want)
@@ -33,15 +34,15 @@ func (c *claims) Claim(ctx context.Context, owner string, want []config.Address)
 }
 
 // own notes what an owner wants, and returns what nobody wants any more.
-func (c *claims) own(owner string, want []config.Address) (gone []entry) {
+func (c *claims) own(owner string, want config.Claims) (gone []entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.owners == nil {
 		c.owners = make(map[entry]map[string]bool)
 	}
-	wanted := make(map[entry]bool, len(want))
-	for _, a := range want {
-		e := addressEntry(a)
+	entries := claimEntries(want)
+	wanted := make(map[entry]bool, len(entries))
+	for _, e := range entries {
 		wanted[e] = true
 		if c.owners[e] == nil {
 			c.owners[e] = make(map[string]bool)
@@ -61,4 +62,61 @@ func (c *claims) own(owner string, want []config.Address) (gone []entry) {
 	return gone
 }
 
-func addressEntry(a config.Address) entry { return entry{dev: a.Dev, prefix: a.Prefix} }
+// claimEntries are claims as the ledger has them.
+func claimEntries(c config.Claims) (entries []entry) {
+	for _, l := range c.Links {
+		entries = append(entries, entry{link: written(l)})
+	}
+	for _, a := range c.Closed {
+		entries = append(entries, entry{closed: written(a)})
+	}
+	for _, a := range c.Addresses {
+		entries = append(entries, entry{dev: a.Dev, prefix: a.Prefix, peer: a.Peer})
+	}
+	for _, r := range c.Routes {
+		r.Origin = config.Origin{}
+		entries = append(entries, entry{route: written(r)})
+	}
+	for _, r := range c.Rules {
+		r.Origin = config.Origin{}
+		entries = append(entries, entry{rule: written(r)})
+	}
+	return entries
+}
+
+// written is a value of the configuration on one line.
+func written(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "{}" // plain data always can be
+	}
+	return string(text)
+}
+
+// claim is the reverse of claimEntries; an entry that is none adds nothing.
+func (e entry) claim(to *config.Claims) {
+	switch {
+	case e.link != "":
+		var l config.VirtualLink
+		if json.Unmarshal([]byte(e.link), &l) == nil && l.Name != "" {
+			to.Links = append(to.Links, l)
+		}
+	case e.closed != "":
+		var a config.ClosedAddress
+		if json.Unmarshal([]byte(e.closed), &a) == nil {
+			to.Closed = append(to.Closed, a)
+		}
+	case e.dev != "":
+		to.Addresses = append(to.Addresses, config.Address{Dev: e.dev, Prefix: e.prefix, Peer: e.peer})
+	case e.route != "":
+		var r config.Route
+		if json.Unmarshal([]byte(e.route), &r) == nil && r.Destination.IsValid() {
+			to.Routes = append(to.Routes, r)
+		}
+	case e.rule != "":
+		var r config.Rule
+		if json.Unmarshal([]byte(e.rule), &r) == nil && r.Action != "" {
+			to.Rules = append(to.Rules, r)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ import (
 // after it was taken back; a file that ends in half a line is fine:
 //
 //   - address eth0 10.0.0.1/24
+//   - rule {"From":"10.0.0.0/8",...}
 //   - service 6 10.0.0.1:80
 //     ~ service 6 10.0.0.1:80
 //
@@ -38,11 +40,20 @@ type ledger struct {
 	failed bool // the log has been told
 }
 
-// entry is something in the kernel: an address or a service.
+// entry is something in the kernel: a link, an address, a route, a rule or a service.
 type entry struct {
-	dev     string
-	prefix  netip.Prefix
-	service config.ServiceKey
+	dev         string
+	prefix      netip.Prefix
+	peer        netip.Prefix // of an address, if it has one
+	link        string       // that was made, as JSON
+	closed      string       // an address that takes no packets, likewise
+	route, rule string       // likewise
+	service     config.ServiceKey
+}
+
+// isService tells services from what is claimed of the host.
+func (e entry) isService() bool {
+	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == ""
 }
 
 const (
@@ -53,8 +64,18 @@ const (
 // String is the entry as the file has it.
 func (e entry) String() string {
 	switch k := e.service; {
+	case e.peer.IsValid():
+		return fmt.Sprintf("address %s %s peer %s", e.dev, e.prefix, e.peer)
 	case e.dev != "":
 		return fmt.Sprintf("address %s %s", e.dev, e.prefix)
+	case e.link != "":
+		return "link " + e.link
+	case e.closed != "":
+		return "closed " + e.closed
+	case e.route != "":
+		return "route " + e.route
+	case e.rule != "":
+		return "rule " + e.rule
 	case k.FWMark != 0:
 		return fmt.Sprintf("service fwmark %d %t", k.FWMark, k.IPv6)
 	default:
@@ -65,9 +86,26 @@ func (e entry) String() string {
 // parseEntry is the reverse of String; a line that is none is not ok.
 func parseEntry(line string) (e entry, ok bool) {
 	var text string
-	if _, err := fmt.Sscanf(line, "address %s %s", &e.dev, &text); err == nil {
-		e.prefix, err = netip.ParsePrefix(text)
-		return e, err == nil
+	if link, ok := strings.CutPrefix(line, "link "); ok {
+		return entry{link: link}, json.Valid([]byte(link))
+	}
+	if closed, ok := strings.CutPrefix(line, "closed "); ok {
+		return entry{closed: closed}, json.Valid([]byte(closed))
+	}
+	if route, ok := strings.CutPrefix(line, "route "); ok {
+		return entry{route: route}, json.Valid([]byte(route))
+	}
+	if rule, ok := strings.CutPrefix(line, "rule "); ok {
+		return entry{rule: rule}, json.Valid([]byte(rule))
+	}
+	if words := strings.Fields(line); len(words) >= 3 && words[0] == "address" {
+		var err, errPeer error
+		e.dev = words[1]
+		e.prefix, err = netip.ParsePrefix(words[2])
+		if len(words) == 5 && words[3] == "peer" {
+			e.peer, errPeer = netip.ParsePrefix(words[4])
+		}
+		return e, err == nil && errPeer == nil
 	}
 	if _, err := fmt.Sscanf(line, "service fwmark %d %t", &e.service.FWMark, &e.service.IPv6); err == nil {
 		return e, true
@@ -152,7 +190,7 @@ func (l *ledger) crossServices() {
 		return
 	}
 	l.mu.Lock()
-	services := slices.DeleteFunc(slices.Collect(maps.Keys(l.have)), func(e entry) bool { return e.dev != "" })
+	services := slices.DeleteFunc(slices.Collect(maps.Keys(l.have)), func(e entry) bool { return !e.isService() })
 	l.mu.Unlock()
 	l.cross(services...)
 }

@@ -20,22 +20,38 @@ func TestLedger(t *testing.T) {
 	service := func(s string) entry {
 		return entry{service: config.ServiceKey{Protocol: config.TCP, Addr: netip.MustParseAddrPort(s)}}
 	}
+	peer := entry{dev: "eth0", prefix: netip.MustParsePrefix("10.0.0.2/32"), peer: netip.MustParsePrefix("10.0.0.3/24")}
+	policy := claimEntries(config.Claims{
+		Links:  []config.VirtualLink{{Name: "vrrp.51", Parent: "eth0", MAC: [6]byte{0, 0, 0x5e, 0, 1, 51}}},
+		Closed: []config.ClosedAddress{{Addr: config.MustAddr("fe80::1"), Dev: "eth0"}},
+		Routes: []config.Route{{Origin: config.Origin{Line: 3}, Destination: netip.MustParsePrefix("10.1.0.0/16"), Via: config.MustAddr("10.0.0.9"),
+			Metric: config.Some[uint32](7), NextHops: []config.NextHop{{Dev: "eth0", Weight: 2}}, Encap: &config.Encap{Type: "ip"}}},
+		Rules: []config.Rule{{From: netip.MustParsePrefix("10.2.0.0/16"), Action: config.RuleLookup, Table: 5}},
+	})
 	mark := entry{service: config.ServiceKey{FWMark: 7, IPv6: true}}
 
 	l, left := openLedger(zap.NewNop(), path)
 	if len(left) > 0 {
 		t.Errorf("a new ledger has %v", left)
 	}
-	l.enter(address("10.0.0.1/24"), address("2001:db8::1/64"), service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark)
+	l.enter(address("10.0.0.1/24"), address("2001:db8::1/64"), service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, peer)
+	l.enter(policy...)
 	l.cross(address("10.0.0.1/24"))
 	if _, err := l.file.WriteString("+ address eth0 10.0"); err != nil {
 		t.Fatal(err)
 	}
 
 	l, left = openLedger(zap.NewNop(), path)
-	want := []entry{address("2001:db8::1/64"), service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark}
+	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark}
 	if !slices.Equal(left, want) {
 		t.Errorf("left behind: %v, want %v", left, want)
+	}
+	var claims config.Claims
+	for _, e := range left {
+		e.claim(&claims)
+	}
+	if again := claimEntries(claims); len(again) != 6 || !slices.Equal(again[:2], policy[:2]) || !slices.Equal(again[4:], policy[2:]) {
+		t.Errorf("claims of what was left: %v", again)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v %v", info, err)

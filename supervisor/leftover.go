@@ -9,25 +9,27 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// sweep removes addresses that a crash left behind and the configuration does
-// not name. Those that it names are the instances' own affair.
+// sweep removes what a crash left behind and the configuration does not name. Those that it names are the instances' own affair.
 func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Config) {
 	named := make(map[entry]bool)
+	for _, e := range claimEntries(next.Standing()) {
+		named[e] = true
+	}
 	for i := range next.Instances {
-		for _, a := range next.Instances[i].Addresses() {
-			named[addressEntry(a)] = true
+		for _, e := range claimEntries(next.Instances[i].Claims()) {
+			named[e] = true
 		}
 	}
-	var stale []config.Address
+	var stale config.Claims
 	var entries []entry
 	for _, e := range left {
-		if e.dev == "" {
+		if e.isService() {
 			continue
 		}
 		entries = append(entries, e)
 		if !named[e] {
-			s.log.Info(fmt.Sprintf("removing %s of %s, which a predecessor left behind", e.prefix, e.dev))
-			stale = append(stale, config.Address{Dev: e.dev, Prefix: e.prefix})
+			s.log.Info(fmt.Sprintf("removing %s, which a predecessor left behind", e))
+			e.claim(&stale)
 		}
 	}
 	if err := s.host.Sweep(ctx, stale); err != nil {
@@ -41,7 +43,7 @@ func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Confi
 func servicesOf(left []entry) map[config.ServiceKey]bool {
 	keys := make(map[config.ServiceKey]bool)
 	for _, e := range left {
-		if e.dev == "" {
+		if e.isService() {
 			keys[e.service] = true
 		}
 	}

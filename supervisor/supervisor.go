@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -65,11 +66,13 @@ type Supervisor struct {
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
 
 	host     *kernel.Host
+	claims   *claims // of host
 	dispatch *notify.Dispatcher
 	fifos    *notify.FIFOs
 	scripts  *scripts
 	watch    watchers
 	router   *vrrp.Runner // nil with NoVRRP
+	links    *kernel.Links
 	services *ipvs.Manager
 	checks   *checker.Scheduler
 }
@@ -128,7 +131,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
-	if len(next.Instances)+len(next.Services) == 0 {
+	if len(next.Instances)+len(next.Services) == 0 && next.Static.Claims().Empty() {
 		s.log.Warn("Warning - keepalived has no configuration to run")
 	}
 	s.log.Info("Startup complete")
@@ -173,8 +176,9 @@ func (s *Supervisor) build(next *config.Config) {
 	s.fifos = notify.NewFIFOs(s.log)
 	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos}
 	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
+	s.claims = &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}
 	if !s.opts.NoVRRP {
-		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
 	table := s.opts.IPVS
 	if table == nil {
@@ -210,13 +214,13 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 		close(ready)
 		return p, ready
 	}
-	links := kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
+	s.links = kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
 		// Once the router has stopped there is nothing to tell.
 		_ = s.router.Link(vrrp.LinkChanged{Link: l.Name, Exists: l.Exists, Up: l.Up, IPv4: l.IPv4, IPv6: l.IPv6})
 	})
-	p.run("links", links.Run)
+	p.run("links", s.links.Run)
 	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
-	return p, links.Ready()
+	return p, s.links.Ready()
 }
 
 // apply makes the parts run a configuration that was found good.
@@ -225,7 +229,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	s.scripts.learn(next)
 	s.fifos.Apply(next.Global.FIFO)
 	if s.router != nil {
-		if err := s.router.Apply(next); err != nil {
+		if err := s.applyVRRP(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
 		}
 	}
@@ -236,6 +240,36 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	}
 	s.config, s.problems = next, problems
 	return nil
+}
+
+// standing is the owner of what is in the kernel whatever the state of the
+// instances. No instance has its name: that would be a word.
+const standing = "static configuration"
+
+// refreshLimit bounds a look at all links.
+const refreshLimit = 10 * time.Second
+
+// applyVRRP: what holds in any state comes before the instances, and what they
+// do not need any more goes after them.
+func (s *Supervisor) applyVRRP(next *config.Config) error {
+	release := s.claims.Hold()
+	defer release()
+	want := next.Standing()
+	if err := s.host.Firewall(next.Global.Firewall); err != nil {
+		s.log.Warn(err.Error())
+	}
+	if err := s.claims.Claim(context.Background(), standing, want); err != nil {
+		s.log.Warn(err.Error())
+	}
+	if len(want.Links) > 0 {
+		// An instance whose link has just been made would take it for missing.
+		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
+		defer cancel()
+		if err := s.links.Refresh(ctx); err != nil {
+			s.log.Warn("looking at the links", zap.Error(err))
+		}
+	}
+	return s.router.Apply(next)
 }
 
 func (s *Supervisor) applyServices(services, removed []config.Service) error {
@@ -258,6 +292,9 @@ func (s *Supervisor) stop(parts *parts) {
 	s.log.Info("Stopping")
 	s.stopping.Store(s.opts.KeepVRRP)
 	parts.stop()
+	if err := s.claims.Claim(context.Background(), standing, config.Claims{}); err != nil {
+		s.log.Warn(err.Error())
+	}
 	if !s.opts.KeepIPVS {
 		s.ledger.crossServices()
 	}
@@ -317,7 +354,7 @@ func (s *Supervisor) Reload() error {
 }
 
 func isEmpty(c *config.Config) bool {
-	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0
+	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0 && c.Static.Claims().Empty()
 }
 
 // newlyBroken is an error that the running configuration did not have. What

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -111,23 +112,21 @@ func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
 	if d := cfg.GarpMasterRefresh.Value; d > 0 {
 		a.refresh = now.Add(d)
 	}
-	if len(elsewhere(cfg)) > 0 {
-		a.extra = now.Add(cfg.GarpExtraIf.Value.Interval)
+	if d := cfg.GarpExtraIf.Value.Interval; d > 0 && len(extraAddresses(cfg)) > 0 {
+		a.extra = now.Add(d)
 	}
 }
 
-// elsewhere are the addresses on interfaces that send no adverts, and that
-// garp_extra_if all keeps switches informed about.
-func elsewhere(cfg *config.Instance) (addrs []config.Address) {
-	if e := cfg.GarpExtraIf.Value; !e.All || e.Interval == 0 {
-		return nil
-	}
+// extraAddresses are those on VMACs, or on any link, that no adverts leave
+// from: a switch there would forget the virtual router's MAC.
+func extraAddresses(cfg *config.Instance) (extra []config.Address) {
 	for _, a := range cfg.Addresses() {
-		if a.Dev != cfg.Interface {
-			addrs = append(addrs, a)
+		vmac := slices.ContainsFunc(cfg.Links, func(l config.VirtualLink) bool { return l.Name == a.Dev })
+		if a.Dev != cfg.AdvertDevice() && (vmac || cfg.GarpExtraIf.Value.All) {
+			extra = append(extra, a)
 		}
 	}
-	return addrs
+	return extra
 }
 
 func (m *Machine) gratuitous(out *effects, addrs []config.Address, rounds int) {
@@ -147,13 +146,13 @@ func (m *Machine) announceDue(now time.Time, out *effects) {
 		a.lower = time.Time{}
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpLowerPrioRepeat.Value)
 	}
+	if passed(a.extra, now) {
+		a.extra = next(a.extra, now, m.cfg.GarpExtraIf.Value.Interval)
+		m.gratuitous(out, extraAddresses(&m.cfg), 1)
+	}
 	if passed(a.refresh, now) {
 		a.refresh = next(a.refresh, now, m.cfg.GarpMasterRefresh.Value)
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRefreshRepeat.Value)
-	}
-	if passed(a.extra, now) {
-		a.extra = next(a.extra, now, m.cfg.GarpExtraIf.Value.Interval)
-		m.gratuitous(out, elsewhere(&m.cfg), 1)
 	}
 }
 

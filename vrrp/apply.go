@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -65,12 +67,17 @@ func (r *Runner) sweep(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	var left config.Claims
 	for i := range cfg.Instances {
-		instance := &cfg.Instances[i]
-		if known[instance.Key()] {
-			continue
+		if instance := &cfg.Instances[i]; !known[instance.Key()] {
+			left.Add(instance.Claims())
 		}
-		r.complain(instance.Name, r.host.Sweep(context.Background(), instance.Addresses()))
+	}
+	if left.Empty() {
+		return nil
+	}
+	if err := r.host.Sweep(context.Background(), left); err != nil {
+		r.log.Warn("what a predecessor left behind is still there", zap.Error(err))
 	}
 	return nil
 }
@@ -208,7 +215,10 @@ func concerns(g *Group) map[Object]bool {
 		}
 	}
 	for _, m := range g.Members() {
-		keys[Object{link, m.cfg.Interface}] = true
+		cfg := m.Config()
+		keys[Object{link, cfg.Interface}] = true
+		keys[Object{link, cfg.Device()}] = true
+		keys[Object{link, cfg.AdvertDevice()}] = true
 		eachTrack(&m.cfg, add)
 	}
 	if g.sync != nil {

@@ -29,7 +29,7 @@ func (r *Runner) enqueue(q *queue, e Effect) {
 	ctx := context.Background() // a release is not given up because lvsd stops
 	switch e := e.(type) {
 	case Claim:
-		r.required(q, func() { r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.Addresses)) })
+		r.required(q, func() { r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.claims())) })
 	case Announce:
 		r.optional(q, func() {
 			for range e.Rounds {
@@ -121,7 +121,7 @@ func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl
 	if err != nil {
 		r.counters.SendErrors++
 	}
-	if link := m.Config().Interface; link == "" || r.links[link].Up {
+	if link := m.Config().AdvertDevice(); link == "" || r.links[link].Up {
 		s.report(r.log, err) // over a link that is down nobody expects to send
 	}
 }

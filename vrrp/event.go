@@ -88,11 +88,24 @@ type SendAdvert struct {
 	Sequence uint64 // in the authentication header or in the trailer of auth_hmac; 0 without one
 }
 
-// Claim says which addresses an instance wants on its links from now on; an
-// empty list gives all of them back.
+// Claim says which addresses an instance wants on its links from now on, and
+// which routes and rules; with nothing it gives all of them back.
 type Claim struct {
 	Instance  string
+	Closed    []config.ClosedAddress // of Addresses: those that take no packets
 	Addresses []config.Address
+	Routes    []config.Route
+	Rules     []config.Rule
+}
+
+// claim is what an instance wants while it is MASTER.
+func claim(cfg *config.Instance) Claim {
+	want := cfg.Claims()
+	return Claim{Instance: cfg.Name, Closed: want.Closed, Addresses: want.Addresses, Routes: want.Routes, Rules: want.Rules}
+}
+
+func (c Claim) claims() config.Claims {
+	return config.Claims{Closed: c.Closed, Addresses: c.Addresses, Routes: c.Routes, Rules: c.Rules}
 }
 
 // Announce sends gratuitous ARP requests (unsolicited neighbour

@@ -33,7 +33,8 @@ type Machine struct {
 	master    netip.Addr    // who sent the last accepted advert
 	preemptAt time.Time     // end of preempt_delay; zero: none runs
 
-	link       LinkChanged // the own one, as told last
+	link       LinkChanged // that of the interface, as told last
+	device     LinkChanged // that of use_vmac or use_ipvlan, likewise
 	source     netip.Addr  // the last one, when sourceless
 	sourceless bool
 	trackers   []tracker
@@ -102,6 +103,9 @@ func (m *Machine) chooseSource() netip.Addr {
 	if m.cfg.McastSrcIP.IsValid() {
 		return m.cfg.McastSrcIP
 	}
+	if own := m.cfg.IPVLAN; own != nil && own.Prefix.IsValid() {
+		return own.Prefix.Addr()
+	}
 	own := m.link.IPv4
 	if m.cfg.IPv6() {
 		own = m.link.IPv6
@@ -153,14 +157,31 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 		m.detail(out, "changing advert interval from %dms to locally configured %dms", theirs.Milliseconds(), own.Milliseconds())
 	}
 	m.learned = own
-	addrs := m.cfg.Addresses()
-	if len(addrs) == 0 {
+	want := claim(&m.cfg)
+	if want.claims().Empty() {
 		return
 	}
-	m.detail(out, "setting VIPs.")
-	out.add(Claim{Instance: m.cfg.Name, Addresses: addrs})
-	m.gratuitous(out, addrs, m.cfg.GarpMasterRepeat.Value)
-	m.announce.schedule(now, &m.cfg)
+	m.handle(out, "setting", false)
+	out.add(want)
+	if len(want.Addresses) > 0 {
+		m.gratuitous(out, want.Addresses, m.cfg.GarpMasterRepeat.Value)
+		m.announce.schedule(now, &m.cfg)
+	}
+}
+
+// handle says what is done with what the instance has in the kernel.
+func (m *Machine) handle(out *effects, what string, backwards bool) {
+	says := []string{" firewall drop rule", " VIPs.", " E-VIPs.", " Virtual Routes", " Virtual Rules"}
+	counts := []int{len(m.cfg.Claims().Closed), len(m.cfg.VirtualIPAddress), len(m.cfg.VirtualIPAddressExcluded), len(m.cfg.VirtualRoutes), len(m.cfg.VirtualRules)}
+	order := []int{0, 1, 2, 3, 4}
+	if backwards {
+		order = []int{4, 3, 1, 2, 0}
+	}
+	for _, i := range order {
+		if counts[i] > 0 {
+			m.detail(out, "%s%s", what, says[i])
+		}
+	}
 }
 
 // open is the first moment from now on at which the instance hears anything.
@@ -236,8 +257,8 @@ func (m *Machine) end(now time.Time, s config.State, out *effects) {
 }
 
 func (m *Machine) release(out *effects) {
-	if len(m.cfg.VirtualIPAddress)+len(m.cfg.VirtualIPAddressExcluded) > 0 {
-		m.detail(out, "removing VIPs.")
+	if !m.cfg.Claims().Empty() {
+		m.handle(out, "removing", true)
 		out.add(Claim{Instance: m.cfg.Name})
 	}
 }

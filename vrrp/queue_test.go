@@ -31,10 +31,10 @@ func TestQueueKeepsOrder(t *testing.T) {
 // stuck is a host that answers when it is told to.
 type stuck struct{ answer chan struct{} }
 
-func (s stuck) Claim(context.Context, string, []config.Address) error { <-s.answer; return nil }
-func (s stuck) Sweep(context.Context, []config.Address) error         { return nil }
-func (s stuck) Hold() func()                                          { return func() {} }
-func (s stuck) Announce(context.Context, []config.Address) error      { panic("nothing works") }
+func (s stuck) Claim(context.Context, string, config.Claims) error { <-s.answer; return nil }
+func (s stuck) Sweep(context.Context, config.Claims) error         { return nil }
+func (s stuck) Hold() func()                                       { return func() {} }
+func (s stuck) Announce(context.Context, []config.Address) error   { panic("nothing works") }
 
 // When the host is stuck, what can be done without is dropped; state changes
 // and claims never are. A panic in an effect ends that effect.

@@ -223,20 +223,20 @@ func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) 
 			m.announce.refresh = now.Add(d)
 		}
 	}
-	if was.GarpExtraIf.Value != cfg.GarpExtraIf.Value {
+	if was.GarpExtraIf.Value != cfg.GarpExtraIf.Value || len(extraAddresses(&was)) != len(extraAddresses(&cfg)) {
 		m.announce.extra = time.Time{}
-		if len(elsewhere(&m.cfg)) > 0 {
-			m.announce.extra = now.Add(cfg.GarpExtraIf.Value.Interval)
+		if d := cfg.GarpExtraIf.Value.Interval; d > 0 && len(extraAddresses(&cfg)) > 0 {
+			m.announce.extra = now.Add(d)
 		}
 	}
-	m.reclaimAddresses(was, out)
+	m.reclaimAll(was, out)
 }
 
-// reclaimAddresses tells the difference in addresses, or in the name under
-// which they are claimed.
-func (m *Machine) reclaimAddresses(was config.Instance, out *effects) {
+// reclaimAll tells the difference in what is claimed, or in the name under
+// which it is.
+func (m *Machine) reclaimAll(was config.Instance, out *effects) {
 	old, addrs := was.Addresses(), m.cfg.Addresses()
-	if was.Name == m.cfg.Name && slices.EqualFunc(old, addrs, sameAddress) {
+	if was.Name == m.cfg.Name && was.Claims().Equal(m.cfg.Claims()) {
 		return
 	}
 	var added []config.Address
@@ -245,7 +245,7 @@ func (m *Machine) reclaimAddresses(was config.Instance, out *effects) {
 			added = append(added, a)
 		}
 	}
-	out.add(Claim{Instance: m.cfg.Name, Addresses: addrs})
+	out.add(claim(&m.cfg))
 	m.gratuitous(out, added, m.cfg.GarpMasterRepeat.Value)
 }
 

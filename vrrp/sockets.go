@@ -35,9 +35,9 @@ type arrival struct {
 func (r *Runner) socketOf(m *Machine) Socket {
 	cfg := m.Config()
 	if !cfg.Unicast() {
-		return Socket{Link: cfg.Interface, Group: cfg.McastDstIP, AH: m.ah != nil}
+		return Socket{Link: cfg.AdvertDevice(), Group: cfg.McastDstIP, AH: m.ah != nil}
 	}
-	s := Socket{Link: cfg.Interface, Source: cfg.UnicastSrcIP, AH: m.ah != nil}
+	s := Socket{Link: cfg.AdvertDevice(), Source: cfg.UnicastSrcIP, AH: m.ah != nil}
 	if s.Source.IsValid() {
 		return s
 	}
@@ -132,7 +132,7 @@ func (r *Runner) refresh(key Socket, s *socket) error {
 func (r *Runner) reopen() {
 	var waiting []*group
 	for _, g := range r.groups.all {
-		if slices.ContainsFunc(g.Members(), func(m *Machine) bool { return r.deaf(g, m.Config().Interface) }) {
+		if slices.ContainsFunc(g.Members(), func(m *Machine) bool { return r.deaf(g, m.Config().AdvertDevice()) }) {
 			waiting = append(waiting, g)
 		}
 	}
@@ -145,7 +145,7 @@ func (r *Runner) reopen() {
 // deaf says that a socket of the group on the link could not be opened.
 func (r *Runner) deaf(g *group, link string) bool {
 	for _, machine := range g.Members() {
-		if machine.Config().Interface != link {
+		if machine.Config().AdvertDevice() != link {
 			continue
 		}
 		if s := r.sockets[r.socketOf(machine)]; s != nil && s.conn == nil {

@@ -177,6 +177,9 @@ func (m *Machine) observe(l LinkChanged) {
 		m.link = l
 		m.refreshSource()
 	}
+	if l.Link == m.cfg.Device() {
+		m.device = l
+	}
 }
 
 // effective is the priority after tracking, RFC 9568 section 5.2.4: 255 is the
@@ -210,8 +213,18 @@ func (m *Machine) faulty() bool {
 
 // linkDown leaves unicast instances without an interface aside, and those with
 // dont_track_primary.
-func (m *Machine) linkDown() bool {
-	return m.cfg.Interface != "" && !m.cfg.DontTrackPrimary && !(m.link.Exists && m.link.Up)
+func (m *Machine) linkDown() bool { return m.downLink() != "" }
+
+// downLink is the interface, or the instance's own link on it, that is down.
+func (m *Machine) downLink() string {
+	switch {
+	case m.cfg.Interface == "" || m.cfg.DontTrackPrimary:
+	case !m.link.Exists || !m.link.Up:
+		return m.cfg.Interface
+	case m.cfg.Device() != m.cfg.Interface && !(m.device.Link == m.cfg.Device() && m.device.Exists && m.device.Up):
+		return m.cfg.Device()
+	}
+	return ""
 }
 
 // failing is the first tracker that is a reason to be in FAULT.
@@ -227,7 +240,7 @@ func (m *Machine) failing() *tracker {
 // failure is the first reason to be in FAULT, for the log.
 func (m *Machine) failure() string {
 	if m.linkDown() {
-		return fmt.Sprintf("(%s): entering FAULT state (interface %s down)", m.cfg.Name, m.cfg.Interface)
+		return fmt.Sprintf("(%s): entering FAULT state (interface %s down)", m.cfg.Name, m.downLink())
 	}
 	if m.cfg.Unable != "" {
 		return fmt.Sprintf("(%s) entering FAULT state (%s)", m.cfg.Name, m.cfg.Unable)

@@ -129,6 +129,7 @@ func (c *Capture) Frames() []Frame {
 // without lvsd's own codec, which is under test.
 type Advert struct {
 	At       time.Time
+	MAC      string // that it came from
 	Source   netip.Addr
 	Version  uint8
 	VRID     uint8
@@ -174,7 +175,7 @@ func parseAdvert(f Frame) (Advert, bool) {
 	}
 	body := ip[header:]
 	return Advert{
-		At: f.At, Source: source,
+		At: f.At, MAC: net.HardwareAddr(f.Data[6:12]).String(), Source: source,
 		Version: body[0] >> 4, VRID: body[1], Priority: body[2], Datagram: ip[:total],
 	}, true
 }

@@ -23,6 +23,7 @@ var hostNeeds = []need{
 	{"sysctl", "procps"},
 	{"ipvsadm", "ipvsadm"},
 	{"keepalived", "keepalived"},
+	{"nft", "nftables"},
 	{"python3", "python3"},
 	{"tcpdump", "tcpdump"},
 }

@@ -43,6 +43,7 @@ var importers = map[string][]string{
 	"github.com/alecthomas/participle/v2": {"parser"},
 	"github.com/vishvananda/netlink":      {"internal/kernel", "internal/netns"},
 	"github.com/cloudflare/ipvs":          {"ipvs"},
+	"github.com/google/nftables":          {"internal/kernel"},
 	"github.com/spf13/cobra":              {"cmd/lvsd"},
 	"github.com/spf13/pflag":              {"cmd/lvsd"},
 }

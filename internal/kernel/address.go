@@ -3,7 +3,7 @@
 package kernel
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -15,35 +15,47 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// batch is a run of operations on the kernel that looks each link up once.
-type batch struct {
-	nl    *netlink.Handle
-	links map[string]netlink.Link
+// address is a claimed address.
+type address struct{ config.Address }
+
+// place is what makes an address one of the kernel's: the same address with
+// another prefix length or peer, or on another link, is another one.
+type place struct {
+	dev    string
+	prefix netip.Prefix
+	peer   netip.Addr // the other end; unset when there is none
 }
 
-func (h *Host) batch() *batch {
-	return &batch{nl: h.nl, links: make(map[string]netlink.Link)}
-}
-
-func (b *batch) link(name string) (netlink.Link, error) {
-	if link, ok := b.links[name]; ok {
-		return link, nil
+// String is the place as errors name it: 10.0.0.1/24 on eth0.
+func (p place) String() string {
+	if p.peer.IsValid() {
+		return fmt.Sprintf("%s peer %s/%d on %s", p.prefix.Addr(), p.peer, p.prefix.Bits(), p.dev)
 	}
-	link, err := b.nl.LinkByName(name)
-	if err != nil {
-		return nil, err
-	}
-	b.links[name] = link
-	return link, nil
+	return p.prefix.String() + " on " + p.dev
 }
 
-// add adds an address; adopted says that it was there before.
-func (b *batch) add(ctx context.Context, a config.Address) (adopted bool, err error) {
-	if err = ctx.Err(); err == nil {
-		var link netlink.Link
-		if link, err = b.link(a.Dev); err == nil {
-			err = b.nl.AddrAdd(link, toNetlink(a))
-		}
+func (a address) place() place {
+	if a.Peer.IsValid() {
+		return place{a.Dev, netip.PrefixFrom(a.Prefix.Addr(), a.Peer.Bits()), a.Peer.Addr()}
+	}
+	return place{dev: a.Dev, prefix: a.Prefix}
+}
+
+func (a address) id() any        { return a.place() }
+func (a address) String() string { return a.place().String() }
+func (a address) kind() kind     { return addresses }
+func (a address) watched() bool  { return !a.NoTrack }
+
+// same compares what the kernel cannot change in an address that is there.
+func (a address) same(other object) bool {
+	o, ok := other.(address)
+	return ok && a.Label == o.Label && a.Scope == o.Scope && a.Broadcast == o.Broadcast && a.Flags == o.Flags && a.PreferredLft == o.PreferredLft
+}
+
+func (a address) add(b *batch) (adopted bool, err error) {
+	link, err := b.link(a.Dev)
+	if err == nil {
+		err = b.nl.AddrAdd(link, toNetlink(a.Address))
 	}
 	if errors.Is(err, unix.EEXIST) {
 		return true, nil
@@ -54,63 +66,86 @@ func (b *batch) add(ctx context.Context, a config.Address) (adopted bool, err er
 	return false, nil
 }
 
-// delete deletes an address; that it or its link is gone already is no error.
-func (b *batch) delete(ctx context.Context, p place) error {
-	err := ctx.Err()
-	if err == nil {
-		var link netlink.Link
-		if link, err = b.link(p.dev); err == nil {
-			err = b.nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(p.prefix)})
-		}
+func (a address) change(b *batch, was object) error {
+	if err := was.delete(b); err != nil {
+		return err
 	}
-	var noLink netlink.LinkNotFoundError
-	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) || errors.As(err, &noLink) {
-		return nil
-	}
-	return fmt.Errorf("delete %s from %s: %w", p.prefix, p.dev, err)
+	_, err := a.add(b)
+	return err
 }
 
-// deleteAll deletes addresses, each with its own error. Unless the link's
-// promote_secondaries says otherwise, the kernel deletes with the first IPv4
-// address of a subnet all the others of it: those are put back, whoever they
-// belong to.
-func (b *batch) deleteAll(ctx context.Context, places []place) []error {
-	errs := make([]error, len(places))
-	endangered := b.secondaries(places)
-	for i, p := range places {
-		errs[i] = b.delete(ctx, p)
+func (a address) delete(b *batch) error {
+	link, err := b.link(a.Dev)
+	if err == nil {
+		is := toNetlink(a.Address)
+		err = b.nl.AddrDel(link, &netlink.Addr{IPNet: is.IPNet, Peer: is.Peer, Flags: is.Flags & unix.IFA_F_MCAUTOJOIN})
 	}
-	if len(endangered) == 0 {
-		return errs
+	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || gone(err) {
+		return nil
 	}
-	present, err := b.list(netlink.FAMILY_V4)
-	if err != nil {
-		errs[0] = errors.Join(errs[0], err)
-		return errs
+	return fmt.Errorf("delete %s from %s: %w", a.Prefix, a.Dev, err)
+}
+
+// asWanted compares an address that the kernel has listed.
+func (a address) asWanted(is netlink.Addr) bool {
+	const flags = unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_MCAUTOJOIN | unix.IFA_F_HOMEADDRESS | unix.IFA_F_MANAGETEMPADDR
+	want := toNetlink(a.Address)
+	if is.Flags&flags != want.Flags&flags {
+		return false
 	}
-	there := make(map[indexed]bool, len(present))
-	for _, a := range present {
-		there[indexOf(a)] = true
+	if a.Prefix.Addr().Is6() {
+		return true
 	}
-	for _, a := range endangered {
-		if there[indexOf(a)] {
-			continue
+	broadcast, _ := netip.AddrFromSlice(is.Broadcast)
+	return is.Label == cmp.Or(a.Label, a.Dev) && is.Scope == want.Scope && broadcast.Unmap() == a.Broadcast
+}
+
+// gone says that the link is not there.
+func gone(err error) bool {
+	var noLink netlink.LinkNotFoundError
+	return errors.Is(err, unix.ENODEV) || errors.As(err, &noLink)
+}
+
+// guard is called before addresses are deleted; the function that it returns
+// is called afterwards. Unless the link's promote_secondaries says otherwise,
+// the kernel deletes with the first IPv4 address of a subnet all the others of
+// it: those are put back, whoever they belong to.
+func (b *batch) guard(doomed []*claim) (restore func() error) {
+	endangered := b.secondaries(doomed)
+	return func() error {
+		if len(endangered) == 0 {
+			return nil
 		}
-		if err := b.nl.AddrAdd(nil, restored(a)); err != nil && !errors.Is(err, unix.EEXIST) {
-			errs[0] = errors.Join(errs[0], fmt.Errorf("put %s back: %w", a.IPNet, err))
+		present, err := b.list(netlink.FAMILY_V4)
+		if err != nil {
+			return err
 		}
+		there := make(map[indexed]bool, len(present))
+		for _, a := range present {
+			there[indexOf(a)] = true
+		}
+		var errs []error
+		for _, a := range endangered {
+			if there[indexOf(a)] {
+				continue
+			}
+			if err := b.nl.AddrAdd(nil, restored(a)); err != nil && !errors.Is(err, unix.EEXIST) {
+				errs = append(errs, fmt.Errorf("put %s back: %w", a.IPNet, err))
+			}
+		}
+		return errors.Join(errs...)
 	}
-	return errs
 }
 
 // secondaries are the IPv4 addresses that the kernel may delete together with
 // the given ones: those of the same subnets.
-func (b *batch) secondaries(places []place) []netlink.Addr {
+func (b *batch) secondaries(claims []*claim) []netlink.Addr {
 	doomed, subnets := make(map[indexed]bool), make(map[indexed]bool)
-	for _, p := range places {
+	for _, c := range claims {
+		p := c.id().(place)
 		if link, err := b.link(p.dev); err == nil && p.prefix.Addr().Is4() {
-			doomed[indexed{link.Attrs().Index, p.prefix}] = true
-			subnets[indexed{link.Attrs().Index, p.prefix.Masked()}] = true
+			doomed[indexed{link.Attrs().Index, p.prefix, p.peer}] = true
+			subnets[indexed{link: link.Attrs().Index, prefix: p.prefix.Masked()}] = true
 		}
 	}
 	if len(doomed) == 0 {
@@ -124,7 +159,7 @@ func (b *batch) secondaries(places []place) []netlink.Addr {
 	for _, a := range all {
 		at := indexOf(a)
 		secondary := a.Flags&unix.IFA_F_SECONDARY != 0
-		if secondary && !doomed[at] && subnets[indexed{at.link, at.prefix.Masked()}] {
+		if secondary && !doomed[at] && subnets[indexed{link: at.link, prefix: at.prefix.Masked()}] {
 			found = append(found, a)
 		}
 	}
@@ -153,9 +188,25 @@ func dump[T any](read func() ([]T, error)) ([]T, error) {
 type indexed struct {
 	link   int
 	prefix netip.Prefix
+	peer   netip.Addr
 }
 
-func indexOf(a netlink.Addr) indexed { return indexed{a.LinkIndex, fromIPNet(a.IPNet)} }
+func indexOf(a netlink.Addr) indexed {
+	p := placeOn("", a)
+	return indexed{a.LinkIndex, p.prefix, p.peer}
+}
+
+// placeOn is where an address is that the kernel has listed. The prefix length
+// belongs to the other end when there is one.
+func placeOn(dev string, a netlink.Addr) place {
+	p := place{dev: dev, prefix: fromIPNet(a.IPNet)}
+	if a.Peer != nil {
+		if peer := fromIPNet(a.Peer); peer.Addr() != p.prefix.Addr() {
+			p.prefix, p.peer = netip.PrefixFrom(p.prefix.Addr(), peer.Bits()), peer.Addr()
+		}
+	}
+	return p
+}
 
 // restored is an address as it was, ready to be added again.
 func restored(a netlink.Addr) *netlink.Addr {
@@ -166,14 +217,14 @@ func restored(a netlink.Addr) *netlink.Addr {
 	return &a
 }
 
-// forever is INFINITY_LIFE_TIME of an address.
-const forever = 0xffffffff
-
 // toNetlink is an address as keepalived adds it: no broadcast address unless
 // one is given, no duplicate address detection (a master has to use it now),
 // and an IPv6 /128 deprecated, so that it is no source of connections.
 func toNetlink(a config.Address) *netlink.Addr {
-	addr := &netlink.Addr{IPNet: ipNet(a.Prefix), Label: a.Label, Scope: int(a.Scope)}
+	addr := &netlink.Addr{IPNet: ipNet(a.Prefix), Label: a.Label, Scope: int(a.Scope), Flags: addressFlags(a)}
+	if a.Peer.IsValid() {
+		addr.IPNet, addr.Peer = ipNet(netip.PrefixFrom(a.Prefix.Addr(), a.Prefix.Addr().BitLen())), ipNet(a.Peer)
+	}
 	if a.Prefix.Addr().Is4() {
 		addr.Broadcast = net.IPv4zero // nil makes the library compute one
 		if a.Broadcast.IsValid() {
@@ -181,11 +232,37 @@ func toNetlink(a config.Address) *netlink.Addr {
 		}
 		return addr
 	}
-	addr.Flags = unix.IFA_F_NODAD
-	if a.Prefix.IsSingleIP() {
-		addr.ValidLft, addr.PreferedLft = forever, 0
+	switch {
+	case a.PreferredLft.Set && a.PreferredLft.Value != config.Forever:
+		addr.ValidLft, addr.PreferedLft = config.Forever, int(a.PreferredLft.Value)
+	case !a.PreferredLft.Set && a.Prefix.IsSingleIP():
+		addr.ValidLft, addr.PreferedLft = config.Forever, 0
 	}
 	return addr
+}
+
+// addressFlags are IFA_F_* of linux/if_addr.h.
+func addressFlags(a config.Address) (flags int) {
+	for flag, bit := range map[config.AddressFlags]int{
+		config.AddressNoPrefixRoute: unix.IFA_F_NOPREFIXROUTE, config.AddressAutoJoin: unix.IFA_F_MCAUTOJOIN,
+	} {
+		if a.Flags&flag != 0 {
+			flags |= bit
+		}
+	}
+	if a.Prefix.Addr().Is4() {
+		return flags
+	}
+	if a.Flags&config.AddressDAD == 0 {
+		flags |= unix.IFA_F_NODAD
+	}
+	if a.Flags&config.AddressHome != 0 {
+		flags |= unix.IFA_F_HOMEADDRESS
+	}
+	if a.Flags&config.AddressManageTemp != 0 {
+		flags |= unix.IFA_F_MANAGETEMPADDR
+	}
+	return flags
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

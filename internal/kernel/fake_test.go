@@ -26,25 +26,25 @@ func TestFakeIsLikeTheKernel(t *testing.T) {
 	labelled := addr("10.0.0.9/32", "eth0")
 	labelled.Label, labelled.Scope, labelled.Broadcast = "eth0:9", config.ScopeLink, config.MustAddr("10.0.0.255")
 	type host interface {
-		Claim(ctx context.Context, owner string, want []config.Address) error
-		Sweep(ctx context.Context, addrs []config.Address) error
+		Claim(ctx context.Context, owner string, want config.Claims) error
+		Sweep(ctx context.Context, left config.Claims) error
 		Hold() (release func())
 	}
 	var release [2]func()
 	steps := []func(i int, h host) error{
 		func(_ int, h host) error {
-			return h.Sweep(t.Context(), []config.Address{addr("10.0.0.2/32", "eth0"), addr("10.0.0.3/32", "eth0")})
+			return h.Sweep(t.Context(), config.Claims{Addresses: []config.Address{addr("10.0.0.2/32", "eth0"), addr("10.0.0.3/32", "eth0")}})
 		},
 		func(_ int, h host) error {
-			return h.Claim(t.Context(), "a", []config.Address{addr("10.0.0.4/32", "eth0"), labelled})
+			return h.Claim(t.Context(), "a", config.Claims{Addresses: []config.Address{addr("10.0.0.4/32", "eth0"), labelled}})
 		},
 		func(i int, h host) error { release[i] = h.Hold(); return nil },
-		func(_ int, h host) error { return h.Claim(t.Context(), "a", nil) },
+		func(_ int, h host) error { return h.Claim(t.Context(), "a", config.Claims{}) },
 		func(_ int, h host) error {
-			return h.Claim(t.Context(), "b", []config.Address{labelled, addr("2001:db8::1/64", "eth0")})
+			return h.Claim(t.Context(), "b", config.Claims{Addresses: []config.Address{labelled, addr("2001:db8::1/64", "eth0")}})
 		},
 		func(i int, _ host) error { release[i](); return nil },
-		func(_ int, h host) error { return h.Claim(t.Context(), "b", nil) },
+		func(_ int, h host) error { return h.Claim(t.Context(), "b", config.Claims{}) },
 	}
 	for n, step := range steps {
 		for i, h := range []host{actual, fake} {

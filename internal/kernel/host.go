@@ -6,202 +6,230 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
 )
 
-// Host holds the addresses that its owners claim. It is safe for concurrent
-// use.
+// Host holds the links, addresses, routes and rules that its owners claim. It is safe
+// for concurrent use.
 type Host struct {
-	log    *zap.Logger
-	nl     *netlink.Handle
-	packet int // AF_PACKET socket for announcements
+	log      *zap.Logger
+	nl       *netlink.Handle
+	raw      *nl.SocketHandle
+	conf     *conf
+	firewall *firewall
+	packet   int // AF_PACKET socket for announcements
 
-	mu       sync.Mutex
-	claims   map[place]*claim
-	owners   map[string][]place
-	unwanted []place // claims that nobody wants any more, in the order of their release
-	holds    int
+	mu        sync.Mutex
+	claims    map[any]*claim // by object.id
+	owners    map[string][]any
+	unwanted  []any // claims that nobody wants any more, in the order of their release
+	holds     int
+	complaint string // what a repair could not do, which the log has been told
 }
 
-// place is what makes an address one of the kernel's: the same address with
-// another prefix length, or on another link, is another one.
-type place struct {
-	dev    string
-	prefix netip.Prefix
-}
-
-func placeOf(a config.Address) place { return place{a.Dev, a.Prefix} }
-
-// String is the place as errors name it: 10.0.0.1/24 on eth0.
-func (p place) String() string { return p.prefix.String() + " on " + p.dev }
-
-// claim is an address that somebody wants or that is still to be removed.
+// claim is an object that somebody wants or that is still to be removed.
 type claim struct {
-	addr   config.Address
-	owners int  // how many want it; 0: to be removed
-	there  bool // it is on the link, as far as is known
-	stale  bool // it is on the link with an old label, scope or broadcast address
+	object
+	owners int    // how many want it; 0: to be removed
+	there  bool   // it is in the kernel, as far as is known
+	was    object // what is there instead, with old attributes; nil: nothing
 }
 
 // Open opens the sockets of a host, in the network namespace of the calling
 // thread.
 func Open(log *zap.Logger) (*Host, error) {
-	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	raw, err := openRaw()
+	if err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	sysctls, err := openConf()
+	if err != nil {
+		handle.Close()
+		raw.Close()
+		return nil, err
 	}
 	// Protocol 0: the socket sends and never receives.
 	packet, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		nl.Close()
+		handle.Close()
+		raw.Close()
+		_ = sysctls.dir.Close()
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
 	return &Host{
-		log: log, nl: nl, packet: packet,
-		claims: make(map[place]*claim), owners: make(map[string][]place),
+		log: log, nl: handle, raw: raw, conf: sysctls, firewall: openFirewall(), packet: packet,
+		claims: make(map[any]*claim), owners: make(map[string][]any),
 	}, nil
 }
 
-// Close closes the sockets. Addresses stay: whoever wants them gone claims
-// nothing first.
+// Close closes the sockets. What is claimed stays: whoever wants it gone
+// claims nothing first.
 func (h *Host) Close() error {
 	h.nl.Close()
-	return unix.Close(h.packet)
+	h.raw.Close()
+	return errors.Join(h.firewall.close(), h.conf.dir.Close(), unix.Close(h.packet))
 }
 
-// Claim replaces the addresses that owner wants: what is new is added first,
-// what nobody wants any more is then deleted. An address that is already on
-// its link is adopted: from then on it is treated as if Claim had added it.
-// The error joins what failed; the rest is done, and what failed is tried
-// again at the next Claim and whenever a link or address changes.
-func (h *Host) Claim(ctx context.Context, owner string, want []config.Address) error {
+// Claim replaces what owner wants: what is new is added first, addresses
+// before routes before rules; what nobody wants any more is then deleted, the
+// other way round. What is there already is adopted: from then on it is
+// treated as if Claim had added it. The error joins what failed; the rest is
+// done, and what failed is tried again at the next Claim and whenever
+// something changes in the kernel.
+func (h *Host) Claim(ctx context.Context, owner string, want config.Claims) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.replace(owner, want)
-	b := h.batch()
-	return errors.Join(h.add(ctx, b, h.owners[owner]), h.remove(ctx, b))
+	h.replace(owner, h.objects(want))
+	b := h.batch(ctx)
+	return errors.Join(h.add(b, h.owners[owner]), h.remove(b))
+}
+
+// Firewall says how the table of closed addresses and VMACs is to be; it is
+// called before the claims that need it.
+func (h *Host) Firewall(options config.Firewall) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.firewall.options = options
+	return h.firewall.sync(h.batch(context.Background()))
 }
 
 // replace counts owner's new wishes and then uncounts its old ones.
-func (h *Host) replace(owner string, want []config.Address) {
-	var places []place
-	seen := make(map[place]bool, len(want))
-	for _, addr := range want {
-		p := placeOf(addr)
-		if seen[p] {
+func (h *Host) replace(owner string, want []object) {
+	var ids []any
+	seen := make(map[any]bool, len(want))
+	for _, o := range want {
+		id := o.id()
+		if seen[id] {
 			continue
 		}
-		seen[p] = true
-		places = append(places, p)
-		c := h.claims[p]
+		seen[id] = true
+		ids = append(ids, id)
+		c := h.claims[id]
 		if c == nil {
-			c = &claim{addr: addr}
-			h.claims[p] = c
+			c = &claim{object: o}
+			h.claims[id] = c
 		}
-		if c.there && !sameAttributes(c.addr, addr) {
-			c.stale = true
+		if c.there && c.was == nil && !c.same(o) {
+			c.was = c.object
 		}
-		c.addr = addr
+		c.object = o
 		c.owners++
 	}
-	for _, p := range h.owners[owner] {
-		c := h.claims[p]
+	for _, id := range h.owners[owner] {
+		c := h.claims[id]
 		if c.owners--; c.owners == 0 {
-			h.unwanted = append(h.unwanted, p)
+			h.unwanted = append(h.unwanted, id)
 		}
 	}
-	if len(places) == 0 {
+	if len(ids) == 0 {
 		delete(h.owners, owner)
 		return
 	}
-	h.owners[owner] = places
+	h.owners[owner] = ids
 }
 
-// sameAttributes compares what the kernel cannot change in an address that is
-// there.
-func sameAttributes(a, b config.Address) bool {
-	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast
-}
-
-// add puts those of the places that are missing on their links.
-func (h *Host) add(ctx context.Context, b *batch, places []place) error {
+// add puts those of the claims that are missing into the kernel.
+func (h *Host) add(b *batch, ids []any) error {
 	var errs []error
-	for _, p := range places {
-		c := h.claims[p]
-		if c.there && !c.stale {
-			continue
-		}
-		if c.stale {
-			if err := b.delete(ctx, p); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			c.there, c.stale = false, false
-		}
-		adopted, err := b.add(ctx, c.addr)
-		if err != nil {
+	for _, id := range ids {
+		c := h.claims[id]
+		if err := h.put(b, c); err != nil {
 			errs = append(errs, err)
-			continue
 		}
-		if adopted {
-			h.log.Info("address was already there", zap.Stringer("address", p))
-		}
-		c.there = true
 	}
 	return errors.Join(errs...)
 }
 
-// remove deletes the addresses that nobody wants any more, unless they are on
-// hold. What cannot be deleted stays on the list.
-func (h *Host) remove(ctx context.Context, b *batch) error {
+func (h *Host) put(b *batch, c *claim) error {
+	switch {
+	case c.there && c.was != nil:
+		if err := c.change(b, c.was); err != nil {
+			return err
+		}
+	case !c.there:
+		adopted, err := c.add(b)
+		if err != nil {
+			return err
+		}
+		if adopted {
+			h.log.Info("was already there", zap.Stringer("object", c))
+		}
+	}
+	c.there, c.was = true, nil
+	return nil
+}
+
+// remove deletes what nobody wants any more, unless it is on hold. What cannot
+// be deleted stays on the list.
+func (h *Host) remove(b *batch) error {
 	if h.holds > 0 || len(h.unwanted) == 0 {
 		return nil
 	}
-	var doomed, left []place
-	for _, p := range h.unwanted {
-		switch c := h.claims[p]; {
+	var doomed [kinds][]*claim
+	for _, id := range h.unwanted {
+		switch c := h.claims[id]; {
 		case c == nil || c.owners > 0: // removed already, or claimed again
 		case c.there:
-			doomed = append(doomed, p)
+			doomed[c.kind()] = append(doomed[c.kind()], c)
 		default:
-			delete(h.claims, p)
+			delete(h.claims, id)
 		}
 	}
-	errs := b.deleteAll(ctx, doomed)
-	for i, p := range doomed {
-		if errs[i] != nil {
-			left = append(left, p)
-			continue
+	h.unwanted = nil
+	var errs []error
+	for _, list := range slices.Backward(doomed[:]) {
+		for i, err := range b.deleteAll(list) {
+			if err != nil {
+				errs = append(errs, err)
+				h.unwanted = append(h.unwanted, list[i].id())
+				continue
+			}
+			delete(h.claims, list[i].id())
 		}
-		delete(h.claims, p)
 	}
-	h.unwanted = left
 	return errors.Join(errs...)
 }
 
-// Sweep deletes those of the addresses that a predecessor left on the links,
-// except those that are claimed. One that is not there is no error.
-func (h *Host) Sweep(ctx context.Context, addrs []config.Address) error {
+// Sweep deletes what a predecessor left in the kernel of the given, except
+// what is claimed. On hold it waits for the release, and what is claimed until
+// then is kept without a gap. What is not there is no error.
+func (h *Host) Sweep(ctx context.Context, left config.Claims) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var doomed []place
-	for _, addr := range addrs {
-		if p := placeOf(addr); h.claims[p] == nil {
-			doomed = append(doomed, p)
+	b := h.batch(ctx)
+	there, err := h.look(b, left)
+	if err != nil {
+		return err
+	}
+	if len(left.Links)+len(left.Closed) > 0 {
+		if err := h.firewall.clean(); err != nil {
+			return err
 		}
 	}
-	return errors.Join(h.batch().deleteAll(ctx, doomed)...)
+	for _, o := range h.objects(left) {
+		if id := o.id(); h.claims[id] == nil && there.has(h, b, o) {
+			h.claims[id] = &claim{object: o, there: true, was: there.otherwise(o)}
+			h.unwanted = append(h.unwanted, id)
+		}
+	}
+	return h.remove(b)
 }
 
-// Hold postpones every deletion until release is called, so that an address
-// that moves from one owner to another is never absent. Holds nest.
+// Hold postpones every deletion until release is called, so that what moves
+// from one owner to another is never absent. Holds nest.
 func (h *Host) Hold() (release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -210,7 +238,7 @@ func (h *Host) Hold() (release func()) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.holds--
-		if err := h.remove(context.Background(), h.batch()); err != nil {
+		if err := h.remove(h.batch(context.Background())); err != nil {
 			h.log.Warn("removing addresses failed", zap.Error(err))
 		}
 	})

@@ -60,7 +60,7 @@ func wantShown(t *testing.T, ns *netns.NS, link string, want ...string) {
 
 func mustClaim(t *testing.T, h *Host, owner string, want ...config.Address) {
 	t.Helper()
-	if err := h.Claim(context.Background(), owner, want); err != nil {
+	if err := h.Claim(context.Background(), owner, config.Claims{Addresses: want}); err != nil {
 		t.Errorf("claim of %s: %v", owner, err)
 	}
 }
@@ -107,9 +107,9 @@ func TestSweep(t *testing.T) {
 		ns.Run(t, "ip addr add "+a+" dev eth0")
 	}
 	mustClaim(t, host, "VI_1", addr("10.0.0.8/24", "eth0"))
-	err := host.Sweep(context.Background(), []config.Address{
+	err := host.Sweep(context.Background(), config.Claims{Addresses: []config.Address{
 		addr("10.0.0.9/24", "eth0"), addr("10.0.0.8/24", "eth0"), addr("10.0.0.7/24", "eth0"), addr("10.0.0.7/24", "none"),
-	})
+	}})
 	if err != nil {
 		t.Error(err)
 	}
@@ -180,9 +180,9 @@ func TestMoveIsNeverAbsent(t *testing.T) {
 // What cannot be done is reported, everything else is done.
 func TestPartialFailure(t *testing.T) {
 	host, ns, _ := newHost(t)
-	err := host.Claim(context.Background(), "VI_1", []config.Address{
+	err := host.Claim(context.Background(), "VI_1", config.Claims{Addresses: []config.Address{
 		addr("10.0.0.1/24", "gone0"), addr("10.0.0.2/24", "eth0"),
-	})
+	}})
 	if err == nil || !strings.Contains(err.Error(), "add 10.0.0.1/24 to gone0: ") {
 		t.Errorf("error %v", err)
 	}

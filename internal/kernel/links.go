@@ -4,10 +4,10 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -39,15 +39,16 @@ type Links struct {
 	known   []Link
 	ready   chan struct{}
 	buffer  int // bytes of the subscriptions' receive buffers
+
+	mu      sync.Mutex
+	sub     *subscription   // nil: none is open
+	waiting []chan struct{} // for the next look
 }
 
-// receiveBuffer holds the messages of a burst: some thousand addresses that
-// come or go at once.
-const receiveBuffer = 4 << 20
-
-// rereadInterval bounds how long something can go unnoticed that no message
-// told about.
-const rereadInterval = 30 * time.Second
+// lookInterval is the least time between two looks: a change after a quiet
+// time is seen at once, a burst is not followed step by step, and whoever
+// flushes addresses can come to an end before they are put back.
+const lookInterval = 10 * time.Millisecond
 
 // resubscribePause keeps a subscription that fails at once from spinning.
 const resubscribePause = 10 * time.Millisecond
@@ -72,7 +73,9 @@ func (l *Links) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		l.use(sub)
 		err = l.follow(ctx, sub)
+		l.use(nil)
 		sub.close()
 		if ctx.Err() != nil {
 			return nil
@@ -90,14 +93,63 @@ func (l *Links) Run(ctx context.Context) error {
 // what a message says may be outdated, what the kernel says now is not.
 func (l *Links) follow(ctx context.Context, sub *subscription) error {
 	for {
+		l.mu.Lock()
+		asked := l.waiting
+		l.waiting = nil
+		l.mu.Unlock()
+		looked := time.After(lookInterval)
 		links, err := l.host.survey(ctx)
 		if err != nil {
 			return err
 		}
 		l.deliver(links)
-		if err := sub.wait(ctx); err != nil {
+		for _, done := range asked {
+			close(done)
+		}
+		if err := l.wait(ctx, sub); err != nil {
 			return err
 		}
+		select {
+		case <-looked:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *Links) use(sub *subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sub = sub
+}
+
+// wait waits for a change, unless somebody has asked for a look.
+func (l *Links) wait(ctx context.Context, sub *subscription) error {
+	l.mu.Lock()
+	asked := len(l.waiting) > 0
+	err := sub.expect(time.Now().Add(rereadInterval))
+	l.mu.Unlock()
+	if asked || err != nil {
+		return err
+	}
+	return sub.wait(ctx)
+}
+
+// Refresh returns when the state of all links, as it is now, has been
+// reported.
+func (l *Links) Refresh(ctx context.Context) error {
+	done := make(chan struct{})
+	l.mu.Lock()
+	l.waiting = append(l.waiting, done)
+	if l.sub != nil {
+		_ = l.sub.expect(time.Unix(1, 0)) // else it looks as soon as it is open
+	}
+	l.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -130,7 +182,7 @@ func (l *Links) deliver(links []Link) {
 func (h *Host) survey(ctx context.Context) ([]Link, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	b := h.batch()
+	b := h.batch(ctx)
 	found, err := dump(b.nl.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
@@ -148,23 +200,21 @@ func (h *Host) survey(ctx context.Context) ([]Link, error) {
 		const up = unix.IFF_UP | unix.IFF_RUNNING
 		links = append(links, Link{Name: attrs.Name, Exists: true, Up: attrs.RawFlags&up == up, index: attrs.Index})
 	}
-	present := make(map[place]bool)
+	present := presence{addresses: make(map[place]netlink.Addr)}
 	for _, a := range addrs {
 		i, ok := at[a.LinkIndex]
 		if !ok {
 			continue
 		}
 		link := &links[i]
-		p := place{link.Name, fromIPNet(a.IPNet)}
+		p := placeOn(link.Name, a)
 		if h.claims[p] != nil {
-			present[p] = true
+			present.addresses[p] = a
 			continue
 		}
 		link.own(p.prefix.Addr(), a.Flags)
 	}
-	if err := h.repair(ctx, b, present); err != nil {
-		h.log.Warn("repairing addresses failed", zap.Error(err))
-	}
+	h.complain(h.repair(b, present))
 	return links, nil
 }
 
@@ -178,103 +228,14 @@ func (l *Link) own(addr netip.Addr, flags int) {
 	}
 }
 
-// repair puts back the claims that are not among the addresses that are
-// present, where their link exists, and deletes what could not be deleted
-// before.
-func (h *Host) repair(ctx context.Context, b *batch, present map[place]bool) error {
-	var missing []place
-	for p, c := range h.claims {
-		was := c.there
-		if c.there = present[p]; c.there || c.owners == 0 || b.links[p.dev] == nil {
-			continue
-		}
-		c.stale = false
-		missing = append(missing, p)
-		if was {
-			h.log.Info("address was removed by others, putting it back", zap.Stringer("address", p))
-		}
-	}
-	slices.SortFunc(missing, func(x, y place) int { return x.prefix.Addr().Compare(y.prefix.Addr()) })
-	return errors.Join(h.add(ctx, b, missing), h.remove(ctx, b))
-}
-
-// subscription delivers that something changed, not what.
-type subscription struct {
-	links chan netlink.LinkUpdate
-	addrs chan netlink.AddrUpdate
-	errs  chan error // the last error
-	done  chan struct{}
-}
-
-func subscribe(buffer int) (*subscription, error) {
-	s := &subscription{
-		links: make(chan netlink.LinkUpdate, 64), addrs: make(chan netlink.AddrUpdate, 64),
-		errs: make(chan error, 1), done: make(chan struct{}),
-	}
-	err := netlink.LinkSubscribeWithOptions(s.links, s.done, netlink.LinkSubscribeOptions{
-		ErrorCallback: s.failed, ReceiveBufferSize: buffer, ReceiveBufferForceSize: true,
-	})
+// complain tells the log what could not be repaired, once.
+func (h *Host) complain(err error) {
+	text := ""
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to link changes: %w", err)
+		text = err.Error()
 	}
-	err = netlink.AddrSubscribeWithOptions(s.addrs, s.done, netlink.AddrSubscribeOptions{
-		ErrorCallback: s.failed, ReceiveBufferSize: buffer, ReceiveBufferForceSize: true,
-	})
-	if err != nil {
-		close(s.addrs)
-		s.close()
-		return nil, fmt.Errorf("subscribe to address changes: %w", err)
+	if text != "" && text != h.complaint {
+		h.log.Warn("repairing what is claimed failed", zap.Error(err))
 	}
-	return s, nil
-}
-
-func (s *subscription) failed(err error) {
-	select {
-	case <-s.errs:
-	default:
-	}
-	select {
-	case s.errs <- err:
-	default:
-	}
-}
-
-// close ends the library's goroutines, which may be about to send.
-func (s *subscription) close() {
-	close(s.done)
-	for range s.links {
-	}
-	for range s.addrs {
-	}
-}
-
-// errEnded is returned when the library ended a subscription without a reason.
-var errEnded = errors.New("subscription ended")
-
-// wait returns after a change, with everything that arrived meanwhile taken.
-func (s *subscription) wait(ctx context.Context) error {
-	open := true
-	timer := time.NewTimer(rereadInterval)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-	case _, open = <-s.links:
-	case _, open = <-s.addrs:
-	}
-	for open {
-		select {
-		case _, open = <-s.links:
-		case _, open = <-s.addrs:
-		default:
-			return nil
-		}
-	}
-	select {
-	case err := <-s.errs:
-		return err
-	default:
-		return errEnded
-	}
+	h.complaint = text
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/netns"
 )
 
@@ -38,6 +39,7 @@ func watch(t *testing.T, host *Host, ns *netns.NS, buffer int) <-chan string {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		close(seen)
 	})
 	return seen
 }
@@ -150,4 +152,32 @@ func TestOverrun(t *testing.T) {
 	if len(lost) == 0 || !strings.Contains(fmt.Sprint(lost[0].ContextMap()), "no buffer space") {
 		t.Errorf("the buffer was never too small, so this tested nothing: %v", lost)
 	}
+}
+
+// While messages are lost (ENOBUFS) somebody deletes everything that is
+// claimed: it is back as soon as there is somebody to look again.
+func TestOverrunRepairs(t *testing.T) {
+	host, ns, _ := newHost(t)
+	core, logged := observer.New(zap.InfoLevel)
+	host.log = zap.New(core)
+	ns.Run(t, "ip addr add 10.9.0.1/24 dev eth0")
+	want := config.Claims{
+		Addresses: []config.Address{addr("10.0.0.1/24", "eth0")}, Routes: []config.Route{via("10.20.0.0/16", "10.9.0.2", 0)},
+		Rules: []config.Rule{from("10.0.0.0/24", 100, 100)},
+	}
+	claimAll(t, host, "VI_1", want)
+	seen := watch(t, host, ns, 2048)
+	expect(t, seen, "eth0 exists=true up=true [10.9.0.1] []")
+	// The callback is busy with another link from now on.
+	ns.Run(t, "ip link add stuck type bridge")
+	const script = "ip addr del 10.0.0.1/24 dev eth0; ip route del 10.20.0.0/16; ip rule del preference 100; " +
+		"for i in $(seq 250); do echo addr add 10.77.0.$i/32 dev stuck; echo addr del 10.77.0.$i/32 dev stuck; done | ip -batch -"
+	if out, err := ns.Command(t.Context(), "sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	go drain(seen)
+	eventually(t, "an overrun", func() bool {
+		return strings.Contains(shown(t, ns, "eth0"), "10.0.0.1/24") && strings.Contains(policy(t, ns), "10.20.0.0/16") && strings.Contains(policy(t, ns), "100: ") &&
+			logged.FilterMessageSnippet("messages lost").Len() > 0
+	})
 }

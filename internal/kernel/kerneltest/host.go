@@ -1,5 +1,5 @@
-// Package kerneltest is a host for tests: it keeps addresses in memory, prints
-// itself like `ip address` and remembers every operation.
+// Package kerneltest is a host for tests: it keeps addresses, routes and rules
+// in memory, prints itself like `ip` and remembers every operation.
 package kerneltest
 
 import (
@@ -17,11 +17,56 @@ import (
 // without addresses. It is safe for concurrent use.
 type Host struct {
 	mu       sync.Mutex
-	present  []config.Address // in the order of their arrival
-	owners   map[string][]config.Address
+	present  []thing // in the order of their arrival
+	owners   map[string][]thing
 	holds    int
-	unwanted []config.Address
+	unwanted []thing
 	ops      []string
+}
+
+// thing is something in the kernel.
+type thing struct {
+	kind  int
+	id    string // what makes it another one
+	text  string // as operations name it
+	link  string // of an address
+	shown string
+}
+
+// The kinds, in the order of additions.
+const (
+	link = iota
+	closed
+	address
+	route
+	rule
+)
+
+func things(c config.Claims) (all []thing) {
+	for _, l := range c.Links {
+		text := fmt.Sprintf("%s@%s", l.Name, l.Parent)
+		all = append(all, thing{kind: link, id: text, text: "link " + text, shown: text})
+	}
+	for _, a := range c.Closed {
+		all = append(all, thing{kind: closed, id: a.Addr.String(), text: "drop " + a.Addr.String(), shown: a.Addr.String()})
+	}
+	for _, a := range c.Addresses {
+		all = append(all, ofAddress(a))
+	}
+	for i := range c.Routes {
+		text := c.Routes[i].String()
+		all = append(all, thing{kind: route, id: text, text: "route " + text, shown: text})
+	}
+	for i := range c.Rules {
+		text := c.Rules[i].String()
+		all = append(all, thing{kind: rule, id: text, text: "rule " + text, shown: fmt.Sprintf("%d: %s", c.Rules[i].Preference.Value, text)})
+	}
+	return all
+}
+
+func ofAddress(a config.Address) thing {
+	text := fmt.Sprintf("%s dev %s", a.Prefix, a.Dev)
+	return thing{kind: address, id: text, text: text, link: a.Dev, shown: line(a)}
 }
 
 // Put places addresses that nobody claims: those of the link itself, or what a
@@ -29,42 +74,46 @@ type Host struct {
 func (h *Host) Put(addrs ...config.Address) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.present = append(h.present, addrs...)
+	for _, a := range addrs {
+		h.present = append(h.present, ofAddress(a))
+	}
 }
 
 // Claim replaces what owner wants, additions first.
-func (h *Host) Claim(_ context.Context, owner string, want []config.Address) error {
+func (h *Host) Claim(_ context.Context, owner string, want config.Claims) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.owners == nil {
-		h.owners = make(map[string][]config.Address)
+		h.owners = make(map[string][]thing)
 	}
 	before := h.owners[owner]
-	h.owners[owner] = slices.Clone(want)
-	for _, a := range want {
-		if !contains(h.present, a) {
-			h.did("add", a)
-			h.present = append(h.present, a)
+	h.owners[owner] = things(want)
+	for _, t := range h.owners[owner] {
+		if !contains(h.present, t) {
+			h.did("add", t)
+			h.present = append(h.present, t)
 		}
 	}
-	for _, a := range before {
-		if !h.wanted(a) {
-			h.unwanted = append(h.unwanted, a)
+	for _, t := range before {
+		if !h.wanted(t) {
+			h.unwanted = append(h.unwanted, t)
 		}
 	}
 	h.remove()
 	return nil
 }
 
-// Sweep deletes those of the addresses that nobody claims.
-func (h *Host) Sweep(_ context.Context, addrs []config.Address) error {
+// Sweep deletes those that nobody claims, at the latest when nothing is on
+// hold any more.
+func (h *Host) Sweep(_ context.Context, left config.Claims) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, a := range addrs {
-		if contains(h.present, a) && !h.wanted(a) {
-			h.delete(a)
+	for _, t := range things(left) {
+		if contains(h.present, t) && !h.wanted(t) {
+			h.unwanted = append(h.unwanted, t)
 		}
 	}
+	h.remove()
 	return nil
 }
 
@@ -86,7 +135,7 @@ func (h *Host) Announce(_ context.Context, addrs []config.Address) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, a := range addrs {
-		h.did("announce", a)
+		h.did("announce", ofAddress(a))
 	}
 	return nil
 }
@@ -105,29 +154,36 @@ func (h *Host) Operations() []string {
 func (h *Host) Has(addr netip.Addr) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.ContainsFunc(h.present, func(a config.Address) bool { return a.Prefix.Addr() == addr })
+	return slices.ContainsFunc(h.present, func(t thing) bool { return t.kind == address && strings.HasPrefix(t.id, addr.String()+"/") })
 }
 
-// String is the host as `ip address` would show it, without what the links
-// themselves are: links by name, addresses in the order of their arrival.
+// String is the host as `ip address`, `ip route` and `ip rule` would show it,
+// without what the links themselves are: those that were made, the addresses
+// that take no packets, links by name with their addresses, routes, rules, each
+// in the order of their arrival.
 func (h *Host) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	byLink := make(map[string]*strings.Builder)
+	sections := make(map[string]*strings.Builder)
 	var links []string
-	for _, a := range h.present {
-		out := byLink[a.Dev]
+	for _, t := range h.present {
+		name := [...]string{"links", "drop", t.link, "routes", "rules"}[t.kind]
+		out := sections[name]
 		if out == nil {
 			out = new(strings.Builder)
-			byLink[a.Dev] = out
-			links = append(links, a.Dev)
+			sections[name] = out
+			if t.kind == address {
+				links = append(links, name)
+			}
 		}
-		fmt.Fprintln(out, "   ", line(a))
+		fmt.Fprintln(out, "   ", t.shown)
 	}
 	slices.Sort(links)
 	var all strings.Builder
-	for _, link := range links {
-		fmt.Fprintf(&all, "%s:\n%s", link, byLink[link])
+	for _, name := range slices.Concat([]string{"links", "drop"}, links, []string{"routes", "rules"}) {
+		if sections[name] != nil {
+			fmt.Fprintf(&all, "%s:\n%s", name, sections[name])
+		}
 	}
 	return all.String()
 }
@@ -135,52 +191,76 @@ func (h *Host) String() string {
 func line(a config.Address) string {
 	scopes := map[config.Scope]string{config.ScopeGlobal: "global", config.ScopeSite: "site",
 		config.ScopeLink: "link", config.ScopeHost: "host", config.ScopeNowhere: "nowhere"}
-	if a.Prefix.Addr().Is6() {
-		return fmt.Sprintf("inet6 %s scope %s nodad", a.Prefix, scopes[a.Scope])
+	prefix := a.Prefix.String()
+	if a.Peer.IsValid() {
+		prefix = fmt.Sprintf("%s peer %s", a.Prefix.Addr(), a.Peer)
 	}
-	words := []string{"inet", a.Prefix.String()}
+	if a.Prefix.Addr().Is6() {
+		return strings.Join(append([]string{"inet6", prefix, "scope", scopes[a.Scope]}, flags6(a)...), " ")
+	}
+	words := []string{"inet", prefix}
 	if a.Broadcast.IsValid() {
 		words = append(words, "brd", a.Broadcast.String())
+	}
+	words = append(words, "scope", scopes[a.Scope])
+	if a.Flags&config.AddressNoPrefixRoute != 0 {
+		words = append(words, "noprefixroute")
 	}
 	label := a.Label
 	if label == "" {
 		label = a.Dev
 	}
-	return strings.Join(append(words, "scope", scopes[a.Scope], label), " ")
+	return strings.Join(append(words, label), " ")
 }
 
-func (h *Host) did(what string, a config.Address) {
-	h.ops = append(h.ops, fmt.Sprintf("%s %s dev %s", what, a.Prefix, a.Dev))
+// flags6 are the words behind the scope of an IPv6 address.
+func flags6(a config.Address) (words []string) {
+	if a.Flags&config.AddressDAD == 0 {
+		words = append(words, "nodad")
+	}
+	short := a.PreferredLft.Set && a.PreferredLft.Value == 0
+	if short || !a.PreferredLft.Set && a.Prefix.IsSingleIP() {
+		words = append(words, "deprecated")
+	}
+	for _, f := range []struct {
+		flag config.AddressFlags
+		word string
+	}{{config.AddressHome, "home"}, {config.AddressManageTemp, "mngtmpaddr"}, {config.AddressNoPrefixRoute, "noprefixroute"}} {
+		if a.Flags&f.flag != 0 {
+			words = append(words, f.word)
+		}
+	}
+	return words
 }
 
-func (h *Host) wanted(a config.Address) bool {
+func (h *Host) did(what string, t thing) { h.ops = append(h.ops, what+" "+t.text) }
+
+func (h *Host) wanted(t thing) bool {
 	for _, list := range h.owners {
-		if contains(list, a) {
+		if contains(list, t) {
 			return true
 		}
 	}
 	return false
 }
 
+// remove deletes what nobody wants, what was added last first by kind.
 func (h *Host) remove() {
 	if h.holds > 0 {
 		return
 	}
-	for _, a := range h.unwanted {
-		if !h.wanted(a) && contains(h.present, a) {
-			h.delete(a)
+	slices.SortStableFunc(h.unwanted, func(x, y thing) int { return y.kind - x.kind })
+	for _, t := range h.unwanted {
+		if !h.wanted(t) && contains(h.present, t) {
+			h.did("del", t)
+			h.present = slices.DeleteFunc(h.present, func(o thing) bool { return same(t, o) })
 		}
 	}
 	h.unwanted = nil
 }
 
-func (h *Host) delete(a config.Address) {
-	h.did("del", a)
-	h.present = slices.DeleteFunc(h.present, func(b config.Address) bool { return same(a, b) })
+func contains(list []thing, t thing) bool {
+	return slices.ContainsFunc(list, func(o thing) bool { return same(t, o) })
 }
 
-func contains(list []config.Address, a config.Address) bool {
-	return slices.ContainsFunc(list, func(b config.Address) bool { return same(a, b) })
-}
-
-func same(a, b config.Address) bool { return a.Dev == b.Dev && a.Prefix == b.Prefix }
+func same(a, b thing) bool { return a.kind == b.kind && a.id == b.id }

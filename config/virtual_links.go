@@ -1,0 +1,217 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// VirtualLink is a link that is made for an instance: a macvlan in private
+// mode with the virtual router's address, or an ipvlan.
+type VirtualLink struct {
+	Name   string
+	Parent string
+	MAC    [6]byte
+	// IPv6: it has the link-local address of its parent, the source of adverts.
+	IPv6   bool
+	IPVLAN string       // mode of an ipvlan; empty: a macvlan
+	Prefix netip.Prefix // of an ipvlan: the source of adverts
+	Group  string       // a name or a number; that of the parent when empty
+	// BothFamilies: the instance has addresses of the other family, too.
+	BothFamilies bool
+	Notify       bool // make the kernel tell that the parent has become promiscuous
+}
+
+// Sysctl is a value in net.ipv4.conf of a link, set while it is wanted and
+// restored afterwards.
+type Sysctl struct {
+	Link, Name, Value string
+}
+
+// Standing is what is in the kernel as long as this is the configuration.
+func (c *Config) Standing() Claims {
+	s := c.Static.Claims()
+	loose := false
+	for k := range c.Instances {
+		i := &c.Instances[k]
+		s.Links = append(s.Links, i.Links...)
+		for _, l := range i.Links {
+			if !l.IPv6 && l.IPVLAN == "" {
+				s.Sysctls = append(s.Sysctls, vmacSysctls(&l)...)
+				loose = true
+			}
+		}
+		if i.PromoteSecondaries {
+			s.Sysctls = append(s.Sysctls, Sysctl{i.Interface, "promote_secondaries", "1"})
+		}
+	}
+	s.LooseReversePath = loose
+	return s
+}
+
+// vmacSysctls keep the parent from answering for the addresses of a VMAC, and
+// let the VMAC take packets that come from an address of the parent's.
+func vmacSysctls(l *VirtualLink) []Sysctl {
+	return []Sysctl{
+		{l.Parent, "arp_ignore", "1"}, {l.Parent, "arp_filter", "1"},
+		{l.Name, "arp_ignore", "1"}, {l.Name, "accept_local", "1"}, {l.Name, "rp_filter", "0"}, {l.Name, "promote_secondaries", "1"},
+	}
+}
+
+// Device is the link of the instance's addresses, and of its adverts unless
+// vmac_xmit_base says otherwise; valid after [Config.Resolve].
+func (i *Instance) Device() string {
+	if i.hasOwnLink() && len(i.Links) > 0 {
+		return i.Links[0].Name
+	}
+	return i.Interface
+}
+
+// AdvertDevice is the link that adverts leave from and arrive at; without an
+// interface a VRF, or none.
+func (i *Instance) AdvertDevice() string {
+	switch {
+	case i.Interface == "":
+		return i.VRF
+	case i.VMACXmitBase:
+		return i.Interface
+	}
+	return i.Device()
+}
+
+func (i *Instance) hasOwnLink() bool {
+	return i.Interface != "" && (i.VMAC != nil || i.IPVLAN != nil)
+}
+
+// virtualLinks names the links of all instances and moves addresses to them.
+func (c *Config) virtualLinks() {
+	n := naming{g: &c.Global, taken: make(map[string]bool)}
+	for k := range c.Instances {
+		i := &c.Instances[k]
+		for _, l := range i.Links { // resolved already
+			n.taken[l.Name] = true
+		}
+		if i.VMAC != nil {
+			n.taken[i.VMAC.Name] = true
+		}
+		if i.IPVLAN != nil {
+			n.taken[i.IPVLAN.Name] = true
+		}
+	}
+	var fresh []*Instance
+	for k := range c.Instances {
+		i := &c.Instances[k]
+		if i.Links != nil {
+			continue
+		}
+		fresh = append(fresh, i)
+		if i.hasOwnLink() {
+			i.Links = append(i.Links, n.own(i))
+			n.made = append(n.made, i.Links[0])
+		}
+	}
+	for _, i := range fresh {
+		n.addresses(i)
+	}
+}
+
+// naming gives links names that no other has.
+type naming struct {
+	g     *Global
+	taken map[string]bool
+	made  []VirtualLink
+}
+
+// free is PREFIX.VRID, or what keepalived makes of it when that is taken.
+func (n *naming) free(prefix string, i *Instance, ipv6 bool) string {
+	candidates := []string{""}
+	if ipv6 {
+		candidates = append(candidates, "6")
+	}
+	for number := range 256 {
+		candidates = append(candidates, fmt.Sprint(number+1))
+	}
+	for _, infix := range candidates {
+		name := fmt.Sprintf("%s%s.%d", prefix, infix, i.VirtualRouterID)
+		if !n.taken[name] {
+			n.taken[name] = true
+			return name
+		}
+	}
+	return "" // 255 virtual routers have 255 numbers
+}
+
+func (n *naming) addresses(i *Instance) {
+	for _, list := range [][]Address{i.VirtualIPAddress, i.VirtualIPAddressExcluded} {
+		for k := range list {
+			n.place(i, &list[k])
+		}
+	}
+}
+
+// own is the link of use_vmac or use_ipvlan.
+func (n *naming) own(i *Instance) VirtualLink {
+	l := VirtualLink{Parent: i.Interface, IPv6: i.IPv6()}
+	if v := i.IPVLAN; i.VMAC == nil {
+		l.IPVLAN, l.Prefix, l.Group = cmp.Or(v.Mode, "bridge"), v.Prefix, v.Group
+		l.Name = v.Name
+		l.IPv6 = l.IPv6 && !v.Prefix.IsValid()
+	} else {
+		l.MAC, l.Group, l.Notify = routerMAC(i, i.IPv6()), i.VMAC.Group, i.VMAC.NetlinkNotifyMsg
+		l.Name = i.VMAC.Name
+		if m := i.VMAC.MAC; m.Len > 0 {
+			l.MAC = m.Octets
+			if m.Len == 5 {
+				l.MAC[5] = i.VirtualRouterID
+			}
+		}
+	}
+	for _, a := range i.VirtualIPAddressExcluded {
+		l.BothFamilies = l.BothFamilies || a.Prefix.Addr().Is6() != i.IPv6()
+	}
+	if l.Name == "" {
+		l.Name = n.free(n.g.VMACPrefix, i, i.IPv6())
+	}
+	return l
+}
+
+// routerMAC is the virtual router's address, RFC 9568 section 7.3.
+func routerMAC(i *Instance, ipv6 bool) [6]byte {
+	mac := [6]byte{0x00, 0x00, 0x5e, 0x00, 0x01, i.VirtualRouterID}
+	if ipv6 {
+		mac[4] = 2
+	}
+	return mac
+}
+
+// vmac is the macvlan with the virtual router's MAC on a link. Another instance
+// may have it already: the kernel does not make two.
+func (n *naming) vmac(i *Instance, parent string, ipv6 bool) VirtualLink {
+	mac := routerMAC(i, ipv6)
+	for _, l := range n.made {
+		if l.Parent == parent && l.MAC == mac && l.IPVLAN == "" {
+			return l
+		}
+	}
+	name := n.free(cmp.Or(n.g.VMACAddrPrefix, n.g.VMACPrefix), i, ipv6)
+	n.made = append(n.made, VirtualLink{Name: name, Parent: parent, MAC: mac, IPv6: ipv6})
+	return n.made[len(n.made)-1]
+}
+
+// place puts an address on the link that it belongs to. Addresses of the other
+// family stay on the interface itself: the MAC of the VMAC is not theirs.
+func (n *naming) place(i *Instance, a *Address) {
+	ipv6 := a.Prefix.Addr().Is6()
+	own := a.Dev == i.Interface && ipv6 == i.IPv6()
+	switch {
+	case own && i.hasOwnLink():
+		a.Dev = i.Device()
+	case a.UseVMAC, i.UseVMACAddr && !own:
+		l := n.vmac(i, a.Dev, ipv6)
+		if !slices.ContainsFunc(i.Links, func(o VirtualLink) bool { return o.Name == l.Name }) {
+			i.Links = append(i.Links, l)
+		}
+		a.Dev = l.Name
+	}
+}

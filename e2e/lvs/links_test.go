@@ -1,0 +1,126 @@
+package lvs
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// ipvlans and VRFs are what the kernel of a container often lacks: the virtual
+// machine has them.
+const ipvlans = `
+vrrp_instance VI_I {
+	state MASTER
+	interface eth0
+	use_ipvlan ipv.51 10.9.0.9/24 bridge
+	virtual_router_id 51
+	priority 255
+	virtual_ipaddress {
+		10.9.0.100/24
+	}
+	virtual_routes {
+		10.40.0.0/16 via 10.8.0.2 dev eth1 vrf red
+		10.41.0.0/16 encap mpls 100 via 10.9.0.2 dev eth0
+	}
+}
+vrrp_instance VI_V {
+	state MASTER
+	interface eth1
+	use_vmac
+	virtual_router_id 52
+	priority 255
+	virtual_ipaddress {
+		10.8.0.100/24
+	}
+}
+vrrp_instance VI_U {
+	state MASTER
+	vrf red
+	virtual_router_id 53
+	priority 255
+	unicast_src_ip 10.8.0.1
+	unicast_peer {
+		10.8.0.7
+	}
+	virtual_ipaddress {
+		10.8.0.101/24 dev eth1
+	}
+}
+`
+
+// TestVirtualLinks: ipvlans, VMACs in a VRF, and routes and sockets of a VRF
+// are those of keepalived with the same configuration.
+func TestVirtualLinks(t *testing.T) {
+	states := make(map[string][]string)
+	for _, binary := range []string{rig.Keepalived, rig.Binary()} {
+		lab := rig.New(t)
+		h := lab.Host("r1")
+		h.Plug(lab.Switch("lan"), "eth0", "10.9.0.1/24")
+		h.Plug(lab.Switch("two"), "eth1", "10.8.0.1/24")
+		h.Run("ip", "link", "add", "red", "type", "vrf", "table", "10")
+		h.Run("ip", "link", "set", "red", "up")
+		h.Run("ip", "link", "set", "eth1", "master", "red")
+		capture := h.Capture("eth1")
+		before := linksOf(h)
+		h.File("keepalived.conf", ipvlans)
+		d := h.Start(binary, "-P")
+		for _, name := range []string{"VI_I", "VI_V", "VI_U"} {
+			d.Wait(0, "("+name+") Entering MASTER STATE", 2*patience)
+		}
+		rig.Until(t, "the addresses", patience, func() bool {
+			all := h.Run("ip", "-o", "addr")
+			return strings.Contains(all, "10.9.0.100") && strings.Contains(all, "10.8.0.100") && strings.Contains(all, "10.8.0.101")
+		})
+		rig.Until(t, "an advert of VI_U", patience, func() bool {
+			for _, a := range capture.Adverts(time.Time{}) {
+				if a.VRID == 53 {
+					return true
+				}
+			}
+			return false
+		})
+		states[isLvsd(binary)] = strings.Split(linksOf(h), "\n")
+		d.Stop(patience)
+		if diff := cmp.Diff(before, linksOf(h)); diff != "" && binary == rig.Binary() {
+			t.Errorf("left (-before +after):\n%s", diff)
+		}
+	}
+	if diff := cmp.Diff(states["keepalived"], states["lvsd"]); diff != "" {
+		t.Errorf("(-keepalived +lvsd):\n%s", diff)
+	}
+}
+
+func isLvsd(binary string) string {
+	if binary == rig.Keepalived {
+		return "keepalived"
+	}
+	return "lvsd"
+}
+
+// linksOf is what can be seen of a host's links, addresses and keepalived's
+// routes.
+func linksOf(h *rig.Host) string {
+	var lines []string
+	for _, line := range strings.Split(h.Run("ip", "-o", "-d", "link"), "\n") {
+		words := strings.Fields(line)
+		if len(words) < 3 || strings.HasPrefix(words[1], "lo:") {
+			continue
+		}
+		keep := words[1:3]
+		for i, word := range words {
+			if word == "macvlan" || word == "ipvlan" || word == "mode" || word == "master" {
+				keep = append(keep, word, words[i+1])
+			}
+		}
+		lines = append(lines, strings.Join(keep, " "))
+	}
+	for _, line := range strings.Split(h.Run("ip", "-o", "-4", "addr"), "\n") {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	lines = append(lines, h.Run("ip", "route", "show", "table", "all", "proto", "keepalived"))
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,241 @@
+//go:build linux
+
+package kernel
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// virtualLink is a claimed macvlan or ipvlan.
+type virtualLink struct {
+	config.VirtualLink
+	firewall *firewall
+}
+
+type linkID string
+
+func (l virtualLink) id() any        { return linkID(l.Name) }
+func (l virtualLink) kind() kind     { return links }
+func (l virtualLink) watched() bool  { return true }
+func (l virtualLink) String() string { return fmt.Sprintf("link %s on %s", l.Name, l.Parent) }
+
+func (l virtualLink) same(other object) bool {
+	o, ok := other.(virtualLink)
+	return ok && l.VirtualLink == o.VirtualLink
+}
+
+// add makes the link. One that is there and looks like ours is left from a
+// crash, or its parent was made again.
+func (l virtualLink) add(b *batch) (adopted bool, err error) {
+	parent, err := b.link(l.Parent)
+	if err != nil {
+		return false, fmt.Errorf("add %s: %w", l.Name, err)
+	}
+	if is, err := b.nl.LinkByName(l.Name); err == nil {
+		if !l.ours(is) {
+			return false, fmt.Errorf("add %s: there is another link of this name", l.Name)
+		}
+		if is.Attrs().ParentIndex == parent.Attrs().Index {
+			b.links[l.Name] = is
+			return true, l.begin(b, parent, is)
+		}
+		if err := b.nl.LinkDel(is); err != nil {
+			return false, fmt.Errorf("add %s: delete what has the name: %w", l.Name, err)
+		}
+	}
+	if err := b.nl.LinkAdd(l.made(parent)); err != nil {
+		return false, fmt.Errorf("add %s on %s: %w", l.Name, l.Parent, err)
+	}
+	is, err := b.nl.LinkByName(l.Name)
+	if err != nil {
+		return false, fmt.Errorf("add %s: %w", l.Name, err)
+	}
+	b.links[l.Name] = is
+	return false, l.begin(b, parent, is)
+}
+
+// made is the link as the kernel is asked for it.
+func (l virtualLink) made(parent netlink.Link) netlink.Link {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex = l.Name, parent.Attrs().Index
+	attrs.MTU, attrs.Group = parent.Attrs().MTU, parent.Attrs().Group
+	if group, ok := groupNumber(l.Group); ok {
+		attrs.Group = group
+	}
+	if l.IPVLAN == "" {
+		attrs.HardwareAddr = net.HardwareAddr(l.MAC[:])
+		return &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
+	}
+	flag := map[string]netlink.IPVlanFlag{"private": netlink.IPVLAN_FLAG_PRIVATE, "vepa": netlink.IPVLAN_FLAG_VEPA}[l.IPVLAN]
+	return &netlink.IPVlan{LinkAttrs: attrs, Mode: netlink.IPVLAN_MODE_L2, Flag: flag}
+}
+
+// groupNumber is an interface group, ip-link(8): a number or a name.
+func groupNumber(group string) (uint32, bool) {
+	if n, err := strconv.ParseUint(group, 0, 32); err == nil || group == "" {
+		return uint32(n), group != ""
+	}
+	for _, path := range []string{"/etc/iproute2/group", "/usr/share/iproute2/group"} {
+		text, _ := os.ReadFile(path) // there need not be one
+		for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+			if words := strings.Fields(lines.Text()); len(words) == 2 && words[1] == group {
+				n, err := strconv.ParseUint(words[0], 0, 32)
+				return uint32(n), err == nil
+			}
+		}
+	}
+	return 0, false
+}
+
+// ours says that the link is of the kind and has the address that is claimed.
+func (l virtualLink) ours(is netlink.Link) bool {
+	switch is := is.(type) {
+	case *netlink.Macvlan:
+		return l.IPVLAN == "" && is.Mode == netlink.MACVLAN_MODE_PRIVATE && bytes.Equal(is.HardwareAddr, l.MAC[:])
+	case *netlink.IPVlan:
+		return l.IPVLAN != "" && is.Mode == netlink.IPVLAN_MODE_L2
+	}
+	return false
+}
+
+// there says that the link is as claimed. That of a parent that is not there,
+// or has another name for a while, stays.
+func (l virtualLink) there(b *batch) bool {
+	is, parent := b.links[l.Name], b.links[l.Parent]
+	return is != nil && l.ours(is) && (parent == nil || is.Attrs().ParentIndex == parent.Attrs().Index)
+}
+
+// begin brings the link up, without an IPv6 address of the kernel's own.
+func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
+	const none = 1 // IN6_ADDR_GEN_MODE_NONE
+	if err := b.nl.LinkSetIP6AddrGenMode(is, none); err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return fmt.Errorf("set up %s: %w", l.Name, err)
+	}
+	if err := b.nl.LinkSetUp(is); err != nil && !errors.Is(err, unix.ENETDOWN) {
+		return fmt.Errorf("bring %s up: %w", l.Name, err)
+	}
+	if l.Notify {
+		// Some drivers become promiscuous without telling; the group is what
+		// the kernel lets anybody set to what it is, and tells about.
+		if err := b.nl.LinkSetGroup(parent, int(parent.Attrs().Group)); err != nil {
+			return fmt.Errorf("notify about %s: %w", l.Parent, err)
+		}
+	}
+	all, err := b.list(netlink.FAMILY_V6)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	if l.IPVLAN == "" {
+		l.firewall.vmacs[l.Name] = l
+	}
+	return errors.Join(l.tend(b, all), l.firewall.sync(b))
+}
+
+// tend keeps what follows from the parent: its MTU, its VRF, its link-local
+// address.
+func (l virtualLink) tend(b *batch, all []netlink.Addr) error {
+	is, parent := b.links[l.Name], b.links[l.Parent]
+	if is == nil || parent == nil {
+		return nil
+	}
+	var errs []error
+	if mtu := parent.Attrs().MTU; is.Attrs().MTU != mtu {
+		errs = append(errs, b.nl.LinkSetMTU(is, mtu))
+	}
+	master := b.master(parent)
+	if _, vrf := master.(*netlink.Vrf); vrf && is.Attrs().MasterIndex != master.Attrs().Index {
+		errs = append(errs, b.nl.LinkSetMaster(is, master))
+	}
+	if l.Prefix.IsValid() {
+		errs = append(errs, exists(b.nl.AddrAdd(is, toNetlink(config.Address{Prefix: l.Prefix}))))
+	}
+	if l.IPv6 {
+		errs = append(errs, l.mirror(b, is, parent, all))
+	}
+	return errors.Join(errs...)
+}
+
+func exists(err error) error {
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+func (b *batch) master(of netlink.Link) netlink.Link {
+	for _, l := range b.links {
+		if l != nil && l.Attrs().Index == of.Attrs().MasterIndex {
+			return l
+		}
+	}
+	return nil
+}
+
+// mirror gives the link the link-local address of its parent, deprecated, and
+// takes away what is the parent's no more.
+func (l virtualLink) mirror(b *batch, is, parent netlink.Link, all []netlink.Addr) error {
+	var want, have []netip.Prefix
+	for _, a := range all {
+		p := fromIPNet(a.IPNet)
+		usable := a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
+		switch {
+		case !p.Addr().IsLinkLocalUnicast():
+		case a.LinkIndex == parent.Attrs().Index && usable && len(want) == 0:
+			want = append(want, p)
+		case a.LinkIndex == is.Attrs().Index && a.Flags&unix.IFA_F_DEPRECATED != 0:
+			have = append(have, p)
+		}
+	}
+	if len(want) == 0 { // it is back soon, and adverts may need the source until then
+		return nil
+	}
+	var errs []error
+	mirrored := false
+	for _, p := range have {
+		if p == want[0] {
+			mirrored = true
+			continue
+		}
+		errs = append(errs, b.nl.AddrDel(is, &netlink.Addr{IPNet: ipNet(p)}))
+	}
+	if !mirrored {
+		errs = append(errs, exists(b.nl.AddrAdd(is, &netlink.Addr{
+			IPNet: ipNet(want[0]), Scope: unix.RT_SCOPE_LINK, Flags: unix.IFA_F_NODAD, ValidLft: config.Forever, PreferedLft: 0,
+		})))
+	}
+	return errors.Join(errs...)
+}
+
+func (l virtualLink) change(b *batch, was object) error {
+	if err := was.delete(b); err != nil {
+		return err
+	}
+	_, err := l.add(b)
+	return err
+}
+
+func (l virtualLink) delete(b *batch) error {
+	is, err := b.nl.LinkByName(l.Name)
+	if err == nil && l.ours(is) {
+		err = b.nl.LinkDel(is)
+	}
+	delete(b.links, l.Name)
+	delete(l.firewall.vmacs, l.Name)
+	if err == nil || gone(err) {
+		return l.firewall.sync(b)
+	}
+	return fmt.Errorf("delete %s: %w", l.Name, err)
+}

@@ -1,0 +1,182 @@
+//go:build linux
+
+package kernel
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/netns"
+)
+
+func macvlan(name, parent string, ipv6 bool) config.VirtualLink {
+	l := config.VirtualLink{Name: name, Parent: parent, IPv6: ipv6, MAC: [6]byte{0, 0, 0x5e, 0, 1, 51}}
+	if ipv6 {
+		l.MAC[4] = 2
+	}
+	return l
+}
+
+// vmacClaims are what use_vmac claims, as long as the instance is configured.
+func vmacClaims(l config.VirtualLink) config.Claims {
+	c := config.Config{Instances: []config.Instance{{Interface: l.Parent, VMAC: &config.VMAC{Name: l.Name}, Links: []config.VirtualLink{l}}}}
+	return c.Standing()
+}
+
+func conf4(t *testing.T, ns *netns.NS, link, name string) string {
+	t.Helper()
+	return strings.TrimSpace(ns.Run(t, "cat /proc/sys/net/ipv4/conf/"+link+"/"+name))
+}
+
+func isUp(ns *netns.NS, t *testing.T, link string) bool {
+	out, err := ns.Command(t.Context(), "ip", "-o", "-d", "link", "show", "dev", link).CombinedOutput()
+	return err == nil && strings.Contains(string(out), "macvlan mode private") && strings.Contains(string(out), ",UP") &&
+		strings.Contains(string(out), "00:00:5e:00:")
+}
+
+// A VMAC and its sysctls come and go, those of the parent and of all links are
+// restored.
+func TestVMAC(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.eth0.arp_ignore=3 net.ipv4.conf.lo.rp_filter=2")
+	claimAll(t, host, "standing", vmacClaims(macvlan("vrrp.51", "eth0", false)))
+	if !isUp(ns, t, "vrrp.51") {
+		t.Error(ns.Run(t, "ip -d link"))
+	}
+	for at, want := range map[string]string{
+		"eth0 arp_ignore": "1", "eth0 arp_filter": "1", "eth0 rp_filter": "1", "all rp_filter": "0", "default rp_filter": "1", "lo rp_filter": "2",
+		"vrrp.51 arp_ignore": "1", "vrrp.51 rp_filter": "0", "vrrp.51 accept_local": "1", "vrrp.51 promote_secondaries": "1",
+	} {
+		link, name, _ := strings.Cut(at, " ")
+		if got := conf4(t, ns, link, name); got != want {
+			t.Errorf("%s is %s, want %s", at, got, want)
+		}
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	for at, want := range map[string]string{
+		"eth0 arp_ignore": "3", "eth0 arp_filter": "0", "eth0 rp_filter": "0", "all rp_filter": "1", "default rp_filter": "0", "lo rp_filter": "2",
+	} {
+		link, name, _ := strings.Cut(at, " ")
+		if got := conf4(t, ns, link, name); got != want {
+			t.Errorf("afterwards %s is %s, want %s", at, got, want)
+		}
+	}
+	if out := ns.Run(t, "ip link"); strings.Contains(out, "vrrp.51") {
+		t.Errorf("left: %s", out)
+	}
+}
+
+// What happens to the parent and to the VMAC itself is put right, with the
+// addresses that live there.
+func TestVMACComesBack(t *testing.T) {
+	host, ns, peer := newHost(t)
+	claimAll(t, host, "standing", vmacClaims(macvlan("vrrp.51", "eth0", false)))
+	claimAll(t, host, "VI_1", config.Claims{Addresses: []config.Address{addr("10.0.0.1/24", "vrrp.51")}})
+	seen := watch(t, host, ns, receiveBuffer)
+	expect(t, seen, "vrrp.51 exists=true up=true [] []")
+	whole := func() bool {
+		out, err := ns.Command(t.Context(), "ip", "-o", "addr", "show", "dev", "vrrp.51").CombinedOutput()
+		return err == nil && isUp(ns, t, "vrrp.51") && strings.Contains(string(out), "10.0.0.1/24") && conf4(t, ns, "vrrp.51", "accept_local") == "1" &&
+			conf4(t, ns, "eth0", "arp_filter") == "1"
+	}
+	peer.Run(t, "ip link set eth0 down")
+	expect(t, seen, "vrrp.51 exists=true up=false [] []")
+	peer.Run(t, "ip link set eth0 up")
+	expect(t, seen, "vrrp.51 exists=true up=true [] []")
+	eventually(t, "carrier lost", whole)
+
+	ns.Run(t, "ip link del vrrp.51")
+	expect(t, seen, "vrrp.51 exists=true up=true [] []")
+	eventually(t, "ip link del vrrp.51", whole)
+
+	ns.Run(t, "ip link set eth0 down")
+	ns.Run(t, "ip link set eth0 name eth9")
+	expect(t, seen, "eth0 exists=false up=false [] []")
+	if out := ns.Run(t, "ip link"); !strings.Contains(out, "vrrp.51@eth9") {
+		t.Errorf("renamed parent: %s", out)
+	}
+	ns.Run(t, "ip link set eth9 name eth0")
+	ns.Run(t, "ip link set eth0 up")
+	expect(t, seen, "vrrp.51 exists=true up=true [] []")
+	eventually(t, "the parent's name is back", whole)
+
+	ns.Run(t, "ip link del eth0")
+	expect(t, seen, "vrrp.51 exists=false up=false [] []")
+	netns.Veth(t, ns, "eth0", peer, "eth0")
+	expect(t, seen, "vrrp.51 exists=true up=true [] []")
+	go drain(seen)
+	eventually(t, "ip link del eth0", whole)
+
+	ns.Run(t, "ip link set eth0 mtu 9000")
+	eventually(t, "mtu 9000", func() bool { return strings.Contains(ns.Run(t, "ip link show dev vrrp.51"), "mtu 9000") })
+	claimAll(t, host, "standing", config.Claims{})
+	if got := conf4(t, ns, "eth0", "arp_filter"); got != "0" {
+		t.Errorf("arp_filter of the new eth0 is %s afterwards", got)
+	}
+}
+
+// The VMAC of an IPv6 instance has the link-local address of its parent, and
+// follows it.
+func TestVMACMirrorsLinkLocal(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "ip addr add fe80::5/64 dev eth0 nodad")
+	claimAll(t, host, "standing", vmacClaims(macvlan("vrrp6.51", "eth0", true)))
+	wantShown(t, ns, "vrrp6.51", "inet6 fe80::5/64 scope link nodad deprecated")
+	claimAll(t, host, "VI_6", config.Claims{Addresses: []config.Address{addr("fe80::100/64", "vrrp6.51")}})
+	seen := watch(t, host, ns, receiveBuffer)
+	expect(t, seen, "vrrp6.51 exists=true up=true [] [fe80::5]")
+	go drain(seen)
+	ns.Run(t, "ip addr del fe80::5/64 dev eth0")
+	ns.Run(t, "ip addr add fe80::6/64 dev eth0 nodad")
+	eventually(t, "another link-local address", func() bool {
+		out := shown(t, ns, "vrrp6.51")
+		return strings.Contains(out, "fe80::6/64") && !strings.Contains(out, "fe80::5/64") && strings.Contains(out, "fe80::100/64")
+	})
+	if conf4(t, ns, "eth0", "arp_filter") != "0" {
+		t.Error("IPv6 needs no sysctl of IPv4")
+	}
+}
+
+// A crash's VMAC is taken over as it is; another link of the name is not
+// touched, and said.
+func TestVMACTakenOver(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "ip link add vrrp.51 link eth0 address 00:00:5e:00:01:33 type macvlan mode private")
+	ns.Run(t, "ip link add vrrp.52 type bridge")
+	index := strings.TrimSpace(ns.Run(t, "cat /sys/class/net/vrrp.51/ifindex"))
+	mine := macvlan("vrrp.51", "eth0", false)
+	claimAll(t, host, "standing", config.Claims{Links: []config.VirtualLink{mine}})
+	if got := strings.TrimSpace(ns.Run(t, "cat /sys/class/net/vrrp.51/ifindex")); got != index || !isUp(ns, t, "vrrp.51") {
+		t.Errorf("index %s, was %s: %s", got, index, ns.Run(t, "ip -d link show dev vrrp.51"))
+	}
+	other := mine
+	other.Name = "vrrp.52"
+	err := host.Claim(t.Context(), "standing", config.Claims{Links: []config.VirtualLink{mine, other}})
+	if err == nil || !strings.Contains(err.Error(), "vrrp.52: there is another link of this name") {
+		t.Errorf("error %v", err)
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	if out := ns.Run(t, "ip link"); strings.Contains(out, "vrrp.51") || !strings.Contains(out, "vrrp.52") {
+		t.Errorf("links: %s", out)
+	}
+}
+
+// promote_secondaries of an instance is a sysctl that is restored.
+func TestPromoteSecondaries(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "sysctl -qw net.ipv4.conf.eth0.promote_secondaries=0")
+	c := config.Config{Instances: []config.Instance{{Interface: "eth0", PromoteSecondaries: true}}}
+	claimAll(t, host, "standing", c.Standing())
+	claimAll(t, host, "VI_1", config.Claims{Addresses: []config.Address{addr("10.0.0.1/24", "eth0"), addr("10.0.0.2/24", "eth0")}})
+	deleted := monitor(t, ns)
+	claimAll(t, host, "VI_1", config.Claims{Addresses: []config.Address{addr("10.0.0.2/24", "eth0")}})
+	if got := deleted(); !slices.Contains(got, "10.0.0.1/24") || slices.Contains(got, "10.0.0.2/24") {
+		t.Errorf("deleted %q, want 10.0.0.1 alone", got)
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	if got := conf4(t, ns, "eth0", "promote_secondaries"); got != "0" {
+		t.Errorf("promote_secondaries is %s afterwards", got)
+	}
+}
