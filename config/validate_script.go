@@ -133,7 +133,7 @@ func (v *validator) security() {
 // commands are the notify scripts of an instance.
 func (i *Instance) commands() []*Command {
 	return []*Command{
-		&i.Notify, &i.NotifyMaster, &i.NotifyBackup, &i.NotifyFault, &i.NotifyStop, &i.NotifyDeleted.Value, &i.NotifyMasterRxLowerPri,
+		i.Notify, i.NotifyMaster, i.NotifyBackup, i.NotifyFault, i.NotifyStop, i.NotifyDeleted.Value, i.NotifyMasterRxLowerPri,
 	}
 }
 
