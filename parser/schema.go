@@ -85,6 +85,7 @@ type decoder struct {
 	said     map[complaint]bool
 	reported int                   // problems, said already or not
 	classes  map[config.Class]bool // that there is a problem of
+	near     map[[2]string]string  // what unknown keywords, behind the path of their block, were meant to be
 
 	muted int // depth of blocks that are not acted on as a whole: their keywords need no note
 
@@ -115,7 +116,7 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	r, ok := b.rows[c.keyword]
 	switch {
 	case !ok:
-		d.unknown(c, slices.Collect(maps.Keys(b.rows)))
+		d.unknown(c, b.path, func() []string { return slices.Collect(maps.Keys(b.rows)) })
 		return
 	case r.block && st.Body == nil:
 		class := config.ClassMissingBrace
@@ -138,14 +139,24 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	c.finish()
 }
 
-// unknown names a keyword that nobody knows. Its whole block is skipped.
-func (d *decoder) unknown(c *cursor, names []string) {
-	c.at = 0
+// unknown names a keyword that nobody knows in the block of a path. Its own
+// whole block is skipped.
+func (d *decoder) unknown(c *cursor, path string, names func() []string) {
+	if c.at = 0; d.full(config.ClassUnknownKeyword) {
+		d.reported++
+		return
+	}
 	p := config.Problem{
 		Severity: config.Error, Class: config.ClassUnknownKeyword, Code: "unknown-keyword",
 		Message: fmt.Sprintf("Unknown keyword '%s'", c.keyword), Origin: d.src.origin(c.pos()), Chain: d.src.via(c.st.Pos),
 	}
-	if near := nearest(c.keyword, names); near != "" {
+	key := [2]string{path, c.keyword} // a mistake is seldom made once
+	near, tried := d.near[key]
+	if !tried {
+		near = nearest(c.keyword, names())
+		d.near[key] = near
+	}
+	if near != "" {
 		p.Hint = fmt.Sprintf("did you mean '%s'?", near)
 	}
 	d.report(p)
@@ -192,11 +203,16 @@ type complaint struct {
 	message string
 }
 
+// full reports whether no more problems of a class are kept.
+func (d *decoder) full(class config.Class) bool {
+	return len(d.problems) >= maxProblems && d.classes[class]
+}
+
 // report keeps a problem unless it is said already.
 func (d *decoder) report(p config.Problem) {
 	d.reported++
 	c := complaint{p.Origin, p.Message}
-	if d.said[c] || len(d.problems) >= maxProblems && d.classes[p.Class] {
+	if d.full(p.Class) || d.said[c] {
 		return
 	}
 	d.said[c], d.classes[p.Class] = true, true
