@@ -92,6 +92,7 @@ type decoder struct {
 	server  serverDraft // the real server that is being decoded, and its check
 	probe   checkDraft
 	timings map[config.Timing]*config.Timing
+	timing  *config.Timing // the one found last
 
 	levels []*level // by depth
 	depth  int
