@@ -9,8 +9,8 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-build: ## build bin/lvsd
-	$(GO) build -trimpath -o bin/lvsd ./cmd/lvsd
+build: ## build bin/lvsd, a static program
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lvsd ./cmd/lvsd
 
 check: ## the quick part of the tests, under a minute: vet and unit tests
 	@echo "make check leaves out what needs root, a wire or a virtual machine: make test runs it"

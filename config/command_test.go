@@ -108,17 +108,16 @@ func TestUnclosedQuote(t *testing.T) {
 func TestScriptUser(t *testing.T) {
 	script, own := User{Name: "script"}, User{Name: "own", Group: "g"}
 	line := func(u User) Command { return NewCommand("x", u, Origin{}) }
-	down := line(User{})
 	c := Config{
 		Global:    Global{ScriptUser: script},
 		Scripts:   []TrackScript{{Script: line(User{})}, {Script: line(own)}},
 		Groups:    []SyncGroup{{NotifyStop: line(User{})}},
-		Instances: []Instance{{NotifyMaster: line(User{}), NotifyDeleted: Some(line(User{}))}},
-		Services:  []VirtualServer{{RealServers: []RealServer{{NotifyDown: &down}}}},
+		Instances: []Instance{{NotifyMaster: new(line(User{})), NotifyDeleted: Some(new(line(User{})))}},
+		Services:  []VirtualServer{{RealServers: []RealServer{{NotifyDown: new(line(User{}))}}}},
 	}
 	c.Resolve()
 	i, r := c.Instances[0], c.Services[0].RealServers[0]
-	for k, got := range []Command{c.Scripts[0].Script, c.Groups[0].NotifyStop, i.NotifyMaster, i.NotifyDeleted.Value, *r.NotifyDown} {
+	for k, got := range []Command{c.Scripts[0].Script, c.Groups[0].NotifyStop, *i.NotifyMaster, *i.NotifyDeleted.Value, *r.NotifyDown} {
 		if got.User != script {
 			t.Errorf("%d: runs as %+v", k, got.User)
 		}
@@ -126,7 +125,7 @@ func TestScriptUser(t *testing.T) {
 	if got := c.Scripts[1].Script.User; got != own {
 		t.Errorf("a script with a user of its own runs as %+v", got)
 	}
-	if !i.NotifyBackup.IsZero() || i.NotifyBackup.User != (User{}) {
+	if !i.NotifyBackup.IsZero() {
 		t.Errorf("no script became %+v", i.NotifyBackup)
 	}
 }

@@ -12,7 +12,7 @@ func sample() *Config {
 	vi.Origin = Origin{"a.conf", 3, 1}
 	vi.Name, vi.Interface, vi.VirtualRouterID = "VI_1", "eth0", 51
 	vi.VirtualIPAddress = []Address{{Prefix: netip.MustParsePrefix("10.0.0.1/24")}}
-	vi.Notify = NewCommand("/etc/notify.sh", User{}, Origin{"a.conf", 9, 1})
+	vi.Notify = new(NewCommand("/etc/notify.sh", User{}, Origin{"a.conf", 9, 1}))
 	c.Instances = []Instance{vi}
 	vs := DefaultVirtualServer
 	vs.Addr, vs.Protocol, vs.LBAlgo, vs.LBKind = netip.MustParseAddrPort("10.0.0.1:80"), Some(TCP), Some("rr"), Some(DR)

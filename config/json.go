@@ -249,6 +249,9 @@ func (e *jsonEncoder) value(v reflect.Value) {
 func (e *jsonEncoder) kind(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
+		if v.IsNil() { // of an [Opt] that was set to nothing
+			v = reflect.New(v.Type().Elem())
+		}
 		e.value(v.Elem())
 	case reflect.Slice:
 		e.WriteByte('[')

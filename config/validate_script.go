@@ -122,8 +122,9 @@ func (v *validator) scripts() {
 	}
 }
 
-// inOrder sorts the commands of a block as they were written.
+// inOrder are the commands of a block that there are, as they were written.
 func inOrder(all []*Command) []*Command {
+	all = slices.DeleteFunc(all, (*Command).IsZero)
 	slices.SortStableFunc(all, func(a, b *Command) int { return cmp.Compare(a.Origin.Line, b.Origin.Line) })
 	return all
 }
@@ -231,7 +232,7 @@ func (v *validator) security() {
 // commands are the notify scripts of an instance.
 func (i *Instance) commands() []*Command {
 	return []*Command{
-		&i.Notify, &i.NotifyMaster, &i.NotifyBackup, &i.NotifyFault, &i.NotifyStop, &i.NotifyDeleted.Value, &i.NotifyMasterRxLowerPri,
+		i.Notify, i.NotifyMaster, i.NotifyBackup, i.NotifyFault, i.NotifyStop, i.NotifyDeleted.Value, i.NotifyMasterRxLowerPri,
 	}
 }
 

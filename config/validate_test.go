@@ -133,8 +133,8 @@ func TestValidateScripts(t *testing.T) {
 	}
 	i := router("V1", 1)
 	i.TrackScript = []Track{{Name: "good"}, {Name: "gone"}, {Name: "shell"}, {Name: "unknown"}}
-	i.Notify = command("/nowhere")
-	i.NotifyMaster = NewCommand("true", User{Name: "nobody"}, Origin{})
+	i.Notify = new(command("/nowhere"))
+	i.NotifyMaster = new(NewCommand("true", User{Name: "nobody"}, Origin{}))
 	c := &Config{Instances: []Instance{i}, Scripts: []TrackScript{script("good", "true"), script("gone", "/nowhere"), script("shell", "if true; then /nowhere; fi")}}
 	problems := c.Validate(world{})
 	want := []string{"script-not-found", "script-not-found", "script-not-found", "unknown-user", "unknown-script", "script-security"}

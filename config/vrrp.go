@@ -58,7 +58,8 @@ const (
 // Owner is the priority of the address owner, RFC 9568 section 5.2.4.
 const Owner = 255
 
-// Instance is a vrrp_instance block.
+// Instance is a vrrp_instance block. There may be thousands: what few of them
+// have is behind a pointer.
 type Instance struct {
 	Origin Origin
 	Name   string
@@ -134,13 +135,13 @@ type Instance struct {
 	LowerPrioNoAdvert       Opt[bool]
 	HigherPrioSendAdvert    Opt[bool]
 
-	Notify                 Command
-	NotifyMaster           Command
-	NotifyBackup           Command
-	NotifyFault            Command
-	NotifyStop             Command
-	NotifyDeleted          Opt[Command]
-	NotifyMasterRxLowerPri Command
+	Notify                 *Command // nil: none
+	NotifyMaster           *Command
+	NotifyBackup           *Command
+	NotifyFault            *Command
+	NotifyStop             *Command
+	NotifyDeleted          Opt[*Command] // without a command: none, but DELETED instead of FAULT
+	NotifyMasterRxLowerPri *Command
 }
 
 // DefaultInstance is what holds in a vrrp_instance block that says nothing.

@@ -41,7 +41,7 @@ func running(t *testing.T, o Options) (d *Dispatcher, stop func() []string) {
 }
 
 func instance(name, line string) *config.Instance {
-	return &config.Instance{Name: name, Notify: command(line)}
+	return &config.Instance{Name: name, Notify: new(command(line))}
 }
 
 func TestOrder(t *testing.T) {
@@ -134,12 +134,12 @@ trap '' TERM; echo $$ >>$dir/pid; while :; do sleep 1; done`)
 
 func TestEvents(t *testing.T) {
 	i := &config.Instance{
-		Name: "VI_1", Notify: command("any"), NotifyMaster: command("master"), NotifyBackup: command("backup"),
-		NotifyFault: command("fault"), NotifyStop: command("stop"), NotifyMasterRxLowerPri: command("lower"),
+		Name: "VI_1", Notify: new(command("any")), NotifyMaster: new(command("master")), NotifyBackup: new(command("backup")),
+		NotifyFault: new(command("fault")), NotifyStop: new(command("stop")), NotifyMasterRxLowerPri: new(command("lower")),
 	}
 	deleted, bare := *i, *i
-	deleted.NotifyDeleted = config.Some(command("deleted"))
-	bare.NotifyDeleted = config.Some(config.Command{})
+	deleted.NotifyDeleted = config.Some(new(command("deleted")))
+	bare.NotifyDeleted.Set = true
 	g := &config.SyncGroup{Name: "G", Notify: command("any"), NotifyMaster: command("master"), NotifyStop: command("stop")}
 	up, down := command("up 1"), command("down")
 	s := &config.Server{Addr: config.ServiceKey{}.Addr, NotifyUp: &up, NotifyDown: &down}

@@ -3,12 +3,12 @@ package notify
 import (
 	"fmt"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/account"
 )
 
 // credentials are the numbers behind USER [GROUP], nil for lvsd's own. The
@@ -18,42 +18,24 @@ func credentials(u config.User) (*syscall.Credential, error) {
 	if u.Name == "" {
 		return nil, nil
 	}
-	account, err := lookupUser(u.Name)
+	owner, err := account.User(u.Name)
 	if err != nil {
 		return nil, fmt.Errorf("as user %s: %w", u.Name, err)
 	}
 	group, supplementary := strings.CutPrefix(u.Group, ":")
-	gid := account.Gid
+	gid := owner.Gid
 	if group != "" {
-		if gid, err = lookupGroup(group); err != nil {
+		if gid, err = account.Group(group); err != nil {
 			return nil, fmt.Errorf("as group %s: %w", group, err)
 		}
 	}
 	var groups []string
 	if supplementary {
-		if groups, err = account.GroupIds(); err != nil {
+		if groups, err = account.Groups(owner); err != nil {
 			return nil, fmt.Errorf("groups of user %s: %w", u.Name, err)
 		}
 	}
-	return numbers(account.Uid, gid, groups)
-}
-
-func lookupUser(name string) (*user.User, error) {
-	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return user.LookupId(name)
-	}
-	return user.Lookup(name)
-}
-
-func lookupGroup(name string) (gid string, err error) {
-	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return name, nil
-	}
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return "", err
-	}
-	return g.Gid, nil
+	return numbers(owner.Uid, gid, groups)
 }
 
 func numbers(uid, gid string, groups []string) (*syscall.Credential, error) {

@@ -14,7 +14,7 @@ func InstanceEvent(i *config.Instance, state config.State, priority int) Event {
 	if state == config.Deleted && !i.NotifyDeleted.Set {
 		state = config.Fault
 	}
-	var own config.Command
+	var own *config.Command
 	switch state {
 	case config.Master:
 		own = i.NotifyMaster
@@ -33,28 +33,28 @@ func InstanceEvent(i *config.Instance, state config.State, priority int) Event {
 // GroupEvent is a state that a sync group has entered: first the script of
 // that state, then notify with GROUP NAME STATE 0.
 func GroupEvent(g *config.SyncGroup, state config.State) Event {
-	var own config.Command
+	var own *config.Command
 	switch state {
 	case config.Master:
-		own = g.NotifyMaster
+		own = &g.NotifyMaster
 	case config.Backup:
-		own = g.NotifyBackup
+		own = &g.NotifyBackup
 	case config.Fault:
-		own = g.NotifyFault
+		own = &g.NotifyFault
 	case config.Stop:
-		own = g.NotifyStop
+		own = &g.NotifyStop
 	}
-	return stateEvent(Object{"GROUP", g.Name}, state, 0, own, g.Notify)
+	return stateEvent(Object{"GROUP", g.Name}, state, 0, own, &g.Notify)
 }
 
-func stateEvent(o Object, state config.State, priority int, own, generic config.Command) Event {
+func stateEvent(o Object, state config.State, priority int, own, generic *config.Command) Event {
 	e := Event{Object: o, What: state.String()}
 	if !own.IsZero() {
-		e.Calls = append(e.Calls, Call{Command: own})
+		e.Calls = append(e.Calls, Call{Command: *own})
 	}
 	if !generic.IsZero() {
 		args := []string{o.Kind, o.Name, state.String(), strconv.Itoa(priority)}
-		e.Calls = append(e.Calls, Call{Command: generic, Args: args})
+		e.Calls = append(e.Calls, Call{Command: *generic, Args: args})
 	}
 	return e
 }
@@ -62,7 +62,7 @@ func stateEvent(o Object, state config.State, priority int, own, generic config.
 // LowerPriorityEvent is an advert of a lower priority that a MASTER received:
 // notify_master_rx_lower_pri, without arguments.
 func LowerPriorityEvent(i *config.Instance) Event {
-	return single(Event{Object: Object{"INSTANCE", i.Name}, What: "MASTER_RX_LOWER_PRI", Repeats: true}, &i.NotifyMasterRxLowerPri)
+	return single(Event{Object: Object{"INSTANCE", i.Name}, What: "MASTER_RX_LOWER_PRI", Repeats: true}, i.NotifyMasterRxLowerPri)
 }
 
 // ServerEvent is a real server of a service that came up or went down:

@@ -280,13 +280,13 @@ func (d dumper) instanceScripts(i *config.Instance) {
 		deleted = "Deleted"
 	}
 	d.field("Notify deleted", deleted)
-	d.notify("Backup", &i.NotifyBackup)
-	d.notify("Master", &i.NotifyMaster)
-	d.notify("Fault", &i.NotifyFault)
-	d.notify("Stop", &i.NotifyStop)
-	d.notify("Deleted", &i.NotifyDeleted.Value)
-	d.notify("Generic", &i.Notify)
-	d.notify("Master rx lower pri", &i.NotifyMasterRxLowerPri)
+	d.notify("Backup", i.NotifyBackup)
+	d.notify("Master", i.NotifyMaster)
+	d.notify("Fault", i.NotifyFault)
+	d.notify("Stop", i.NotifyStop)
+	d.notify("Deleted", i.NotifyDeleted.Value)
+	d.notify("Generic", i.Notify)
+	d.notify("Master rx lower pri", i.NotifyMasterRxLowerPri)
 }
 
 func (d dumper) notify(state string, c *config.Command) {

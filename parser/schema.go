@@ -103,12 +103,14 @@ type decoder struct {
 	said     map[complaint]bool
 	reported int                   // problems, said already or not
 	classes  map[config.Class]bool // that there is a problem of
+	near     map[[2]string]string  // what unknown keywords, behind the path of their block, were meant to be
 
 	muted int // depth of blocks that are not acted on as a whole: their keywords need no note
 
 	server  serverDraft // the real server that is being decoded, and its check
 	probe   checkDraft
 	timings map[config.Timing]*config.Timing
+	timing  *config.Timing // the one found last
 
 	levels []*level // by depth
 	depth  int
@@ -133,7 +135,7 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	r, ok := b.rows[c.keyword]
 	switch {
 	case !ok:
-		d.unknown(c, slices.Collect(maps.Keys(b.rows)))
+		d.unknown(c, b.path, func() []string { return slices.Collect(maps.Keys(b.rows)) })
 		return
 	case r.block && st.Body == nil:
 		class := config.ClassMissingBrace
@@ -156,9 +158,13 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	c.finish()
 }
 
-// unknown names a keyword that nobody knows. Its whole block is skipped.
-func (d *decoder) unknown(c *cursor, names []string) {
-	c.at = 0
+// unknown names a keyword that nobody knows in the block of a path. Its own
+// whole block is skipped.
+func (d *decoder) unknown(c *cursor, path string, names func() []string) {
+	if c.at = 0; d.full(config.ClassUnknownKeyword) {
+		d.reported++
+		return
+	}
 	p := config.Problem{
 		Severity: config.Error, Class: config.ClassUnknownKeyword, Code: "unknown-keyword",
 		Message: fmt.Sprintf("Unknown keyword '%s'", c.keyword), Origin: d.src.origin(c.pos()), Chain: d.src.via(c.st.Pos),
@@ -166,9 +172,21 @@ func (d *decoder) unknown(c *cursor, names []string) {
 	if hint := dialectHint(c.keyword); hint != "" {
 		p.Code, p.Hint = "dialect", hint
 	} else {
-		p.Hint = cmp.Or(formerHint(c.keyword), d.elsewhere(c.keyword), config.DidYouMean(c.keyword, names))
+		p.Hint = d.hint(path, c.keyword, names)
 	}
 	d.report(p)
+}
+
+// hint is what an unknown keyword may have been meant to be. A mistake is
+// seldom made once.
+func (d *decoder) hint(path, keyword string, names func() []string) string {
+	key := [2]string{path, keyword}
+	hint, tried := d.near[key]
+	if !tried {
+		hint = cmp.Or(formerHint(keyword), d.elsewhere(keyword), config.DidYouMean(keyword, names()))
+		d.near[key] = hint
+	}
+	return hint
 }
 
 // elsewhere is the hint for a keyword that stands in the wrong block: a brace
@@ -231,11 +249,16 @@ type complaint struct {
 	message string
 }
 
+// full reports whether no more problems of a class are kept.
+func (d *decoder) full(class config.Class) bool {
+	return len(d.problems) >= maxProblems && d.classes[class]
+}
+
 // report keeps a problem unless it is said already.
 func (d *decoder) report(p config.Problem) {
 	d.reported++
 	c := complaint{p.Origin, p.Message}
-	if d.said[c] || len(d.problems) >= maxProblems && d.classes[p.Class] {
+	if d.full(p.Class) || d.said[c] {
 		return
 	}
 	d.said[c], d.classes[p.Class] = true, true

@@ -227,10 +227,13 @@ func (r *serverDraft) names() *config.ServerNames {
 }
 
 // shared keeps one of all timings that are equal: thousands of servers and
-// checks have a few.
+// checks have a few, and mostly that of their neighbour.
 func (d *decoder) shared(t config.Timing) *config.Timing {
 	if t == (config.Timing{}) {
 		return nil
+	}
+	if d.timing != nil && *d.timing == t {
+		return d.timing
 	}
 	at, ok := d.timings[t]
 	if !ok {
@@ -241,6 +244,7 @@ func (d *decoder) shared(t config.Timing) *config.Timing {
 		}
 		d.timings[t] = at
 	}
+	d.timing = at
 	return at
 }
 

@@ -55,13 +55,13 @@ func instanceBlock() *block[config.Instance] {
 		"lower_prio_no_advert":       optBool(func(i *inst) *config.Opt[bool] { return &i.LowerPrioNoAdvert }).or("(%N) invalid lower_prio_no_advert %V specified"),
 		"higher_prio_send_advert":    optBool(func(i *inst) *config.Opt[bool] { return &i.HigherPrioSendAdvert }).or("(%N) invalid higher_prio_send_advert %V specified"),
 
-		"notify":                     script(func(i *inst) *config.Command { return &i.Notify }),
-		"notify_master":              script(func(i *inst) *config.Command { return &i.NotifyMaster }),
-		"notify_backup":              script(func(i *inst) *config.Command { return &i.NotifyBackup }),
-		"notify_fault":               script(func(i *inst) *config.Command { return &i.NotifyFault }),
-		"notify_stop":                script(func(i *inst) *config.Command { return &i.NotifyStop }),
+		"notify":                     script(func(i *inst) *config.Command { return made(&i.Notify) }),
+		"notify_master":              script(func(i *inst) *config.Command { return made(&i.NotifyMaster) }),
+		"notify_backup":              script(func(i *inst) *config.Command { return made(&i.NotifyBackup) }),
+		"notify_fault":               script(func(i *inst) *config.Command { return made(&i.NotifyFault) }),
+		"notify_stop":                script(func(i *inst) *config.Command { return made(&i.NotifyStop) }),
 		"notify_deleted":             {apply: notifyDeleted},
-		"notify_master_rx_lower_pri": script(func(i *inst) *config.Command { return &i.NotifyMasterRxLowerPri }),
+		"notify_master_rx_lower_pri": script(func(i *inst) *config.Command { return made(&i.NotifyMasterRxLowerPri) }),
 		"notify_priority_changes": optBool(func(i *inst) *config.Opt[bool] { return &i.NotifyPriorityChanges }).
 			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
 	})}
@@ -152,11 +152,10 @@ func notifyDeleted(c *cursor, i *config.Instance) {
 	if trim(c.rest) != "" {
 		cmd, _ = c.command()
 	}
-	if i.NotifyDeleted.Set {
-		c.assign(&i.NotifyDeleted.Value, cmd)
-		return
+	i.NotifyDeleted.Set = true
+	if !cmd.IsZero() || !i.NotifyDeleted.Value.IsZero() {
+		c.assign(made(&i.NotifyDeleted.Value), cmd)
 	}
-	i.NotifyDeleted = config.Some(cmd)
 }
 
 // familyOf is the address family that an instance is bound to by what it has

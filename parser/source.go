@@ -90,6 +90,7 @@ type source struct {
 	bound    int               // of them
 	spent    bool              // a bound is reached: nothing is expanded any more
 	bytes    int               // read
+	buffer   []byte            // of all files: there may be thousands of small ones
 }
 
 // frame is a file that is being read.
@@ -347,7 +348,10 @@ func (s *source) read(name string) (string, error) {
 			b.Grow(int(min(info.Size(), maxBytes)) + 1)
 		}
 	}
-	if _, err := io.Copy(&b, io.LimitReader(f, maxBytes+1)); err != nil {
+	if s.buffer == nil {
+		s.buffer = make([]byte, 32<<10)
+	}
+	if _, err := io.CopyBuffer(&b, io.LimitReader(f, maxBytes+1), s.buffer); err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
 	return b.String(), nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/account"
 	"github.com/lvsd/lvsd/internal/kernel"
 )
 
@@ -40,19 +40,17 @@ func (machine) HasInterface(name string) bool { return kernel.HasLink(name) }
 
 func (machine) MTU(name string) int { return kernel.MTU(name) }
 
-// HasUser takes names and numbers; a group may have the colon that asks for
-// the supplementary groups too.
+// HasUser takes names and numbers, which need not have a name; a group may
+// have the colon that asks for the supplementary groups too.
 func (machine) HasUser(u config.User) bool {
 	group := strings.TrimPrefix(u.Group, ":")
-	return exists(u.Name, user.Lookup) && (group == "" || exists(group, user.LookupGroup))
-}
-
-func exists[T any](name string, lookup func(string) (T, error)) bool {
-	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return true
+	if _, err := strconv.ParseUint(u.Name, 10, 32); err != nil {
+		if _, err := account.User(u.Name); err != nil {
+			return false
+		}
 	}
-	_, err := lookup(name)
-	return err == nil
+	_, err := account.Group(group)
+	return group == "" || err == nil
 }
 
 var errNotExecutable = errors.New("not an executable file")

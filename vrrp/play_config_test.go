@@ -99,7 +99,7 @@ func (p *player) set(i *config.Instance, key, value string) {
 	case "dont_track_primary":
 		i.DontTrackPrimary = true
 	case "notify_deleted":
-		i.NotifyDeleted = config.Some(config.Command{Line: "/bin/true"})
+		i.NotifyDeleted = config.Some(&config.Command{Line: "/bin/true"})
 	case "unicast":
 		i.UnicastPeers = nil
 		for _, s := range strings.Split(value, ",") {

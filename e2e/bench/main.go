@@ -1,8 +1,8 @@
 // Command bench runs keepalived and lvsd on the same work in one run, in
 // turn, and prints the figures of both with their ratio. It compares whole
 // processes: wall and processor time and peak memory as the kernel accounts
-// them to a finished child. What a line costs, start-up left aside, tells
-// whether the time grows with the file alone.
+// them to a finished child. The processor time of a line, start-up left aside, tells
+// whether it grows with the file alone.
 package main
 
 import (
@@ -35,7 +35,9 @@ func run() error {
 	}
 	defer os.RemoveAll(dir)
 	lvsd := program{path: filepath.Join(dir, "lvsd")}
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", lvsd.path, "./cmd/lvsd").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-o", lvsd.path, "./cmd/lvsd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does
+	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build lvsd: %w\n%s", err, out)
 	}
 	path, err := exec.LookPath(cmp.Or(os.Getenv("KEEPALIVED"), "keepalived"))
@@ -66,7 +68,7 @@ func testAll(dir string, keepalived, lvsd *program) error {
 			keepalived.lineCost = append(keepalived.lineCost, fk.lineCost(startK))
 			lvsd.lineCost = append(lvsd.lineCost, fl.lineCost(startL))
 		}
-		fmt.Printf("    a line costs, from the smallest file to the largest: keepalived %s, lvsd %s\n", growth(keepalived.lineCost), growth(lvsd.lineCost))
+		fmt.Printf("    processor time of a line, from the smallest file to the largest: keepalived %s, lvsd %s\n", growth(keepalived.lineCost), growth(lvsd.lineCost))
 	}
 	return nil
 }

@@ -19,9 +19,10 @@ type figures struct {
 	lines     int   // of the file
 }
 
-// lineCost is what a line costs in microseconds, start-up left aside.
+// lineCost is the processor time of a line in microseconds, start-up left
+// aside. It is steadier than wall time where the machine has other work.
 func (f figures) lineCost(start figures) float64 {
-	return float64(f.wall-start.wall) / float64(time.Microsecond) / float64(max(f.lines-start.lines, 1))
+	return float64(f.cpu-start.cpu) / float64(time.Microsecond) / float64(max(f.lines-start.lines, 1))
 }
 
 // compare runs two programs in turn.
