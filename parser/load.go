@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/participle/v2/lexer"
+
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -106,6 +108,9 @@ func (s *source) quote(problems []config.Problem) {
 		}
 		for ; at < o.Line; at++ {
 			_, rest, _ = strings.Cut(rest, "\n")
+		}
+		if len(problems[i].Chain) == 0 { // found when everything was read
+			problems[i].Chain = s.via(lexer.Position{Offset: s.brought[o.File]})
 		}
 		if o.Line > 0 {
 			text, _, _ := strings.Cut(rest, "\n")

@@ -65,6 +65,7 @@ type source struct {
 	known    map[chain]int     // the others by what they are
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
+	brought  map[string]int    // the chain by which a file was read first
 	starts   map[string][]int  // of the lines of a file, see written
 	expanded int               // bytes of definitions
 	uses     int               // lines with definitions
@@ -89,7 +90,7 @@ type frame struct {
 func newSource(o Options, report func(config.Problem)) *source {
 	s := &source{
 		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0), bound: cmp.Or(o.bound, maxExpansions),
-		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{},
+		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{}, brought: map[string]int{},
 	}
 	if s.getenv == nil {
 		s.getenv = os.Getenv
@@ -270,6 +271,7 @@ func (s *source) push(name string, chain int) (config.Class, error) {
 		}
 		s.texts[name] = text
 		s.order = append(s.order, name)
+		s.brought[name] = chain
 	}
 	if s.bytes += len(text); s.bytes > maxBytes {
 		return config.ClassGeneral, fmt.Errorf("include '%s': more than %d MiB of configuration - ignoring", name, maxBytes>>20)
