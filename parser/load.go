@@ -23,6 +23,9 @@ type Options struct {
 	// Environment answers what a check of the configuration asks the machine.
 	// nil looks nothing up: the file is for another machine.
 	Environment config.Environment
+	// Peers reads the file for the other ids of its @id lines, too, to compare
+	// what it says for the routers of one virtual router.
+	Peers bool
 
 	bound int // lines that definitions may become; 0: [maxExpansions]. Tests want less
 }
@@ -52,9 +55,35 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	d.cfg.Global.DefaultScriptUser(o.Environment)
 	d.cfg.Resolve()
 	d.problems = append(d.problems, d.cfg.Lint(o.Environment)...)
+	if o.Peers {
+		d.problems = append(d.problems, d.cfg.LintPeers(d.src.peers(o))...)
+	}
 	d.conflicts()
 	d.src.quote(d.problems)
 	return d.cfg, d.problems, nil
+}
+
+// maxPeers bounds how often a file is read for other ids.
+const maxPeers = 8
+
+// peers are the configurations of the other ids of a file; none when the own id
+// is not one of them.
+func (s *source) peers(o Options) map[string]*config.Config {
+	if !s.ids[o.ConfigID] || len(s.ids) > maxPeers {
+		return nil
+	}
+	peers := map[string]*config.Config{}
+	for id := range s.ids {
+		if id == o.ConfigID || id == "" {
+			continue
+		}
+		other := o
+		other.ConfigID, other.Environment, other.Peers = id, nil, false
+		if cfg, _, err := Load(other); err == nil {
+			peers[id] = cfg
+		}
+	}
+	return peers
 }
 
 // run decodes one top-level statement after the other.

@@ -66,6 +66,7 @@ type source struct {
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
 	brought  map[string]int    // the chain by which a file was read first
+	ids      map[string]bool   // of @id lines
 	starts   map[string][]int  // of the lines of a file, see written
 	expanded int               // bytes of definitions
 	uses     int               // lines with definitions
@@ -90,7 +91,7 @@ type frame struct {
 func newSource(o Options, report func(config.Problem)) *source {
 	s := &source{
 		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0), bound: cmp.Or(o.bound, maxExpansions),
-		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{}, brought: map[string]int{},
+		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int{}, texts: map[string]string{}, brought: map[string]int{}, ids: map[string]bool{},
 	}
 	if s.getenv == nil {
 		s.getenv = os.Getenv
@@ -240,6 +241,7 @@ func (s *source) condition(l line) (line, bool) {
 		id, rest := l.text[1:], ""
 		id, rest = firstWord(id), trimLeft(id[len(firstWord(id)):])
 		id, negated := strings.CutPrefix(id, "^")
+		s.ids[id] = true
 		if (id == s.id && s.id != "") == negated {
 			return l, false
 		}
