@@ -28,7 +28,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v := &validator{c: c, env: env}
 	v.untracked()
 	v.globals()
-	v.links()
+	v.linkLines()
 	v.interfaces()
 	v.scripts()
 	v.instances()
@@ -45,6 +45,7 @@ type validator struct {
 	problems []Problem
 	scripted map[string]bool // vrrp_scripts that were disabled, and need no second complaint
 	unlinked bool            // an interface is missing
+	links    []string        // of the machine, with an address; see nearLink
 	parent   bool            // scripts run at start and stop
 	vrrp     bool            // the VRRP part runs scripts
 	checker  bool            // the checker part does
@@ -57,7 +58,7 @@ func (v *validator) add(at Origin, class Class, code, format string, args ...any
 		severity = Warning
 	}
 	v.problems = append(v.problems, Problem{
-		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Late: !lookedUp(code),
+		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Hint: hintOf(code), Late: !lookedUp(code),
 	})
 	return &v.problems[len(v.problems)-1]
 }
@@ -96,20 +97,20 @@ func (v *validator) interfaces() {
 	for k := range v.c.Instances {
 		i := &v.c.Instances[k]
 		if !exists(i.Interface) {
-			v.add(i.InterfaceOrigin, ClassGeneral, "unknown-interface", "WARNING - interface %s for vrrp_instance %s doesn't exist", i.Interface, i.Name)
+			v.add(i.InterfaceOrigin, ClassGeneral, "unknown-interface", "WARNING - interface %s for vrrp_instance %s doesn't exist", i.Interface, i.Name).Hint = v.nearLink(i.Interface)
 		}
 		for _, a := range i.Addresses() {
 			if !exists(a.Dev) {
-				v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix)
+				v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix).Hint = v.nearLink(a.Dev)
 			}
 		}
 		for _, t := range i.TrackInterface {
 			if !exists(t.Name) {
-				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name)
+				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name).Hint = v.nearLink(t.Name)
 			}
 		}
 		if !exists(i.VRF) {
-			v.add(i.Origin, ClassGeneral, "unknown-interface", "(%s) WARNING - VRF interface %s doesn't exist", i.Name, i.VRF)
+			v.add(i.Origin, ClassGeneral, "unknown-interface", "(%s) WARNING - VRF interface %s doesn't exist", i.Name, i.VRF).Hint = v.nearLink(i.VRF)
 		}
 		v.routeLinks(exists, i.VirtualRoutes)
 		v.ruleLinks(exists, i.VirtualRules)
@@ -118,7 +119,7 @@ func (v *validator) interfaces() {
 	for _, g := range v.c.Groups {
 		for _, t := range g.TrackInterface {
 			if !exists(t.Name) {
-				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", g.Name, t.Name)
+				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", g.Name, t.Name).Hint = v.nearLink(t.Name)
 			}
 		}
 	}

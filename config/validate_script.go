@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -21,6 +22,18 @@ func (v *validator) runnable(c *Command) bool {
 	return slices.ContainsFunc(searchPath[:], func(dir string) bool { return v.env.Executable(dir+"/"+name) == nil })
 }
 
+// whyNot says what is wrong with a command that is not runnable.
+func (v *validator) whyNot(c *Command) string {
+	name := c.Args[0]
+	if !strings.Contains(name, "/") {
+		return fmt.Sprintf("there is no %s in %s", name, strings.Join(searchPath[:], ", "))
+	}
+	if err := v.env.Executable(name); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // knownUser reports whether the account of a script exists.
 func (v *validator) knownUser(u User) bool {
 	return v.env == nil || u.Name == "" || v.env.HasUser(u)
@@ -35,6 +48,7 @@ func (v *validator) scripts() {
 			v.add(s.Script.Origin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.Line)
 		case !v.runnable(&s.Script):
 			v.add(s.Script.Origin, ClassGeneral, "script-not-found", "Disabling track script %s since not found/accessible", s.Name).Severity = Warning
+			v.problems[len(v.problems)-1].Hint = v.whyNot(&s.Script)
 		default:
 			v.vrrp = true
 			return false
@@ -92,7 +106,7 @@ func (v *validator) checkScript(c *Command) bool {
 		v.add(c.Origin, ClassGeneral, "unknown-user", "Failed to set uid/gid for misc checker script %s - removing", c.Line)
 		return true
 	case !v.runnable(c):
-		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0])
+		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0]).Hint = v.whyNot(c)
 	default:
 		v.checker = true
 	}
@@ -108,7 +122,7 @@ func (v *validator) notify(c *Command, runs *bool) {
 		v.add(c.Origin, ClassNone, "unknown-user", "Unable to set uid/gid for script %s - ignoring it", c.Line)
 		*c = Command{}
 	case !v.runnable(c):
-		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0])
+		v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", c.Args[0]).Hint = v.whyNot(c)
 	default:
 		*runs = true
 	}

@@ -37,9 +37,9 @@ func TestClusters(t *testing.T) {
 		}, config.ExitTestFailed, [4]int{1, 1, 2, 1}},
 		"dual.conf": {[]string{
 			"dual.conf:1:1: warning: (VI_GROUP_A) VI_PRI_A tracks script maint-pri-a and VI_PUB_A does not, but members change state together: track it on the group [unequal-tracking]",
-			"dual.conf:6:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:6:8: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
 			"dual.conf:9:1: warning: (VI_GROUP_B) VI_PRI_B tracks script maint-pri-b and VI_PUB_B does not, but members change state together: track it on the group [unequal-tracking]",
-			"dual.conf:14:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:14:8: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
 			"dual.conf:18:8: warning: " + shell, "dual.conf:25:8: warning: " + shell,
 			"dual.conf:32:8: warning: " + shell, "dual.conf:39:8: warning: " + shell,
 			"warning: SECURITY VIOLATION - scripts are being executed but script_security not enabled. [script-security]",
