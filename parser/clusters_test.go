@@ -27,9 +27,9 @@ func TestClusters(t *testing.T) {
 		counts   [4]int // groups, instances, blocks of services, services
 	}{
 		"dr.conf": {[]string{
-			"dr.conf:65:1: warning: WARNING - virtual server [10.65.32.28]:tcp:443 and real server [10.65.32.14]:tcp:80 ports don't match - resetting [port-mismatch]",
-			"dr.conf:107:1: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
-			"dr.conf:133:1: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
+			"dr.conf:65:13: warning: WARNING - virtual server [10.65.32.28]:tcp:443 and real server [10.65.32.14]:tcp:80 ports don't match - resetting [port-mismatch]",
+			"dr.conf:107:13: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
+			"dr.conf:133:13: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
 		}, config.ExitTestFailed, [4]int{1, 2, 4, 4}},
 		"mixed.conf": {[]string{
 			"mixed.conf:1:1: warning: Sync group GOP has only 1 virtual router(s) - this probably isn't what you want [lonely-member]",

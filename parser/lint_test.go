@@ -342,3 +342,26 @@ func TestLintPeers(t *testing.T) {
 		}
 	}
 }
+
+// TestOffline: names of routing tables are those of the other machine; what is
+// no name is none there either.
+func TestOffline(t *testing.T) {
+	for line, want := range map[string]int{"192.0.2.0/24 dev eth0 table vpn": 0, "192.0.2.0/24 dev eth0 table 7x": 1} {
+		for offline, more := range map[bool]int{true: 0, false: 1 - want} {
+			text := "static_routes {\n" + line + "\n}\n"
+			_, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, Offline: offline})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, p := range problems {
+				if p.Severity == config.Error {
+					n++
+				}
+			}
+			if n != want+more {
+				t.Errorf("%s, offline %v: %d errors, want %d: %v", line, offline, n, want+more, problems)
+			}
+		}
+	}
+}

@@ -23,6 +23,9 @@ type Options struct {
 	// Environment answers what a check of the configuration asks the machine.
 	// nil looks nothing up: the file is for another machine.
 	Environment config.Environment
+	// Offline takes the names of routing tables and their like for numbers of
+	// another machine; what is read is good for a test only.
+	Offline bool
 	// Peers reads the file for the other ids of its @id lines, too, to compare
 	// what it says for the routers of one virtual router.
 	Peers bool
@@ -46,7 +49,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{},
 		said: map[complaint]bool{}, classes: map[config.Class]bool{},
 	}
-	d.src = newSource(o, d.report)
+	d.src, d.offline = newSource(o, d.report), o.Offline
 	if err := d.src.start(o.File); err != nil {
 		return nil, nil, err
 	}

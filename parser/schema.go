@@ -113,6 +113,8 @@ type decoder struct {
 	preferences [2]uint32                    // given to rules without one, IPv4 and IPv6
 	numbers     map[string]map[string]uint32 // names of iproute2, by file
 
+	offline bool // names of numbers are those of another machine
+
 	realServers int // that a virtual_server will have, at most
 }
 

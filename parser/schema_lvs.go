@@ -153,6 +153,7 @@ type serverDraft struct {
 func realServerRow() row[config.VirtualServer] {
 	b := realServerBlock()
 	return row[config.VirtualServer]{block: true, apply: func(c *cursor, v *config.VirtualServer) {
+		at := c.following()
 		addr, ok := c.endpoint("real server ip")
 		if !ok {
 			return
@@ -161,7 +162,7 @@ func realServerRow() row[config.VirtualServer] {
 		if v.RealServers == nil {
 			v.RealServers = make([]config.RealServer, 0, c.d.realServers)
 		}
-		v.RealServers = append(v.RealServers, config.RealServer{Origin: c.origin(), Addr: addr})
+		v.RealServers = append(v.RealServers, config.RealServer{Origin: at, Addr: addr})
 		r := &c.d.server
 		*r = serverDraft{RealServer: &v.RealServers[len(v.RealServers)-1], protocol: v.Protocol.Value}
 		decode(c.d, b, c.st.Body, r)

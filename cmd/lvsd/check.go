@@ -50,7 +50,7 @@ func (p *program) testConfig() int {
 // problems are those of the configuration, and the exit status.
 func (p *program) problems() ([]config.Problem, int) {
 	o := parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Peers: !p.asKeepalived()}
-	if !p.offline {
+	if o.Offline = p.offline; !p.offline {
 		o.Environment = supervisor.Machine()
 	}
 	_, problems, err := parser.Load(o)
