@@ -17,18 +17,7 @@ type Subnet struct {
 // after [Config.Resolve]. What only the machine tells is left out with a nil
 // environment.
 func (c *Config) Lint(env Environment) []Problem {
-	l := &linter{c: c, env: env, byLink: map[string][]Subnet{}, groups: map[string]*SyncGroup{}}
-	if env != nil {
-		l.machine = env.Subnets()
-	}
-	for _, s := range l.machine {
-		l.byLink[s.Link] = append(l.byLink[s.Link], s)
-	}
-	for i := range c.Groups {
-		for _, name := range c.Groups[i].Members {
-			l.groups[name] = &c.Groups[i]
-		}
-	}
+	l := newLinter(c, env)
 	for _, lint := range [...]func(*linter){
 		(*linter).mixedForwarding,
 		(*linter).uselessPersistence,
@@ -53,9 +42,40 @@ type linter struct {
 	machine  []Subnet              // the networks of the machine
 	byLink   map[string][]Subnet   // the same by interface
 	groups   map[string]*SyncGroup // by member
+	said     map[trap]bool
 }
 
+// trap is a kind of trap at a place.
+type trap struct {
+	at   Origin
+	code string
+}
+
+func newLinter(c *Config, env Environment) *linter {
+	l := &linter{c: c, env: env, byLink: map[string][]Subnet{}, groups: map[string]*SyncGroup{}, said: map[trap]bool{}}
+	if env != nil {
+		l.machine = env.Subnets()
+	}
+	for _, s := range l.machine {
+		l.byLink[s.Link] = append(l.byLink[s.Link], s)
+	}
+	for i := range c.Groups {
+		for _, name := range c.Groups[i].Members {
+			l.groups[name] = &c.Groups[i]
+		}
+	}
+	return l
+}
+
+// warn names a trap, of each kind once at a place: the lines of a loop all have
+// the place of the loop.
 func (l *linter) warn(at Origin, code, format string, args ...any) {
+	if trap := (trap{at, code}); at.Line > 0 {
+		if l.said[trap] {
+			return
+		}
+		l.said[trap] = true
+	}
 	l.problems = append(l.problems, Problem{Origin: at, Severity: Warning, Code: code, Message: fmt.Sprintf(format, args...), Late: true})
 }
 

@@ -56,64 +56,6 @@ func (l *linter) networks(i *Instance) (all []netip.Prefix) {
 	return all
 }
 
-// uselessWeights: priorities end at 1 and 254, and that of an owner is 255
-// whatever happens. Trackers that cannot move it decide nothing.
-func (l *linter) uselessWeights() {
-	for k := range l.c.Instances {
-		i := &l.c.Instances[k]
-		tracks := l.weighted(i)
-		if len(tracks) == 0 {
-			continue
-		}
-		lowest, highest := int(i.Priority.Value), int(i.Priority.Value)
-		for _, t := range tracks {
-			if t.file { // its value has a sign of its own
-				lowest, highest = lowest-254, highest+254
-				continue
-			}
-			lowest, highest = lowest+min(t.Weight.Value, 0), highest+max(t.Weight.Value, 0)
-		}
-		switch {
-		case i.Priority.Value == Owner:
-			l.warn(tracks[0].Origin, "useless-weight", "(%s) the weight of %s changes nothing: priority %d is that of the owner of the addresses and stays", i.Name, tracks[0].Name, Owner)
-		case clamp(lowest) == clamp(highest):
-			l.warn(tracks[0].Origin, "useless-weight", "(%s) the weight of %s changes nothing: priority %d can only go from 1 to 254", i.Name, tracks[0].Name, i.Priority.Value)
-		}
-	}
-}
-
-func clamp(priority int) int { return max(1, min(254, priority)) }
-
-// weightedTrack is a tracker that changes a priority.
-type weightedTrack struct {
-	Track
-	file bool
-}
-
-// weighted are the trackers of an instance and its group that have a weight.
-func (l *linter) weighted(i *Instance) (all []weightedTrack) {
-	add := func(list []Track, file bool) {
-		for _, t := range list {
-			if t.Weight.Value != 0 {
-				all = append(all, weightedTrack{t, file})
-			}
-		}
-	}
-	add(i.TrackInterface, false)
-	add(i.TrackScript, false)
-	add(i.TrackFile, true)
-	add(i.TrackProcess, false)
-	add(i.TrackBFD, false)
-	if g := l.groups[i.Name]; g != nil {
-		add(g.TrackInterface, false)
-		add(g.TrackScript, false)
-		add(g.TrackFile, true)
-		add(g.TrackProcess, false)
-		add(g.TrackBFD, false)
-	}
-	return all
-}
-
 // silentAddresses: by the letter of the RFC only the owner of an address
 // answers at it, RFC 9568 section 6.4.3. Strict mode has it so.
 func (l *linter) silentAddresses() {

@@ -8,7 +8,8 @@ import (
 
 // Nearest is the name that a misspelt word was meant to be, if it is clear: the
 // same in other letters of case, or at most a third of the letters differ.
-// Quotes around the word do not count. It is empty when no name is near.
+// Quotes around the word do not count. eth1 is another interface than eth2, not
+// a misspelt one. It is empty when no name is near.
 func Nearest(word string, names []string) string {
 	word = strings.Trim(word, "'\",;")
 	best, distance := "", 1+len(word)/3
@@ -17,11 +18,24 @@ func Nearest(word string, names []string) string {
 		if strings.EqualFold(word, name) {
 			return name
 		}
-		if d := editDistance(word, name, distance); d < distance {
+		if d := editDistance(word, name, distance); d < distance && !counted(word, name) {
 			best, distance = name, d
 		}
 	}
 	return best
+}
+
+// counted reports two names that differ in their numbers only.
+func counted(a, b string) bool {
+	letters := func(s string) string { return strings.Map(dropDigit, s) }
+	return len(letters(a)) < len(a) && len(letters(b)) < len(b) && letters(a) == letters(b)
+}
+
+func dropDigit(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return -1
+	}
+	return r
 }
 
 // DidYouMean is the hint for a misspelt word; empty when no name is near.

@@ -39,7 +39,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v := &validator{c: c, env: env}
 	v.untracked()
 	v.globals()
-	v.links()
+	v.linkLines()
 	v.interfaces()
 	v.scripts()
 	v.trackFiles()
@@ -60,6 +60,7 @@ type validator struct {
 	userless bool            // scripts that name no user have none: the default one does not exist
 	lacking  bool            // and nobody was told which it is
 	unlinked bool            // an interface is missing
+	links    []string        // of the machine, with an address; see nearLink
 	parent   bool            // scripts run at start and stop
 	vrrp     bool            // the VRRP part runs scripts
 	checker  bool            // the checker part does
@@ -72,7 +73,7 @@ func (v *validator) add(at Origin, class Class, code, format string, args ...any
 		severity = Warning
 	}
 	v.problems = append(v.problems, Problem{
-		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Late: !lookedUp(code), Child: true,
+		Origin: at, Severity: severity, Class: class, Code: code, Message: fmt.Sprintf(format, args...), Hint: hintOf(code), Late: !lookedUp(code), Child: true,
 	})
 	return &v.problems[len(v.problems)-1]
 }
@@ -116,20 +117,20 @@ func (v *validator) interfaces() {
 	for k := range v.c.Instances {
 		i := &v.c.Instances[k]
 		if !exists(i.Interface) {
-			v.add(i.InterfaceOrigin, ClassGeneral, "unknown-interface", "WARNING - interface %s for vrrp_instance %s doesn't exist", i.Interface, i.Name)
+			v.add(i.InterfaceOrigin, ClassGeneral, "unknown-interface", "WARNING - interface %s for vrrp_instance %s doesn't exist", i.Interface, i.Name).Hint = v.nearLink(i.Interface)
 		}
 		i.eachAddress(func(a *Address) {
 			if !exists(a.Dev) {
-				v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix)
+				v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix).Hint = v.nearLink(a.Dev)
 			}
 		})
 		for _, t := range i.TrackInterface {
 			if !exists(t.Name) {
-				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name)
+				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name).Hint = v.nearLink(t.Name)
 			}
 		}
 		if !exists(i.VRF) {
-			v.add(i.Origin, ClassGeneral, "unknown-interface", "(%s) WARNING - VRF interface %s doesn't exist", i.Name, i.VRF)
+			v.add(i.Origin, ClassGeneral, "unknown-interface", "(%s) WARNING - VRF interface %s doesn't exist", i.Name, i.VRF).Hint = v.nearLink(i.VRF)
 		}
 		v.routeLinks(exists, i.VirtualRoutes)
 		v.ruleLinks(exists, i.VirtualRules)
@@ -138,7 +139,7 @@ func (v *validator) interfaces() {
 	for _, g := range v.c.Groups {
 		for _, t := range g.TrackInterface {
 			if !exists(t.Name) {
-				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", g.Name, t.Name)
+				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", g.Name, t.Name).Hint = v.nearLink(t.Name)
 			}
 		}
 	}

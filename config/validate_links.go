@@ -13,9 +13,9 @@ func (v *validator) lookup() func(name string) bool {
 	}
 }
 
-// links drops what is said about interfaces that are not there, whether
+// linkLines drops what is said about interfaces that are not there, whether
 // dynamic_interfaces is set or not.
-func (v *validator) links() {
+func (v *validator) linkLines() {
 	if v.env == nil {
 		return
 	}
@@ -50,7 +50,7 @@ func (v *validator) absent(exists func(string) bool, l Link, says string) bool {
 	if exists(l.Name) {
 		return false
 	}
-	v.add(l.Origin, ClassFatal, "unknown-interface", says, l.Name)
+	v.add(l.Origin, ClassFatal, "unknown-interface", says, l.Name).Hint = v.nearLink(l.Name)
 	return true
 }
 
@@ -60,7 +60,7 @@ func (v *validator) staticLinks(exists func(string) bool) {
 	for _, g := range v.c.Links.GarpGroups {
 		for _, l := range g.Interfaces {
 			if !exists(l.Name) {
-				v.add(l.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s specified for garp_group doesn't exist", l.Name)
+				v.add(l.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s specified for garp_group doesn't exist", l.Name).Hint = v.nearLink(l.Name)
 			}
 		}
 	}
@@ -69,7 +69,7 @@ func (v *validator) staticLinks(exists func(string) bool) {
 		case a.Dev == "" && !exists(v.c.Global.DefaultInterface):
 			v.add(a.Origin, ClassFatal, "unknown-interface", "Static address %s requires either an interface or default interface must exist", a.Prefix)
 		case !exists(a.Dev):
-			v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix)
+			v.add(a.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for ip address %s doesn't exist", a.Dev, a.Prefix).Hint = v.nearLink(a.Dev)
 		}
 	}
 	v.routeLinks(exists, s.Routes)
@@ -80,14 +80,14 @@ func (v *validator) routeLinks(exists func(string) bool, routes []Route) {
 	for k := range routes {
 		r := &routes[k]
 		if !exists(r.Dev) {
-			v.add(r.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for VROUTE nexthop doesn't exist", r.Dev)
+			v.add(r.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for VROUTE nexthop doesn't exist", r.Dev).Hint = v.nearLink(r.Dev)
 		}
 		if !exists(r.VRF) {
-			v.add(r.Origin, ClassGeneral, "unknown-interface", "VRF %s not found for route", r.VRF)
+			v.add(r.Origin, ClassGeneral, "unknown-interface", "VRF %s not found for route", r.VRF).Hint = v.nearLink(r.VRF)
 		}
 		for _, n := range r.NextHops {
 			if !exists(n.Dev) {
-				v.add(n.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for VROUTE nexthop doesn't exist", n.Dev)
+				v.add(n.Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for VROUTE nexthop doesn't exist", n.Dev).Hint = v.nearLink(n.Dev)
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func (v *validator) ruleLinks(exists func(string) bool, rules []Rule) {
 	for k := range rules {
 		for _, name := range []string{rules[k].IIF, rules[k].OIF} {
 			if !exists(name) {
-				v.add(rules[k].Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for rule doesn't exist", name)
+				v.add(rules[k].Origin, ClassGeneral, "unknown-interface", "WARNING - interface %s for rule doesn't exist", name).Hint = v.nearLink(name)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -69,6 +70,18 @@ func (v *validator) shellRuns(c *Command) bool {
 	return strings.ContainsAny(word, "=$(~") || slices.Contains(ownWords[:], word) || v.executable(word)
 }
 
+// whyNot says why the first word of a script line is not found.
+func (v *validator) whyNot(c *Command) string {
+	name := Words(c.Line)[0]
+	if !strings.Contains(name, "/") {
+		return fmt.Sprintf("there is no %s in %s", name, strings.Join(searchPath[:], ", "))
+	}
+	if err := v.env.Executable(name); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // knownUser reports whether the account of a script exists.
 func (v *validator) knownUser(u User) bool {
 	return v.env == nil || u.Name == "" || v.env.HasUser(u)
@@ -94,6 +107,7 @@ func (v *validator) scripts() {
 			return false
 		default:
 			v.add(s.Script.Origin, ClassGeneral, "script-not-found", "Disabling track script %s since not found/accessible", s.Name).Severity = Warning
+			v.problems[len(v.problems)-1].Hint = v.whyNot(&s.Script)
 		}
 		v.scripted[s.Name] = true
 		return true
@@ -208,7 +222,7 @@ func (v *validator) wanted(c *Command, runs *bool) {
 		*runs = true
 	case foundNothing:
 		if !v.shellRuns(c) {
-			v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", Words(c.Line)[0])
+			v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", Words(c.Line)[0]).Hint = v.whyNot(c)
 		}
 	}
 }

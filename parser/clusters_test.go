@@ -27,9 +27,9 @@ func TestClusters(t *testing.T) {
 		counts   [4]int // groups, instances, blocks of services, services
 	}{
 		"dr.conf": {[]string{
-			"dr.conf:65:1: warning: WARNING - virtual server [10.65.32.28]:tcp:443 and real server [10.65.32.14]:tcp:80 ports don't match - resetting [port-mismatch]",
-			"dr.conf:107:1: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
-			"dr.conf:133:1: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
+			"dr.conf:65:13: warning: WARNING - virtual server [10.65.32.28]:tcp:443 and real server [10.65.32.14]:tcp:80 ports don't match - resetting [port-mismatch]",
+			"dr.conf:107:13: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
+			"dr.conf:133:13: warning: real server 110.65.32.23 is on no network of this machine, but DR reaches servers on the wire only: interface bond0 of the virtual address is on 10.65.32.0/23 [off-link]",
 		}, config.ExitTestFailed, [4]int{1, 2, 4, 4}},
 		"mixed.conf": {[]string{
 			"mixed.conf:1:1: warning: Sync group GOP has only 1 virtual router(s) - this probably isn't what you want [lonely-member]",
@@ -37,9 +37,9 @@ func TestClusters(t *testing.T) {
 		}, config.ExitTestFailed, [4]int{1, 1, 2, 1}},
 		"dual.conf": {[]string{
 			"dual.conf:1:1: warning: (VI_GROUP_A) VI_PRI_A tracks script maint-pri-a and VI_PUB_A does not, but members change state together: track it on the group [unequal-tracking]",
-			"dual.conf:6:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:6:8: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
 			"dual.conf:9:1: warning: (VI_GROUP_B) VI_PRI_B tracks script maint-pri-b and VI_PUB_B does not, but members change state together: track it on the group [unequal-tracking]",
-			"dual.conf:14:1: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
+			"dual.conf:14:8: warning: script /etc/keepalived/notify.sh is not there or not executable [script-not-found]",
 			"dual.conf:18:8: warning: " + shell, "dual.conf:25:8: warning: " + shell,
 			"dual.conf:32:8: warning: " + shell, "dual.conf:39:8: warning: " + shell,
 			"warning: SECURITY VIOLATION - scripts are being executed but script_security not enabled. [script-security]",

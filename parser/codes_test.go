@@ -4,12 +4,15 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -110,5 +113,34 @@ func TestExamples(t *testing.T) {
 		if !slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Code == code }) {
 			t.Errorf("%s: its example does not show it: %v", code, problems)
 		}
+	}
+}
+
+// TestDocumented: docs/diagnostics.md lists every code with the first sentence
+// of its explanation.
+func TestDocumented(t *testing.T) {
+	const file, from, to = "../docs/diagnostics.md", "-update -->\n", "<!-- /codes -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), from)
+	list, after, closed := strings.Cut(rest, to)
+	if !ok || !closed {
+		t.Fatalf("%s has no list of codes between its marks", file)
+	}
+	var want strings.Builder
+	for _, code := range Codes() {
+		first, _, _ := strings.Cut(explanations[code].text, ". ")
+		want.WriteString("- `" + code + "`: " + strings.TrimSuffix(first, ".") + ".\n")
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(before+from+want.String()+to+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want.String(), list); diff != "" {
+		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
 	}
 }

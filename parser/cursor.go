@@ -116,6 +116,13 @@ func (c *cursor) pos() place {
 // origin is the beginning of the line.
 func (c *cursor) origin() config.Origin { return c.d.src.origin(c.st.Pos) }
 
+// following is the place of the next word.
+func (c *cursor) following() config.Origin {
+	ahead := *c
+	ahead.at = len(c.st.Line) - len(trimLeft(c.rest))
+	return c.d.src.origin(ahead.pos())
+}
+
 func (c *cursor) problem(severity config.Severity, class config.Class, code, message string) {
 	c.d.problem(c.pos(), severity, class, code, message)
 }

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -83,12 +84,16 @@ func FuzzSource(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		c, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, ConfigID: "here", Environment: bench{}, bound: 1 << 10})
+		c, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, ConfigID: "here", Environment: bench{}, Peers: true, bound: 1 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}
 		inside(t, text, problems)
 		if err := Print(io.Discard, problems, Full); err != nil {
+			t.Fatal(err)
+		}
+		report := Report{Problems: problems}
+		if err := errors.Join(report.WriteJSON(io.Discard), report.WriteSARIF(io.Discard)); err != nil {
 			t.Fatal(err)
 		}
 		if err := Dump(io.Discard, c); err != nil {

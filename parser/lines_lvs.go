@@ -76,7 +76,7 @@ func methodHint(word string) string {
 	if near == "" {
 		return "known are DR, NAT, TUN"
 	}
-	return fmt.Sprintf("did you mean '%s'? The line says nothing as it is, and what no other line says is NAT", near)
+	return fmt.Sprintf("did you mean '%s'? As it is the line is ignored, and without a method it is NAT", near)
 }
 
 // tunnel reads the options of TUN.

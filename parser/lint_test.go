@@ -300,3 +300,68 @@ func TestLintVerdict(t *testing.T) {
 		}
 	}
 }
+
+// TestLintPeers: a file that is for several routers shows whether a weight can
+// ever change which of them is MASTER.
+func TestLintPeers(t *testing.T) {
+	file := func(weight int, lines ...string) string {
+		return trackedScript("a", weight) + router("A", "eth0", 1, "10.0.0.1/24", append(lines, tracksA)...)
+	}
+	const weights = "(A) the weight of a never changes who is MASTER: the priority is "
+	for name, tc := range map[string]struct{ text, id, want string }{
+		"too small":             {file(-10, "@one priority 150", "@two priority 100"), "one", weights + "140 to 150 here, and 90 to 100 for @two"},
+		"too small, from below": {file(10, "@one priority 150", "@two priority 100"), "two", weights + "100 to 110 here, and 150 to 160 for @one"},
+		"large enough":          {file(-60, "@one priority 150", "@two priority 100"), "one", ""},
+		"as much":               {file(-50, "@one priority 150", "@two priority 100"), "one", ""},
+		"small, but enough":     {file(2, "@one priority 101", "@two priority 100"), "one", ""},
+		"one of two peers": {
+			file(-10, "@one priority 150", "@two priority 100", "@three priority 145"), "one", "",
+		},
+		"negated":              {file(-10, "@one priority 150", "@^one priority 100"), "one", ""},
+		"another id":           {file(-10, "@one priority 150", "@two priority 100"), "here", ""},
+		"FAULT":                {file(0, "@one priority 150", "@two priority 100"), "one", ""},
+		"other virtual router": {trackedScript("a", -10) + strings.Replace(router("A", "eth0", 1, "10.0.0.1/24", "@one priority 150", "@two priority 100", tracksA), "10.0.0.1/24", "@one 10.0.0.1/24\n@two 10.0.0.2/24", 1), "one", ""},
+	} {
+		for _, ask := range []bool{true, false} {
+			_, problems, err := Load(Options{File: "main", Files: Memory{"main": tc.text}, Environment: bench{}, ConfigID: tc.id, Peers: ask})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want := "", tc.want
+			for _, p := range problems {
+				if p.Code == "useless-weight" {
+					got = p.Message
+				}
+			}
+			if !ask {
+				want = ""
+			}
+			if got != want {
+				t.Errorf("%s, peers %v: %q, want %q", name, ask, got, want)
+			}
+		}
+	}
+}
+
+// TestOffline: names of routing tables are those of the other machine; what is
+// no name is none there either.
+func TestOffline(t *testing.T) {
+	for line, want := range map[string]int{"192.0.2.0/24 dev eth0 table vpn": 0, "192.0.2.0/24 dev eth0 table 7x": 1} {
+		for offline, more := range map[bool]int{true: 0, false: 1 - want} {
+			text := "static_routes {\n" + line + "\n}\n"
+			_, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, Offline: offline})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, p := range problems {
+				if p.Severity == config.Error {
+					n++
+				}
+			}
+			if n != want+more {
+				t.Errorf("%s, offline %v: %d errors, want %d: %v", line, offline, n, want+more, problems)
+			}
+		}
+	}
+}

@@ -21,6 +21,12 @@ type Options struct {
 	// Environment answers what a check of the configuration asks the machine.
 	// nil looks nothing up: the file is for another machine.
 	Environment config.Environment
+	// Offline takes the names of routing tables and their like for numbers of
+	// another machine; what is read is good for a test only.
+	Offline bool
+	// Peers reads the file for the other ids of its @id lines, too, to compare
+	// what it says for the routers of one virtual router.
+	Peers bool
 
 	bound int // lines that definitions may become; 0: [maxExpansions]. Tests want less
 }
@@ -41,7 +47,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{}, seen: map[mention]bool{}, near: map[[2]string]string{},
 		said: map[complaint]bool{}, classes: map[config.Class]bool{},
 	}
-	d.src = newSource(o, d.report)
+	d.src, d.offline = newSource(o, d.report), o.Offline
 	if err := d.src.start(o.File); err != nil {
 		return nil, nil, err
 	}
@@ -50,6 +56,9 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	d.cfg.Global.DefaultScriptUser(o.Environment)
 	d.cfg.Resolve()
 	d.problems = append(d.problems, d.cfg.Lint(o.Environment)...)
+	if o.Peers {
+		d.problems = append(d.problems, d.cfg.LintPeers(d.src.peers(o))...)
+	}
 	d.conflicts()
 	d.namespace(o.Environment)
 	d.src.quote(d.problems)
@@ -69,6 +78,29 @@ func (d *decoder) namespace(env config.Environment) {
 		Message: fmt.Sprintf("network namespace %s does not exist here: only global_defs was tested, as keepalived has it, and the exit status says nothing", name),
 		Hint:    "make the namespace, or test with --offline",
 	})
+}
+
+// maxPeers bounds how often a file is read for other ids.
+const maxPeers = 8
+
+// peers are the configurations of the other ids of a file; none when the own id
+// is not one of them.
+func (s *source) peers(o Options) map[string]*config.Config {
+	if !s.ids[o.ConfigID] || len(s.ids) > maxPeers {
+		return nil
+	}
+	peers := map[string]*config.Config{}
+	for id := range s.ids {
+		if id == o.ConfigID || id == "" {
+			continue
+		}
+		other := o
+		other.ConfigID, other.Environment, other.Peers = id, nil, false
+		if cfg, _, err := Load(other); err == nil {
+			peers[id] = cfg
+		}
+	}
+	return peers
 }
 
 // run decodes one top-level statement after the other.
@@ -130,6 +162,9 @@ func (s *source) quote(problems []config.Problem) {
 		}
 		for ; at < o.Line; at++ {
 			_, rest, _ = strings.Cut(rest, "\n")
+		}
+		if len(problems[i].Chain) == 0 { // found when everything was read
+			problems[i].Chain = s.via(place{chain: s.brought[o.File]})
 		}
 		if o.Line > 0 {
 			text, _, _ := strings.Cut(rest, "\n")

@@ -52,6 +52,9 @@ func (d *decoder) namedNumber(file, v string, most uint64) (uint32, *fault) {
 	if err == nil && !strings.Contains(v, "_") && n <= most {
 		return uint32(n), nil
 	}
+	if d.offline && nameLen(v) == len(v) && v != "" {
+		return 1, nil
+	}
 	if n, ok := d.iproute2(file)[v]; ok && uint64(n) <= most {
 		return n, nil
 	}

@@ -123,3 +123,18 @@ func TestUnreadable(t *testing.T) {
 		t.Error("/nowhere is there")
 	}
 }
+
+// TestLateChain: what is found when everything was read has the include lines
+// that brought its file, too.
+func TestLateChain(t *testing.T) {
+	_, problems, err := Load(Options{File: "main", Files: Memory{
+		"main": "\ninclude a\n", "a": "include b\n", "b": "vrrp_instance A {\n    interface eth0\n}\n",
+	}})
+	if err != nil || len(problems) != 1 {
+		t.Fatal(problems, err)
+	}
+	want := []config.Origin{{File: "a", Line: 1, Column: 1}, {File: "main", Line: 2, Column: 1}}
+	if p := problems[0]; p.Code != "missing-vrid" || !slices.Equal(p.Chain, want) {
+		t.Errorf("%s: chain %v, want %v", p, p.Chain, want)
+	}
+}

@@ -121,6 +121,7 @@ type decoder struct {
 
 	realServers slab[config.RealServer]
 	checks      slab[config.Check]
+	offline     bool // names of numbers are those of another machine
 }
 
 // decode applies the statements of a block.

@@ -155,12 +155,13 @@ type serverDraft struct {
 func realServerRow() row[config.VirtualServer] {
 	b := realServerBlock()
 	return row[config.VirtualServer]{block: true, apply: func(c *cursor, v *config.VirtualServer) {
+		at := c.following()
 		addr, ok := c.endpoint("real server ip")
 		if !ok {
 			return
 		}
 		family := v.Family()
-		v.RealServers = append(v.RealServers, config.RealServer{Origin: c.origin(), Addr: addr, Checks: c.d.checks.take(c.st.Body.blocks())})
+		v.RealServers = append(v.RealServers, config.RealServer{Origin: at, Addr: addr, Checks: c.d.checks.take(c.st.Body.blocks())})
 		r := &c.d.server
 		*r = serverDraft{RealServer: &v.RealServers[len(v.RealServers)-1], protocol: v.Protocol.Value}
 		decode(c.d, b, c.st.Body, r)

@@ -119,8 +119,8 @@ func instanceInterface(c *cursor, i *config.Instance) {
 		}
 		*c = before
 	}
-	i.InterfaceOrigin = c.origin()
 	set(ifname, func(i *config.Instance) *string { return &i.Interface }).apply(c, i)
+	i.InterfaceOrigin = c.d.src.origin(c.pos())
 }
 
 // source4 is the address that adverts come from.

@@ -84,6 +84,8 @@ type source struct {
 	known    map[chain]int32   // the others by what they are
 	texts    map[string]string // by file name: what diagnostics quote
 	order    []string          // of the files, as they were opened
+	brought  map[string]int32  // the chain by which a file was read first
+	ids      map[string]bool   // of @id lines
 	starts   map[string][]int  // of the lines of a file, see written
 	expanded int               // bytes of definitions
 	uses     int               // lines with definitions
@@ -109,7 +111,7 @@ type frame struct {
 func newSource(o Options, report func(config.Problem)) *source {
 	s := &source{
 		files: o.Files, id: o.ConfigID, getenv: o.Getenv, report: report, random: newRandom(0), bound: cmp.Or(o.bound, maxExpansions),
-		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int32{}, texts: map[string]string{},
+		macros: map[string]macro{}, chains: []chain{{}}, known: map[chain]int32{}, texts: map[string]string{}, brought: map[string]int32{}, ids: map[string]bool{},
 	}
 	if s.getenv == nil {
 		s.getenv = os.Getenv
@@ -284,6 +286,7 @@ func (s *source) condition(l line) (line, bool) {
 		id, rest := l.text[1:], ""
 		id, rest = firstWord(id), trimLeft(id[len(firstWord(id)):])
 		id, negated := strings.CutPrefix(id, "^")
+		s.ids[id] = true
 		if (id == s.id && s.id != "") == negated {
 			return l, false
 		}
@@ -318,6 +321,7 @@ func (s *source) push(name string, why chain) (config.Class, error) {
 		}
 		s.texts[name] = text
 		s.order = append(s.order, name)
+		s.brought[name] = chain
 	}
 	if s.bytes += len(text); s.bytes > maxBytes {
 		return config.ClassGeneral, fmt.Errorf("include '%s': more than %d MiB of configuration - ignoring", name, maxBytes>>20)

@@ -266,7 +266,6 @@ func made(c **config.Command) *config.Command {
 
 // command reads CMD [USER [GROUP]].
 func (c *cursor) command() (config.Command, bool) {
-	origin := c.origin()
 	if c.rest = trimLeft(c.rest); c.rest == "" {
 		c.need()
 		return config.Command{}, false
@@ -275,7 +274,7 @@ func (c *cursor) command() (config.Command, bool) {
 	text, _ := c.script()
 	text = strings.Clone(trim(text))
 	at := c.pos()
-	cmd := config.NewCommand(text, c.user(), origin)
+	cmd := config.NewCommand(text, c.user(), c.d.src.origin(at))
 	switch quote, _, unclosed := config.UnclosedQuote(text); {
 	case c.d.reported > problems:
 		return cmd, false

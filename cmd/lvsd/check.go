@@ -50,8 +50,8 @@ func (p *program) testConfig() int {
 
 // problems are those of the configuration, and the exit status.
 func (p *program) problems() ([]config.Problem, int) {
-	o := parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig}
-	if !p.offline {
+	o := parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Peers: !p.asKeepalived()}
+	if o.Offline = p.offline; !p.offline {
 		o.Environment = supervisor.Machine()
 	}
 	// What is read lives until the process ends: looking for garbage while it

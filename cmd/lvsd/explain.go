@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/parser"
 )
 
@@ -23,7 +25,8 @@ func explainCommand() *cobra.Command {
 			}
 			text, ok := parser.Explain(args[0])
 			if !ok {
-				return fmt.Errorf("no diagnosis has the code %q; lvsd explain lists them", args[0])
+				hint := config.DidYouMean(args[0], parser.Codes())
+				return fmt.Errorf("no diagnosis has the code %q; %s", args[0], cmp.Or(hint, "lvsd explain lists them"))
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), strings.TrimRight(text, "\n"))
 			return nil

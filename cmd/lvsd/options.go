@@ -99,7 +99,7 @@ var optionTable = []option{
 // ownTable is what lvsd adds, when it is not called as keepalived.
 var ownTable = []option{
 	{own: true, long: "format", arg: required, name: "FORMAT", help: "with -t: write the problems as text, json or sarif, the latter two to stdout", bind: str(func(s *settings) *string { return &s.format })},
-	{own: true, long: "offline", help: "with -t: the file is for another machine, look up no interface, user or script", bind: flag(func(s *settings) *bool { return &s.offline })},
+	{own: true, long: "offline", help: "with -t: the file is for another machine, look up no interface, address, user, script or table", bind: flag(func(s *settings) *bool { return &s.offline })},
 	{own: true, long: "strict", help: "with -t: warnings change the exit status, too", bind: flag(func(s *settings) *bool { return &s.strict })},
 }
 
