@@ -244,10 +244,24 @@ func (t *tokens) close() {
 
 // beginsRoot reports whether a line begins a block of the top level.
 func (t *tokens) beginsRoot(tok lexer.Token) bool {
-	if len(t.queue) <= t.head+1 || t.queue[t.head+1].Type != tokenLBrace {
-		return false
+	switch tok.Value[0] { // most lines are none
+	case 'v', 'g':
+		return slices.Contains(rootOnly[:], firstWord(tok.Value)) && t.opensNext()
 	}
-	return slices.Contains(rootOnly[:], firstWord(tok.Value))
+	return false
+}
+
+// opensNext reports whether a '{' follows the next token, on its line or on
+// the line after that.
+func (t *tokens) opensNext() bool {
+	if len(t.queue) == t.head+1 {
+		if l, ok := t.src.next(); ok {
+			tok := t.queue[t.head]
+			t.split(l)
+			t.insert(tok)
+		}
+	}
+	return len(t.queue) > t.head+1 && t.queue[t.head+1].Type == tokenLBrace
 }
 
 // peek is the next token as it stands in the file.
