@@ -170,6 +170,7 @@ func (v *validator) authentication(i *Instance) {
 		v.fixed(i.Origin, "authentication", "(%s) Authentication specified but no password given. Ignoring", i.Name)
 	case a.Type == AuthAH:
 		v.unable(i, "auth_type AH")
+		return
 	default:
 		return
 	}

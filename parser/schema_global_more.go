@@ -67,6 +67,13 @@ func optText[T any](field func(*T) *config.Opt[string]) row[T] {
 	return row[T]{apply: func(c *cursor, t *T) {
 		word, _ := c.next()
 		*field(t) = config.Some(strings.Clone(word))
+	}, write: func(w *confWriter, keyword string, t, _ *T) {
+		switch o := field(t); {
+		case o.Set && o.Value == "":
+			w.line(keyword)
+		case o.Set:
+			w.line(keyword, w.word(keyword, o.Value))
+		}
 	}}
 }
 
@@ -163,6 +170,10 @@ func words[T any](most int, field func(*T) *[]string) row[T] {
 			all = append(all, strings.Clone(word))
 		}
 		*field(t) = all
+	}, write: func(w *confWriter, keyword string, t, _ *T) {
+		if all := *field(t); all != nil {
+			w.line(append([]string{keyword}, w.words(keyword, all)...)...)
+		}
 	}}
 }
 

@@ -62,7 +62,7 @@ func firstOf(keyword string, field func(*config.Config) *string) row[config.Conf
 		default:
 			*field(cfg) = strings.Clone(word)
 		}
-	}}
+	}, write: set(text, field).write}
 }
 
 // staticRows are the blocks of the top level that are not acted on yet.
