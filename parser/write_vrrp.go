@@ -141,6 +141,7 @@ func (w *confWriter) track(keyword string, t *config.Track) string {
 // left out when it is the one that it has otherwise.
 func (w *confWriter) address(keyword string, a *config.Address, otherwise string) string {
 	line := []string{a.Prefix.String()}
+	host := fmt.Sprintf("/%d", a.Prefix.Addr().BitLen()) // which 2.2 does not read after a peer
 	add := func(words ...string) {
 		for _, word := range words {
 			if word != "" {
@@ -152,7 +153,7 @@ func (w *confWriter) address(keyword string, a *config.Address, otherwise string
 		add(w.option("dev", a.Dev))
 	}
 	add(w.option("label", a.Label), when(a.Scope != config.ScopeGlobal, "scope "+scopeName(a.Scope)))
-	add(when(a.Broadcast.IsValid(), "brd "+a.Broadcast.String()), when(a.Peer.IsValid(), "peer "+a.Peer.String()))
+	add(when(a.Broadcast.IsValid(), "brd "+a.Broadcast.String()), when(a.Peer.IsValid(), "peer "+strings.TrimSuffix(a.Peer.String(), host)))
 	for _, flag := range []struct {
 		bit  config.AddressFlags
 		name string

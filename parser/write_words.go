@@ -107,7 +107,7 @@ func readWord(written string, read func(*cursor) (string, bool)) (string, bool) 
 			return "", false
 		}
 	}
-	if quoted || trimRight(text) == trimRight(keyword) {
+	if trimRight(text) == trimRight(keyword) {
 		return "", false
 	}
 	// an unclosed quote is reported, and not read
