@@ -61,7 +61,7 @@ func usedCodes(t *testing.T) map[string]string {
 				note(n.Value)
 			}
 		case *ast.CompositeLit:
-			if name, ok := n.Type.(*ast.Ident); ok && name.Name == "fault" && len(n.Elts) > 2 {
+			if name, ok := n.Type.(*ast.Ident); ok && name.Name == "fault" && len(n.Elts) == 3 {
 				note(n.Elts[1])
 			}
 		}

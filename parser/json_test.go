@@ -177,7 +177,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
-		if p.Severity == config.Error && p.Code != "deprecated" {
+		if p.Severity == config.Error {
 			t.Error(p)
 		}
 	}

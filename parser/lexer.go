@@ -109,7 +109,7 @@ func (t *tokens) Next() (lexer.Token, error) {
 		case !ok:
 			t.unclosed()
 			continue
-		case tok.Type == tokenLine && depth > 0 && t.beginsRoot(tok):
+		case tok.Type == tokenLine && depth > 0 && t.withNext().beginsRoot(tok):
 			if t.braces > 0 {
 				t.problem(tok.Pos, config.ClassMissingBrace, "missing-brace",
 					fmt.Sprintf("Missing '}' before %s, for the block of line %d", tok.Value, t.blocks[len(t.blocks)-1].pos.Line))
@@ -244,24 +244,24 @@ func (t *tokens) close() {
 
 // beginsRoot reports whether a line begins a block of the top level.
 func (t *tokens) beginsRoot(tok lexer.Token) bool {
-	switch tok.Value[0] { // most lines are none
-	case 'v', 'g':
-		return slices.Contains(rootOnly[:], firstWord(tok.Value)) && t.opensNext()
+	if len(t.queue) <= t.head+1 || t.queue[t.head+1].Type != tokenLBrace {
+		return false
 	}
-	return false
+	return slices.Contains(rootOnly[:], firstWord(tok.Value))
 }
 
-// opensNext reports whether a '{' follows the next token, on its line or on
-// the line after that.
-func (t *tokens) opensNext() bool {
-	if len(t.queue) == t.head+1 {
-		if l, ok := t.src.next(); ok {
-			tok := t.queue[t.head]
-			t.split(l)
-			t.insert(tok)
-		}
+// withNext has the tokens of the line after the next token's queued, too, when
+// that one may begin a block of the top level: the '{' may be there.
+func (t *tokens) withNext() *tokens {
+	tok := t.queue[t.head]
+	if c := tok.Value[0]; len(t.queue) > t.head+1 || c != 'v' && c != 'g' || !slices.Contains(rootOnly[:], firstWord(tok.Value)) {
+		return t
 	}
-	return len(t.queue) > t.head+1 && t.queue[t.head+1].Type == tokenLBrace
+	if l, ok := t.src.next(); ok {
+		t.split(l)
+		t.insert(tok)
+	}
+	return t
 }
 
 // peek is the next token as it stands in the file.

@@ -2,7 +2,6 @@ package parser
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -17,15 +16,14 @@ type fault struct {
 	class config.Class
 	code  string
 	text  string
-	words []string // that are values, where these are few
 }
 
 func badNumber(format string, args ...any) *fault {
-	return &fault{config.ClassInvalidNumber, "invalid-number", fmt.Sprintf(format, args...), nil}
+	return &fault{config.ClassInvalidNumber, "invalid-number", fmt.Sprintf(format, args...)}
 }
 
 func badValue(format string, args ...any) *fault {
-	return &fault{config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...), nil}
+	return &fault{config.ClassGeneral, "invalid-value", fmt.Sprintf(format, args...)}
 }
 
 // value reads a V from a word.
@@ -239,9 +237,7 @@ func oneOf[V any](meaning map[string]V) value[V] {
 	return func(word string) (V, *fault) {
 		v, ok := meaning[word]
 		if !ok {
-			f := badValue("unknown value '%s'", word)
-			f.words = slices.Sorted(maps.Keys(meaning))
-			return v, f
+			return v, badValue("unknown value '%s'", word)
 		}
 		return v, nil
 	}

@@ -13,11 +13,7 @@ import (
 // spell is the word that a reader reads as v: it is found by reading. false
 // when there is none.
 func spell[V comparable](read value[V], v V) (string, bool) {
-	words := spellings(v)
-	if _, f := read("\x00"); f != nil {
-		words = append(words, f.words...)
-	}
-	for _, word := range words {
+	for _, word := range spellings(v) {
 		if got, f := read(word); f == nil && got == v {
 			return word, true
 		}
@@ -30,8 +26,10 @@ func spellings(v any) []string {
 	switch v := v.(type) {
 	case time.Duration:
 		return []string{decimalOf(v, time.Second), decimalOf(v, time.Millisecond), decimalOf(v, time.Microsecond)}
-	case netip.Addr:
-		return []string{v.String()}
+	case netip.Addr, config.State, config.Protocol, config.Family, config.HTTPProtocol:
+		return []string{fmt.Sprint(v)}
+	case config.AuthType:
+		return []string{"PASS", "AH"}
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.String:
