@@ -109,7 +109,7 @@ func (t *tokens) Next() (lexer.Token, error) {
 		case !ok:
 			t.unclosed()
 			continue
-		case tok.Type == tokenLine && depth > 0 && t.withNext().beginsRoot(tok):
+		case tok.Type == tokenLine && depth > 0 && t.beginsRoot(tok):
 			if t.braces > 0 {
 				t.problem(tok.Pos, config.ClassMissingBrace, "missing-brace",
 					fmt.Sprintf("Missing '}' before %s, for the block of line %d", tok.Value, t.blocks[len(t.blocks)-1].pos.Line))
@@ -250,20 +250,6 @@ func (t *tokens) beginsRoot(tok lexer.Token) bool {
 	return slices.Contains(rootOnly[:], firstWord(tok.Value))
 }
 
-// withNext has the tokens of the line after the next token's queued, too, when
-// that one may begin a block of the top level: the '{' may be there.
-func (t *tokens) withNext() *tokens {
-	tok := t.queue[t.head]
-	if c := tok.Value[0]; len(t.queue) > t.head+1 || c != 'v' && c != 'g' || !slices.Contains(rootOnly[:], firstWord(tok.Value)) {
-		return t
-	}
-	if l, ok := t.src.next(); ok {
-		t.split(l)
-		t.insert(tok)
-	}
-	return t
-}
-
 // peek is the next token as it stands in the file.
 func (t *tokens) peek() (lexer.Token, bool) {
 	for t.head == len(t.queue) {
@@ -272,8 +258,22 @@ func (t *tokens) peek() (lexer.Token, bool) {
 			return lexer.Token{}, false
 		}
 		t.split(l)
+		t.withNext()
 	}
 	return t.queue[t.head], true
+}
+
+// withNext queues the line after one that may begin a block of the top level,
+// too: the '{' may be there.
+func (t *tokens) withNext() {
+	tok := t.queue[0]
+	if c := tok.Value[0]; len(t.queue) > 1 || c != 'v' && c != 'g' || !slices.Contains(rootOnly[:], firstWord(tok.Value)) {
+		return
+	}
+	if l, ok := t.src.next(); ok {
+		t.split(l)
+		t.insert(tok)
+	}
 }
 
 // split queues the tokens of a line. Braces in double quotes are text.
