@@ -258,16 +258,22 @@ func (t *tokens) peek() (lexer.Token, bool) {
 			return lexer.Token{}, false
 		}
 		t.split(l)
-		t.withNext()
 	}
+	t.withNext()
 	return t.queue[t.head], true
 }
 
-// withNext queues the line after one that may begin a block of the top level,
-// too: the '{' may be there.
+// withNext queues the line after the next token when that one may begin a block
+// of the top level: the '{' may be there.
 func (t *tokens) withNext() {
-	tok := t.queue[0]
-	if c := tok.Value[0]; len(t.queue) > 1 || c != 'v' && c != 'g' || !slices.Contains(rootOnly[:], firstWord(tok.Value)) {
+	if len(t.queue) > t.head+1 {
+		return
+	}
+	tok := t.queue[t.head]
+	if tok.Value == added {
+		return
+	}
+	if c := tok.Value[0]; c != 'v' && c != 'g' || !slices.Contains(rootOnly[:], firstWord(tok.Value)) {
 		return
 	}
 	if l, ok := t.src.next(); ok {
