@@ -170,10 +170,6 @@ func words[T any](most int, field func(*T) *[]string) row[T] {
 			all = append(all, strings.Clone(word))
 		}
 		*field(t) = all
-	}, write: func(w *confWriter, keyword string, t, _ *T) {
-		if all := *field(t); all != nil {
-			w.line(append([]string{keyword}, w.words(keyword, all)...)...)
-		}
 	}}
 }
 

@@ -12,6 +12,9 @@ import (
 func globalWriters() writers[config.Global] {
 	type global = config.Global
 	all := writers[global]{
+		"script_user":   user(func(g *global) *config.User { return &g.ScriptUser }).write,
+		"vrrp_iptables": writeWords(func(g *global) []string { return g.Firewall.VRRPIPTables }),
+		"vrrp_ipsets":   writeWords(func(g *global) []string { return g.Firewall.VRRPIPSets }),
 		"dynamic_interfaces": func(w *confWriter, keyword string, g, _ *global) {
 			if g.DynamicInterfaces {
 				w.line(keyword, when(g.AllowIfChanges, "allow_if_changes"))

@@ -34,6 +34,7 @@ func rootWriters() writers[config.Config] {
 				w.block(keyword, true, func() { writeRows(w, w.schema.ssl, sslWriters(), c.SSL, &config.SSL{}) })
 			}
 		},
+		"net_namespace": set(text, func(c *cfg) *string { return &c.Daemon.NetNamespace }).write,
 		"vrrp_instance": blocks(func(c *cfg) []config.Instance { return c.Instances }, func(w *confWriter) *block[config.Instance] { return w.schema.instance },
 			instanceWriters, func(w *confWriter, k string, i *config.Instance) string { return w.word(k, i.Name) }, (*confWriter).instanceDefaults),
 		"vrrp_sync_group": blocks(func(c *cfg) []config.SyncGroup { return c.Groups }, func(w *confWriter) *block[config.SyncGroup] { return w.schema.group },
@@ -59,8 +60,13 @@ func rootWriters() writers[config.Config] {
 		"static_rules":  each(func(c *cfg) []config.Rule { return c.Static.Rules }, (*confWriter).rule),
 		"garp_group": blocks(func(c *cfg) []config.GarpGroup { return c.Links.GarpGroups }, table(garpGroupBlock),
 			func(*config.GarpGroup) writers[config.GarpGroup] {
-				return writers[config.GarpGroup]{"interfaces": each(func(g *config.GarpGroup) []config.Link { return g.Interfaces },
-					func(w *confWriter, k string, l *config.Link) string { return w.first(k, l.Name) })}
+				delay := seconds(time.Microsecond, longest)
+				return writers[config.GarpGroup]{
+					"garp_interval": opt(delay, func(g *config.GarpGroup) *config.Opt[time.Duration] { return &g.GarpInterval }).write,
+					"gna_interval":  opt(delay, func(g *config.GarpGroup) *config.Opt[time.Duration] { return &g.GnaInterval }).write,
+					"interfaces": each(func(g *config.GarpGroup) []config.Link { return g.Interfaces },
+						func(w *confWriter, k string, l *config.Link) string { return w.first(k, l.Name) }),
+				}
 			}, func(*confWriter, string, *config.GarpGroup) string { return "" }, defaults(config.GarpGroup{})),
 		"linkbeat_interfaces": each(func(c *cfg) []config.Linkbeat { return c.Links.Linkbeat }, func(w *confWriter, k string, l *config.Linkbeat) string {
 			return trimRight(w.first(k, l.Name) + " " + string(l.Probe))

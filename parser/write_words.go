@@ -90,10 +90,7 @@ func escaped(text string) string { return strings.NewReplacer("#", `\#`, "!", `\
 // readWord is what a line of one word comes to.
 func readWord(written string, read func(*cursor) (string, bool)) (string, bool) {
 	const keyword = "x "
-	text := keyword + written
-	if special(text) {
-		text = stripComment(text)
-	}
+	text := stripComment(keyword + written)
 	quoted := false
 	for i := range len(text) {
 		switch c := text[i]; {
@@ -228,4 +225,13 @@ func optNumber[N integer](keyword string, o config.Opt[N]) string {
 // number is a keyword of a line with a number that is not zero.
 func number0[N integer](keyword string, n N) string {
 	return when(n != 0, fmt.Sprintf("%s %d", keyword, n))
+}
+
+// writeWords writes a keyword with a list of words, which may be empty.
+func writeWords[T any](field func(*T) []string) writer[T] {
+	return func(w *confWriter, keyword string, t, _ *T) {
+		if all := field(t); all != nil {
+			w.line(append([]string{keyword}, w.words(keyword, all)...)...)
+		}
+	}
 }
