@@ -60,10 +60,9 @@ func rootWriters() writers[config.Config] {
 		"static_rules":  each(func(c *cfg) []config.Rule { return c.Static.Rules }, (*confWriter).rule),
 		"garp_group": blocks(func(c *cfg) []config.GarpGroup { return c.Links.GarpGroups }, table(garpGroupBlock),
 			func(*config.GarpGroup) writers[config.GarpGroup] {
-				delay := seconds(time.Microsecond, longest)
 				return writers[config.GarpGroup]{
-					"garp_interval": opt(delay, func(g *config.GarpGroup) *config.Opt[time.Duration] { return &g.GarpInterval }).write,
-					"gna_interval":  opt(delay, func(g *config.GarpGroup) *config.Opt[time.Duration] { return &g.GnaInterval }).write,
+					"garp_interval": func(w *confWriter, k string, g, _ *config.GarpGroup) { w.garpDelay(k, g.GarpInterval) },
+					"gna_interval":  func(w *confWriter, k string, g, _ *config.GarpGroup) { w.garpDelay(k, g.GnaInterval) },
 					"interfaces": each(func(g *config.GarpGroup) []config.Link { return g.Interfaces },
 						func(w *confWriter, k string, l *config.Link) string { return w.first(k, l.Name) }),
 				}
@@ -80,6 +79,13 @@ func rootWriters() writers[config.Config] {
 			trackProcessWriters, func(w *confWriter, k string, p *config.TrackProcess) string { return w.word(k, p.Name) }, defaults(config.DefaultTrackProcess)),
 		"bfd_instance": blocks(func(c *cfg) []config.BFDInstance { return c.Trackers.BFD }, table(bfdBlock),
 			bfdWriters, func(w *confWriter, k string, b *config.BFDInstance) string { return w.word(k, b.Name) }, defaults(config.DefaultBFDInstance)),
+	}
+}
+
+// garpDelay writes a delay that was given, even one that is no delay.
+func (w *confWriter) garpDelay(keyword string, o config.Opt[time.Duration]) {
+	if o.Set {
+		w.line(keyword, seconds6(o.Value))
 	}
 }
 
