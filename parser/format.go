@@ -179,16 +179,13 @@ func (w *written) join(code string) string {
 }
 
 // joins puts a '{', and what is between it and its '}' on the same line, behind
-// the keyword of the line before. Blocks that only the top level has stay as
-// they are elsewhere: there the parser tells a missing '}' by them.
+// the keyword of the line before.
 func (f *layout) joins(w *written, piece []string, comment string) bool {
 	if piece[0] != "{" || len(f.lines) == 0 {
 		return false
 	}
 	last := &f.lines[len(f.lines)-1]
-	root := slices.Contains(rootOnly[:], firstWord(last.code))
-	switch {
-	case !last.open, comment != "" && last.comment != "", root && !f.flow.atRoot(), len(last.code)+len(last.comment)+len(w.raw) > maxRestructured:
+	if !last.open || comment != "" && last.comment != "" || len(last.code)+len(last.comment)+len(w.raw) > maxRestructured {
 		return false
 	}
 	last.code += " " + strings.Join(piece, " ")

@@ -268,8 +268,3 @@ func (f *flow) apply(conditions []string, all []int) {
 		}
 	}
 }
-
-// atRoot reports whether no block is open, whatever the id.
-func (f *flow) atRoot() bool {
-	return !slices.ContainsFunc(f.depths, func(depth int) bool { return depth > 0 })
-}

@@ -242,7 +242,27 @@ func (t *tokens) peek() (lexeme, bool) {
 		}
 		t.split(l)
 	}
+	t.withNext()
 	return t.queue[t.head], true
+}
+
+// withNext queues the line after the next token when that one may begin a block
+// of the top level: the '{' may be there.
+func (t *tokens) withNext() {
+	if len(t.queue) > t.head+1 {
+		return
+	}
+	tok := t.queue[t.head]
+	if tok.Value == added {
+		return
+	}
+	if c := tok.Value[0]; c != 'v' && c != 'g' || !slices.Contains(rootOnly[:], firstWord(tok.Value)) {
+		return
+	}
+	if l, ok := t.src.next(); ok {
+		t.split(l)
+		t.insert(tok)
+	}
 }
 
 // split queues the tokens of a line. Braces in double quotes are text.

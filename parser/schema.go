@@ -26,6 +26,7 @@ type row[T any] struct {
 	values bool
 	// unused: the value is in the configuration, and nobody reads it yet
 	unused bool
+	write  writer[T] // for [Write]; nil: in its writers
 }
 
 // or gives the row keepalived's own sentence for a wrong value; %N is the name
@@ -272,7 +273,9 @@ func (d *decoder) problem(at place, severity config.Severity, class config.Class
 
 // nest is a block within the T that it is decoded into.
 func nest[T, U any](b *block[U], field func(*T) *U) row[T] {
-	return row[T]{block: true, apply: func(c *cursor, t *T) { decode(c.d, b, c.st.Body, field(t)) }}
+	return row[T]{block: true, apply: func(c *cursor, t *T) { decode(c.d, b, c.st.Body, field(t)) }, write: func(w *confWriter, keyword string, t, def *T) {
+		w.block(keyword, false, func() { writeRows(w, b, nil, field(t), field(def)) })
+	}}
 }
 
 // extraParameters reports words between the name of a list and its brace.

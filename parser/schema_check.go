@@ -149,7 +149,7 @@ func sameFamily[T any](keyword, other string, at func(*T) (*netip.Addr, netip.Ad
 		default:
 			*to = a
 		}
-	}}
+	}, write: set(address, func(t *T) *netip.Addr { to, _ := at(t); return to }).write}
 }
 
 // checkTiming adds the keywords of timing that a check has.

@@ -200,7 +200,7 @@ func repeat[T any](field func(*T) *int) row[T] {
 			n = 1
 		}
 		*field(t) = n
-	}}
+	}, write: set(count(0, maxInt), field).write}
 }
 
 // inBlock begins keepalived's sentences about keywords that exist in

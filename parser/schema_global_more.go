@@ -75,6 +75,13 @@ func optText[T any](field func(*T) *config.Opt[string]) row[T] {
 	return row[T]{apply: func(c *cursor, t *T) {
 		word, _ := c.next()
 		*field(t) = config.Some(strings.Clone(word))
+	}, write: func(w *confWriter, keyword string, t, _ *T) {
+		switch o := field(t); {
+		case o.Set && o.Value == "":
+			w.line(keyword)
+		case o.Set:
+			w.line(keyword, w.word(keyword, o.Value))
+		}
 	}}
 }
 

@@ -26,7 +26,7 @@ func trackScript[T any](field func(*T) *[]config.Track) row[T] {
 }
 
 func track[T any](field func(*T) *[]config.Track, kind trackKind) row[T] {
-	return list(func(c *cursor, t *T) {
+	r := list(func(c *cursor, t *T) {
 		l, ok := c.track(&kind)
 		all := field(t)
 		switch {
@@ -38,6 +38,8 @@ func track[T any](field func(*T) *[]config.Track, kind trackKind) row[T] {
 			*all = append(*all, l)
 		}
 	})
+	r.write = each(func(t *T) []config.Track { return *field(t) }, (*confWriter).track)
+	return r
 }
 
 // trackRows are the lists of what is tracked by the name of a block.

@@ -120,7 +120,7 @@ func replaced[T any](name string, field func(*T) *string) row[T] {
 			c.errorf(config.ClassGeneral, "duplicate", "Duplicate %s - overwriting %s with %s", name, *at, word)
 		}
 		*at = strings.Clone(word)
-	}}
+	}, write: set(text, field).write}
 }
 
 // urlDigest reads the MD5 of a body; of two the first counts.

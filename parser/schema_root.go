@@ -68,7 +68,7 @@ func firstOf(keyword string, field func(*config.Config) *string) row[config.Conf
 		default:
 			*field(cfg) = strings.Clone(word)
 		}
-	}}
+	}, write: set(text, field).write}
 }
 
 func netNamespace(c *cursor, cfg *config.Config) {

@@ -144,7 +144,7 @@ func optRepeat(field func(*config.Instance) *config.Opt[int]) row[config.Instanc
 		if n >= 0 {
 			*field(i) = config.Some(n)
 		}
-	}}
+	}, write: opt(count(0, maxInt), field).write}
 }
 
 func notifyDeleted(c *cursor, i *config.Instance) {

@@ -45,7 +45,7 @@ func oneOfThese(word string, names []string) string {
 type value[V any] func(word string) (V, *fault)
 
 // set is a keyword with one value.
-func set[T, V any](read value[V], field func(*T) *V) row[T] {
+func set[T any, V comparable](read value[V], field func(*T) *V) row[T] {
 	return row[T]{apply: func(c *cursor, t *T) {
 		if word, ok := c.need(); ok {
 			if v, f := read(word); f != nil {
@@ -54,15 +54,25 @@ func set[T, V any](read value[V], field func(*T) *V) row[T] {
 				*field(t) = v
 			}
 		}
+	}, write: func(w *confWriter, keyword string, t, def *T) {
+		if v := *field(t); v != *field(def) {
+			writeValue(w, keyword, read, v)
+		}
 	}}
 }
 
 // opt is a keyword with one value that a parent may give instead.
-func opt[T, V any](read value[V], field func(*T) *config.Opt[V]) row[T] {
-	return set(func(word string) (config.Opt[V], *fault) {
+func opt[T any, V comparable](read value[V], field func(*T) *config.Opt[V]) row[T] {
+	r := set(func(word string) (config.Opt[V], *fault) {
 		v, f := read(word)
 		return config.Some(v), f
 	}, field)
+	r.write = func(w *confWriter, keyword string, t, _ *T) {
+		if o := field(t); o.Set {
+			writeValue(w, keyword, read, o.Value)
+		}
+	}
+	return r
 }
 
 // on is a keyword without a value.
@@ -72,12 +82,16 @@ func on[T any](apply func(*T)) row[T] {
 
 // yes is a keyword without a value that sets a bool.
 func yes[T any](field func(*T) *bool) row[T] {
-	return on(func(t *T) { *field(t) = true })
+	r := on(func(t *T) { *field(t) = true })
+	r.write = writeFlag(field)
+	return r
 }
 
 // setBool is BOOL? that sets a bool.
 func setBool[T any](field func(*T) *bool) row[T] {
-	return boolean(func(t *T, v bool) { *field(t) = v })
+	r := boolean(func(t *T, v bool) { *field(t) = v })
+	r.write = writeBool(field)
+	return r
 }
 
 // boolean is BOOL?: no value means true.
@@ -99,7 +113,13 @@ func boolean[T any](apply func(*T, bool)) row[T] {
 
 // optBool is BOOL? of which a parent may say otherwise.
 func optBool[T any](field func(*T) *config.Opt[bool]) row[T] {
-	return boolean(func(t *T, v bool) { *field(t) = config.Some(v) })
+	r := boolean(func(t *T, v bool) { *field(t) = config.Some(v) })
+	r.write = func(w *confWriter, keyword string, t, _ *T) {
+		if o := field(t); o.Set {
+			w.line(keyword, noWord(o.Value))
+		}
+	}
+	return r
 }
 
 // text is any word.
@@ -253,7 +273,7 @@ func script[T any](field func(*T) *config.Command) row[T] {
 		if cmd, ok := c.command(); ok {
 			c.assign(field(t), cmd)
 		}
-	}}
+	}, write: func(w *confWriter, keyword string, t, _ *T) { w.command(keyword, field(t)) }}
 }
 
 // made is the command behind a pointer, which there is from now on.
@@ -296,6 +316,10 @@ func user[T any](field func(*T) *config.User) row[T] {
 		if _, ok := c.need(); ok {
 			*c = before
 			*field(t) = c.user()
+		}
+	}, write: func(w *confWriter, keyword string, t, def *T) {
+		if u := *field(t); u != *field(def) {
+			w.line(keyword, w.user(keyword, u))
 		}
 	}}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 
@@ -15,7 +16,7 @@ import (
 // configuration is one call of lvsd config.
 type configuration struct {
 	file, id             string
-	json, schema         bool
+	json, schema, conf   bool
 	origins, showSecrets bool
 	offline              bool
 }
@@ -26,8 +27,9 @@ func configCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [-f FILE]",
 		Short: "print the configuration as lvsd understands it",
-		Long: `Prints a configuration with its defaults: as keepalived's dump, or with --json as
-JSON. What is wrong in it is left out, with the errors on standard error; the
+		Long: `Prints a configuration: with its defaults as keepalived's dump, or with --json as
+JSON; with --conf as one keepalived.conf, without what is a default, and with
+passwords. What is wrong in it is left out, with the errors on standard error; the
 verdict is that of lvsd -t.`,
 		Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
@@ -40,10 +42,11 @@ verdict is that of lvsd -t.`,
 	f.StringVarP(&c.id, "config-id", "i", "", "the id of @id lines, that of this host if not given")
 	f.BoolVar(&c.json, "json", false, "print JSON")
 	f.BoolVar(&c.schema, "schema", false, "print the JSON Schema of --json and read nothing")
+	f.BoolVar(&c.conf, "conf", false, "print a keepalived.conf, with what is included and defined in its place")
 	f.BoolVar(&c.origins, "origin", false, "with --json, say where each block begins")
 	f.BoolVar(&c.showSecrets, "show-secrets", false, "print passwords instead of asterisks")
 	f.BoolVar(&c.offline, "offline", false, "look up nothing on this machine: the file is for another one")
-	cmd.MarkFlagsMutuallyExclusive("json", "schema")
+	cmd.MarkFlagsMutuallyExclusive("json", "schema", "conf")
 	return cmd
 }
 
@@ -79,10 +82,13 @@ func (c *configuration) print(id string, out, errors io.Writer) error {
 	if err := parser.Print(errors, wrong, parser.Full); err != nil {
 		return err
 	}
-	if c.json {
-		w.Write(cfg.JSON(config.JSONOptions{Origins: c.origins, Secrets: c.showSecrets}))
-	} else if err := parser.Dump(w, cfg); err != nil {
-		return err
+	switch {
+	case c.json:
+		w.Write(cfg.JSON(config.JSONOptions{Origins: c.origins, Secrets: c.showSecrets})) // an error stays until Flush
+	case c.conf:
+		err = parser.Write(w, cfg)
+	default:
+		err = parser.Dump(w, cfg)
 	}
-	return w.Flush()
+	return cmp.Or(err, w.Flush())
 }

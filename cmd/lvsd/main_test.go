@@ -78,6 +78,7 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd config --schema", 0, "https://json-schema.org/draft/2020-12/schema", ""},
 		{"lvsd config -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
 		{"lvsd config --json --schema", config.ExitFatal, "", "json schema"},
+		{"lvsd config --conf --offline -f " + good, 0, "global_defs {\n    router_id x\n}\n", ""},
 		{"keepalived explain -t -f " + good, config.ExitOK, "Unexpected argument(s): explain", ""},
 	} {
 		status, stdout, stderr := call(strings.Fields(tc.args)...)
