@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
 )
 
 func seed(f *testing.F) {
@@ -94,7 +95,7 @@ func FuzzLoad(f *testing.F) {
 		if err := Print(io.Discard, problems, Full); err != nil {
 			t.Fatal(err)
 		}
-		if err := Dump(io.Discard, c); err != nil {
+		if err := dump.All(io.Discard, c, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,4 +1,4 @@
-package parser
+package dump
 
 import (
 	"fmt"
@@ -9,33 +9,33 @@ import (
 )
 
 // static writes what holds whatever the state of the instances.
-func (d dumper) static(s *config.Static) {
+func (p *printer) static(s *config.Static) {
 	if len(s.IPAddress) > 0 {
-		d.line("------< Static Addresses >------")
+		p.title("Static Addresses")
 	}
 	for i := range s.IPAddress {
-		d.line("     %s", addressText(&s.IPAddress[i]))
+		p.line("     %s", addressText(nil, nil, &s.IPAddress[i], true))
 	}
 	if len(s.Routes) > 0 {
-		d.line("------< Static Routes >------")
+		p.title("Static Routes")
 	}
 	for i := range s.Routes {
-		d.line("     %s", routeText(&s.Routes[i]))
+		p.line("     %s", routeText(&s.Routes[i]))
 	}
 	if len(s.Rules) > 0 {
-		d.line("------< Static Rules >------")
+		p.title("Static Rules")
 	}
 	for i := range s.Rules {
-		d.line("     %s", ruleText(&s.Rules[i]))
+		p.line("     %s", ruleText(&s.Rules[i]))
 	}
 	if len(s.TrackGroups) > 0 {
-		d.line("------< Static Track groups >------")
+		p.title("Static Track groups")
 	}
 	for _, g := range s.TrackGroups {
-		d.line(" Static Track Group = %s", g.Name)
-		d.line("   VRRP member instances :")
+		p.line(" Static Track Group = %s", g.Name)
+		p.line("   VRRP member instances :")
 		for _, name := range g.Members {
-			d.line("     %s", name)
+			p.line("     %s", name)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func prefixText(p netip.Prefix) string {
 	return p.String()
 }
 
-func familyText(a netip.Addr) string {
+func inetText(a netip.Addr) string {
 	if a.Is6() {
 		return "inet6"
 	}
@@ -75,15 +75,13 @@ func familyText(a netip.Addr) string {
 func routeText(r *config.Route) string {
 	f := &fields{}
 	f.put("%s", [...]string{"prepend", "append", "add"}[r.Add])
-	for name, kind := range routeTypes {
-		f.when(kind == r.Type && kind != config.RouteUnicast, "%s", name)
-	}
+	f.when(r.Type > config.RouteUnicast, "%s", routeTypeText(r.Type))
 	f.put("%s", prefixText(r.Destination))
 	f.when(r.Src.IsValid(), "src %s", r.Src)
 	f.when(r.From.IsValid(), "from %s", r.From)
 	f.when(r.TOS != 0, "tos %d", r.TOS)
 	f.when(r.Encap != nil, "%s", encapText(r.Encap))
-	f.when(r.Via.IsValid(), "via %s %s", familyText(r.Via), r.Via)
+	f.when(r.Via.IsValid(), "via %s %s", inetText(r.Via), r.Via)
 	f.when(r.Dev != "", "dev %s", r.Dev)
 	f.when(r.Table != 0, "table %d", r.Table)
 	f.when(r.VRF != "", "vrf %s", r.VRF)
@@ -106,6 +104,19 @@ func routeText(r *config.Route) string {
 	f.when(r.NoTrack, "no_track")
 	f.when(r.TrackGroup != "", "track_group %s", r.TrackGroup)
 	return f.String()
+}
+
+// routeTypeText is a type as ip-route(8) spells it.
+func routeTypeText(t config.RouteType) string {
+	names := [...]string{
+		config.RouteUnicast: "unicast", config.RouteLocal: "local", config.RouteBroadcast: "broadcast", config.RouteAnycast: "anycast",
+		config.RouteMulticast: "multicast", config.RouteBlackhole: "blackhole", config.RouteUnreachable: "unreachable",
+		config.RouteProhibit: "prohibit", config.RouteThrow: "throw", config.RouteNAT: "nat", config.RouteXResolve: "xresolve",
+	}
+	if int(t) >= len(names) {
+		return fmt.Sprint(uint8(t))
+	}
+	return names[t]
 }
 
 func realmsText(r config.Realms) string { return fmt.Sprintf("%d/%d", r.Src, r.Dst) }
@@ -132,7 +143,7 @@ func (f *fields) metrics(m *config.RouteMetrics) {
 
 func (f *fields) nextHop(n *config.NextHop) {
 	f.put("nexthop")
-	f.when(n.Via.IsValid(), "via %s %s", familyText(n.Via), n.Via)
+	f.when(n.Via.IsValid(), "via %s %s", inetText(n.Via), n.Via)
 	f.when(n.Dev != "", "dev %s", n.Dev)
 	f.when(n.Encap != nil, "%s", encapText(n.Encap))
 	f.when(n.Weight != 0, "weight %d", n.Weight)
@@ -204,4 +215,20 @@ func ruleText(r *config.Rule) string {
 	f.when(r.NoTrack, "no_track")
 	f.when(r.TrackGroup != "", "track_group %s", r.TrackGroup)
 	return f.String()
+}
+
+// instanceRoutes writes the routes and rules of an instance.
+func (p *printer) instanceRoutes(i *config.Instance) {
+	if len(i.VirtualRoutes) > 0 {
+		p.line("   Virtual Routes :")
+	}
+	for k := range i.VirtualRoutes {
+		p.line("     %s", routeText(&i.VirtualRoutes[k]))
+	}
+	if len(i.VirtualRules) > 0 {
+		p.line("   Virtual Rules :")
+	}
+	for k := range i.VirtualRules {
+		p.line("     %s", ruleText(&i.VirtualRules[k]))
+	}
 }
