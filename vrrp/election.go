@@ -56,6 +56,7 @@ func (m *Machine) follow(now time.Time, d *wire.Datagram, out *effects) {
 		m.detail(out, "advertisement interval updated from %dms to %dms by master", m.learned.Milliseconds(), m.heard.Interval.Milliseconds())
 		m.learned = m.heard.Interval
 	}
+	m.rival = m.heard.Priority
 	if d.Src != m.master {
 		m.master = d.Src
 		m.reported.forgive(now)

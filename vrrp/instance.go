@@ -29,6 +29,8 @@ type Machine struct {
 	priority  uint8         // effective
 	learned   time.Duration // Active_Adver_Interval, RFC 9568 section 6.1
 	master    netip.Addr    // who sent the last accepted advert
+	rival     uint8         // the priority in it
+	changed   time.Time     // of the state; zero: never
 	preemptAt time.Time     // end of preempt_delay; zero: none runs
 
 	link       LinkChanged // the own one, as told last
@@ -128,7 +130,7 @@ func (m *Machine) enter(now time.Time, s config.State) {
 	if m.state == config.Master {
 		m.stats.ReleaseMaster++
 	}
-	m.state = s
+	m.state, m.changed = s, now
 	m.deadline, m.expired, m.preemptAt = time.Time{}, false, time.Time{}
 	m.announce, m.answered = announcer{}, [2]time.Time{}
 	m.reported.forgive(now)

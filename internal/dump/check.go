@@ -157,7 +157,7 @@ func (p *printer) service(c *config.Config, v *config.VirtualServer) {
 	p.line("   alpha is %s", onOff(v.Alpha))
 	p.line("   omega is %s", onOff(v.Omega))
 	p.attempts(&v.Timing)
-	p.serviceState(v)
+	p.serviceState(c, v)
 }
 
 func familyOfService(c *config.Config, v *config.VirtualServer) string {
@@ -197,7 +197,7 @@ func (p *printer) attempts(t *config.Timing) {
 }
 
 // serviceState is what decides whether a service is up, and whether it is.
-func (p *printer) serviceState(v *config.VirtualServer) {
+func (p *printer) serviceState(c *config.Config, v *config.VirtualServer) {
 	p.line("   Inhibit on failure is %s", onOff(v.InhibitOnFailure))
 	p.line("   quorum = %d, hysteresis = %d", v.Quorum, v.Hysteresis)
 	if !v.QuorumUp.IsZero() {
@@ -220,13 +220,20 @@ func (p *printer) serviceState(v *config.VirtualServer) {
 		p.method("     ", m, t)
 		p.line("     Inhibit on failure is %s", onOff(s.Inhibit))
 	}
-	up := true
-	if s, ok := p.facts.Services[v.Key()]; ok && v.Group == "" {
-		up = s.QuorumUp
-	}
 	p.field("alive", 1)
-	p.field("quorum_state_up", number(up))
+	p.field("quorum_state_up", number(p.quorum(c, v)))
 	p.field("reloaded", 0)
+}
+
+// quorum says that the weights of the servers that are up are enough.
+func (p *printer) quorum(c *config.Config, v *config.VirtualServer) bool {
+	var sum int
+	for _, server := range c.Servers(v) {
+		if s := p.serverState(v, &server); s.Alive {
+			sum += server.Weight
+		}
+	}
+	return sum > 0 && sum >= int(v.Quorum)
 }
 
 // duplicates says that the sorry server is one of the real servers, too.
@@ -287,18 +294,16 @@ func (p *printer) schedFlags(v *config.VirtualServer) {
 func (p *printer) serverState(v *config.VirtualServer, r *config.Server) Server {
 	if v.Group == "" {
 		if s, ok := p.facts.Services[v.Key()]; ok {
-			if s, ok := s.Servers[r.Addr]; ok {
+			if s, ok := s[r.Addr]; ok {
 				return s
 			}
 		}
 	}
-	var s Server
+	s := Server{Checks: map[config.CheckID]Check{}}
 	for i := range r.Checks {
-		if r.Checks[i].Timing.Alpha.Value {
-			s.Failed++
-		}
+		s.Checks[r.Checks[i].ID()] = Check{Up: !r.Checks[i].Timing.Alpha.Value}
 	}
-	s.Alive = s.Failed == 0
+	s.Alive = s.failed() == 0
 	return s
 }
 
@@ -341,7 +346,7 @@ func (p *printer) server(v *config.VirtualServer, written *config.RealServer, r 
 	p.field("initial weight", r.Weight)
 	p.field("effective weight", effective)
 	p.field("alive", number(s.Alive))
-	p.field("num failed checkers", s.Failed)
+	p.field("num failed checkers", s.failed())
 	p.field("RS set", number(s.Alive || r.InhibitOnFailure))
 	p.serverTrackers(r)
 }

@@ -28,13 +28,13 @@ func (p *printer) checks(c *config.Config) {
 
 func (p *printer) check(k *config.Check, s *Server) {
 	t := k.Timing
-	up, ran := s.Checks[k.ID()]
-	if !ran {
-		up = !t.Alpha.Value
+	state, known := s.Checks[k.ID()]
+	if !known { // not one that runs
+		state.Up = !t.Alpha.Value
 	}
 	p.field("Enabled", "yes")
-	p.field("Up", yesNo(up))
-	p.field("Has run", yesNo(ran))
+	p.field("Up", yesNo(state.Up))
+	p.field("Has run", yesNo(state.Ran))
 	if k.Kind != config.FileCheck && k.Kind != config.BFDCheck { // they have no timer
 		p.timing(t, k)
 	}

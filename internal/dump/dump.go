@@ -44,6 +44,9 @@ func Documents(c *config.Config) []Document {
 	return all
 }
 
+// Subject is what the document is about, in the log.
+func (d Document) Subject() string { return [...]string{"parent", "VRRP", "checker", "BFD"}[d.kind] }
+
 // Write writes the document of a resolved configuration. Facts may be nil.
 func (d Document) Write(w io.Writer, c *config.Config, f *Facts) error {
 	return write(w, f, func(p *printer) {

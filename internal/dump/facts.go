@@ -42,17 +42,15 @@ type LinkFlags struct{ Up, Running, Broadcast, Loopback, PointToPoint, Multicast
 type Instance struct {
 	State          config.State
 	Priority       uint8         // effective
-	Total          int           // effective before it is cut to what a priority can be
 	Source         netip.Addr    // of adverts; unset: none
 	Master         netip.Addr    // who sent the last accepted advert; unset: nobody has
 	MasterPriority uint8         // of that advert
 	MasterInterval time.Duration // learned from it, version 3
-	Faults         int           // trackers that keep it in FAULT
-	Undecided      int           // scripts without a verdict that it waits for
+	Faulty         bool          // it has a reason of its own to be in FAULT
+	Undecided      bool          // it waits for the verdict of a script
 	Changed        time.Time     // the last transition; zero: none
 	Due            time.Time     // when its timer ends; zero: none runs
 	Down           time.Duration // Active_Down_Interval, RFC 9568 section 6.1
-	Sent           time.Time     // the last advert; zero: none
 	Stats          Stats
 }
 
@@ -74,17 +72,29 @@ type Process struct {
 	Quorum  bool
 }
 
-// Service is the state of a virtual service as it runs.
-type Service struct {
-	QuorumUp bool
-	Servers  map[netip.AddrPort]Server
-}
+// Service is the state of a virtual service as it runs: its real servers.
+type Service map[netip.AddrPort]Server
 
 // Server is the state of a real server.
 type Server struct {
 	Alive  bool
-	Failed int                     // checks that are down
-	Checks map[config.CheckID]bool // up
+	Checks map[config.CheckID]Check
+}
+
+// Check is the state of a check.
+type Check struct {
+	Up  bool
+	Ran bool // it has had a result
+}
+
+// failed are the checks that are down.
+func (s *Server) failed() (n int) {
+	for _, c := range s.Checks {
+		if !c.Up {
+			n++
+		}
+	}
+	return n
 }
 
 // Stats are the counters of an instance in keepalived.stats.

@@ -47,12 +47,30 @@ func (p *printer) instanceLink(c *config.Config, i *config.Instance) {
 
 // isUp says that an interface is there, up and has carrier.
 func (p *printer) isUp(name string) bool {
+	l := p.linkOf(name)
+	return l != nil && l.Flags.Up && l.Flags.Running
+}
+
+func (p *printer) linkOf(name string) *Link {
 	for i := range p.facts.Links {
 		if l := &p.facts.Links[i]; l.Name == name {
-			return l.Flags.Up && l.Flags.Running
+			return l
 		}
 	}
-	return false
+	return nil
+}
+
+// zone is the number of the interface that adverts leave by, which an IPv6
+// group has to be told with.
+func (p *printer) zone(c *config.Config, i *config.Instance) string {
+	name := i.Interface
+	if i.VMAC != nil && !i.VMACXmitBase {
+		name = vmacName(c, i)
+	}
+	if l := p.linkOf(name); l != nil && i.IPv6() {
+		return fmt.Sprintf(", ifindex %d", l.Index)
+	}
+	return ""
 }
 
 // deviceText is the interface of an address. Those of an instance with use_vmac

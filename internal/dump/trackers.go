@@ -31,7 +31,16 @@ func (p *printer) tracked(processes string, t *tracks) {
 // users writes the instances that track an object, those that say so
 // themselves first. The weight of a sync group counts for all its members.
 func (p *printer) users(c *config.Config, name string, own func(*config.Instance) []config.Track, group func(*config.SyncGroup) []config.Track) {
-	var users []string
+	users := usersOf(c, name, own, group)
+	if len(users) > 0 {
+		p.line("   Tracking instances :")
+	}
+	for _, u := range users {
+		p.line("     %s", u)
+	}
+}
+
+func usersOf(c *config.Config, name string, own func(*config.Instance) []config.Track, group func(*config.SyncGroup) []config.Track) (users []string) {
 	seen := map[string]bool{}
 	add := func(instance string, t *config.Track) {
 		users = append(users, fmt.Sprintf("%s, weight %d%s", instance, t.Weight.Value, reverseText(t.Reverse)))
@@ -58,12 +67,7 @@ func (p *printer) users(c *config.Config, name string, own func(*config.Instance
 			}
 		}
 	}
-	if len(users) > 0 {
-		p.line("   Tracking instances :")
-	}
-	for _, u := range users {
-		p.line("     %s", u)
-	}
+	return users
 }
 
 func find(list []config.Track, name string) *config.Track {
@@ -72,6 +76,24 @@ func find(list []config.Track, name string) *config.Track {
 		return nil
 	}
 	return &list[i]
+}
+
+func scriptsOf(i *config.Instance) []config.Track       { return i.TrackScript }
+func groupScriptsOf(g *config.SyncGroup) []config.Track { return g.TrackScript }
+
+// scripts writes those that somebody tracks: keepalived forgets the others.
+func (p *printer) scripts(c *config.Config) {
+	title := "VRRP Scripts"
+	for i := range c.Scripts {
+		if len(usersOf(c, c.Scripts[i].Name, scriptsOf, groupScriptsOf)) == 0 {
+			continue
+		}
+		if title != "" {
+			p.title(title)
+		}
+		title = ""
+		p.script(c, &c.Scripts[i])
+	}
 }
 
 func (p *printer) script(c *config.Config, s *config.TrackScript) {
@@ -91,9 +113,7 @@ func (p *printer) script(c *config.Config, s *config.TrackScript) {
 	p.field("Init state", choose(s.InitFail && !state.Known, "failed", "unknown"))
 	p.field("Status", choose(state.Up, "GOOD", "BAD"))
 	p.field("Script uid:gid", p.account(s.Script.User))
-	p.users(c, s.Name,
-		func(i *config.Instance) []config.Track { return i.TrackScript },
-		func(g *config.SyncGroup) []config.Track { return g.TrackScript })
+	p.users(c, s.Name, scriptsOf, groupScriptsOf)
 	p.field("State", choose(state.Running, "running", "idle"))
 }
 
@@ -127,6 +147,7 @@ func (p *printer) trackers(c *config.Config) {
 		p.line(" VRRP Track BFD = %s", b.Name)
 		p.line("   Weight = %d%s", b.Weight, reverseText(b.Reverse))
 		p.line("   Bfd is down")
+		p.line("   Tracking VRRP instances :")
 		p.users(c, b.Name,
 			func(i *config.Instance) []config.Track { return i.TrackBFD },
 			func(g *config.SyncGroup) []config.Track { return g.TrackBFD })

@@ -24,12 +24,7 @@ func (p *printer) vrrp(c *config.Config) {
 	for i := range c.Groups {
 		p.group(&c.Groups[i])
 	}
-	if len(c.Scripts) > 0 {
-		p.title("VRRP Scripts")
-	}
-	for i := range c.Scripts {
-		p.script(c, &c.Scripts[i])
-	}
+	p.scripts(c)
 	p.trackers(c)
 	p.links(c)
 }
@@ -50,7 +45,7 @@ func groupOf(c *config.Config, instance string) *config.SyncGroup {
 func (p *printer) state(i *config.Instance) Instance {
 	s, ok := p.facts.Instances[i.Name]
 	if !ok {
-		s = Instance{Priority: i.Priority.Value, Total: int(i.Priority.Value), Down: down(i)}
+		s = Instance{Priority: i.Priority.Value, Down: down(i)}
 		s.Source = i.McastSrcIP
 		if i.Unicast() {
 			s.Source = i.UnicastSrcIP
@@ -81,12 +76,12 @@ func (p *printer) instance(c *config.Config, i *config.Instance) {
 	}
 	p.instanceState(i, &s)
 	p.instanceLink(c, i)
-	p.source(i, &s)
+	p.source(c, i, &s)
 	p.garp(i)
 	p.field("Virtual Router ID", i.VirtualRouterID)
 	p.field("Priority", i.Priority.Value)
 	p.field("Effective priority", s.Priority)
-	p.field("Total priority", s.Total)
+	p.field("Total priority", s.Priority)
 	p.interval(i, &s)
 	p.field("Accept", enabled(accepts(i)))
 	p.field("Preempt", enabled(!i.NoPreempt))
@@ -133,8 +128,8 @@ func (p *printer) instanceState(i *config.Instance, s *Instance) {
 	}
 	p.field("Wantstate", want)
 	p.field("Number of config faults", number(i.Unable != ""))
-	p.field("Number of tracker faults", s.Faults)
-	p.field("Number of track scripts init", s.Undecided)
+	p.field("Number of tracker faults", number(s.Faulty))
+	p.field("Number of track scripts init", number(s.Undecided))
 	if s.Changed.IsZero() {
 		p.field("Last transition", moment(time.Unix(0, 0)))
 	} else {
@@ -189,7 +184,7 @@ func accepts(i *config.Instance) bool {
 	return !i.StrictMode.Value
 }
 
-func (p *printer) source(i *config.Instance, s *Instance) {
+func (p *printer) source(c *config.Config, i *config.Instance, s *Instance) {
 	if i.StrictMode.Value {
 		p.line("   Enforcing strict VRRP compliance")
 	}
@@ -208,7 +203,7 @@ func (p *printer) source(i *config.Instance, s *Instance) {
 	given := i.McastSrcIP.IsValid() || i.Unicast() && i.UnicastSrcIP.IsValid()
 	p.line("   Using src_ip = %v%s", orNone(s.Source), choose(given, " (from configuration)", ""))
 	if !i.Unicast() {
-		p.line("   Multicast address %v", i.McastDstIP)
+		p.line("   Multicast address %v%s", i.McastDstIP, p.zone(c, i))
 	}
 }
 
@@ -230,9 +225,6 @@ func (p *printer) interval(i *config.Instance, s *Instance) {
 		p.line("   Master advert interval = %d milli-sec", learned(i, s).Milliseconds())
 	} else {
 		p.line("   Advert interval = %d sec", wholes(i.AdvertInt))
-	}
-	if !s.Sent.IsZero() {
-		p.field("Last advert sent", moment(s.Sent))
 	}
 }
 
@@ -349,7 +341,11 @@ func (p *printer) addresses(c *config.Config, i *config.Instance, s *Instance) {
 // that is nil.
 func addressText(c *config.Config, i *config.Instance, a *config.Address, set bool) string {
 	var b strings.Builder
-	b.WriteString(prefixText(a.Prefix))
+	if a.Prefix.IsSingleIP() || a.Peer.IsValid() { // the length is that of the peer
+		b.WriteString(a.Prefix.Addr().String())
+	} else {
+		b.WriteString(a.Prefix.String())
+	}
 	if a.Broadcast.IsValid() {
 		fmt.Fprintf(&b, " brd %s", a.Broadcast)
 	}
