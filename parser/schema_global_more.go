@@ -122,8 +122,8 @@ func lookRows() rows[config.Global] {
 		"dbus_service_name": set(text, func(g *global) *string { return &g.Interface.DBusServiceName }).orMissing("dbus_service_name missing - ignoring"),
 		"dbus_no_interface_name": set(text, func(g *global) *string { return &g.Interface.DBusNoInterfaceName }).
 			orMissing("dbus_no_interface_name missing - ignoring"),
-		"json_version":    set(num[uint8](1, 2), func(g *global) *uint8 { return &g.Interface.JSONVersion }).or("Invalid json_version '%V'"),
-		"json_dump_file":  set(text, func(g *global) *string { return &g.Interface.JSONDumpFile }),
+		"json_version":   set(num[uint8](1, 2), func(g *global) *uint8 { return &g.Interface.JSONVersion }).or("Invalid json_version '%V'"),
+		"json_dump_file": set(text, func(g *global) *string { return &g.Interface.JSONDumpFile }),
 	}
 }
 

@@ -29,7 +29,7 @@ func (p *printer) lvs(c *config.Config) {
 		servers := c.Servers(v)
 		p.service(c, v)
 		for k := range servers {
-			p.server(v, &v.RealServers[k], &servers[k])
+			p.server(c, v, &v.RealServers[k], &servers[k])
 			checks = checks || len(servers[k].Checks) > 0
 		}
 	}
@@ -307,7 +307,7 @@ func (p *printer) serverState(v *config.VirtualServer, r *config.Server) Server 
 	return s
 }
 
-func (p *printer) server(v *config.VirtualServer, written *config.RealServer, r *config.Server) {
+func (p *printer) server(c *config.Config, v *config.VirtualServer, written *config.RealServer, r *config.Server) {
 	s := p.serverState(v, r)
 	effective := r.Weight
 	p.line("   ------< Real server >------")
@@ -348,16 +348,16 @@ func (p *printer) server(v *config.VirtualServer, written *config.RealServer, r 
 	p.field("alive", number(s.Alive))
 	p.field("num failed checkers", s.failed())
 	p.field("RS set", number(s.Alive || r.InhibitOnFailure))
-	p.serverTrackers(r)
+	p.serverTrackers(c, r)
 }
 
 // serverTrackers are the checks that have no probe of their own.
-func (p *printer) serverTrackers(r *config.Server) {
+func (p *printer) serverTrackers(c *config.Config, r *config.Server) {
 	var files, sessions []string
 	for i := range r.Checks {
 		switch k := r.Checks[i].Params.(type) {
 		case *config.FileParams:
-			files = append(files, fmt.Sprintf("%s, weight %d%s", k.TrackFile, k.Weight.Value, reverseText(k.Reverse)))
+			files = append(files, k.TrackFile+fileWeight(c, k))
 		case *config.BFDParams:
 			sessions = append(sessions, k.Name)
 		}

@@ -3,6 +3,7 @@ package dump
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -35,7 +36,7 @@ func (p *printer) check(k *config.Check, s *Server) {
 	p.field("Enabled", "yes")
 	p.field("Up", yesNo(state.Up))
 	p.field("Has run", yesNo(state.Ran))
-	if k.Kind != config.FileCheck && k.Kind != config.BFDCheck { // they have no timer
+	if k.Kind != config.FileCheck {
 		p.timing(t, k)
 	}
 	p.field("Log all failures", yesNo(t.LogAllFailures.Set && t.LogAllFailures.Value))
@@ -65,6 +66,10 @@ func (p *printer) check(k *config.Check, s *Server) {
 
 func (p *printer) timing(t *config.Timing, k *config.Check) {
 	p.field("Alpha", yesNo(t.Alpha.Value))
+	if k.Kind == config.BFDCheck { // it has no timer
+		p.line("   Default delay before retry = %d us", time.Second.Microseconds())
+		return
+	}
 	p.line("   Delay loop = %d us", t.DelayLoop.Value.Microseconds())
 	p.line("   Warmup = %d us", t.Warmup.Value.Microseconds())
 	p.field("Retries", t.Retry.Value)
@@ -198,49 +203,74 @@ func (p *printer) regex(r *config.Regex) {
 	}
 }
 
+// fileWeight is what a FILE_CHECK makes of the number in the file: what it does
+// not say is as the track_file says.
+func fileWeight(c *config.Config, k *config.FileParams) string {
+	weight, reverse := k.Weight.Value, k.Reverse
+	for i := range c.Trackers.Files {
+		f := &c.Trackers.Files[i]
+		if f.Name != k.TrackFile || k.Weight.Set {
+			continue
+		}
+		weight, reverse = 1, f.Reverse
+		if f.Weight.Set {
+			weight = f.Weight.Value
+		}
+	}
+	return fmt.Sprintf(", weight %d%s", weight, reverseText(reverse))
+}
+
 // checkTrackers writes the files and BFD sessions that real servers may track.
 func (p *printer) checkTrackers(c *config.Config) {
-	files, sessions := c.Trackers.Files, c.Trackers.BFD
+	files := c.Trackers.Files
 	if len(files) > 0 {
 		p.title("Checker track files")
 	}
 	for i := range files {
 		p.trackFile(&files[i])
-		p.serversOf(c, "   Tracking instances :", func(k *config.Check) (string, bool) {
-			x, ok := k.Params.(*config.FileParams)
-			if !ok || x.TrackFile != files[i].Name {
-				return "", false
+		var servers []string
+		eachCheck(c, func(v *config.VirtualServer, s *config.Server, k *config.Check) {
+			if x, ok := k.Params.(*config.FileParams); ok && x.TrackFile == files[i].Name {
+				servers = append(servers, fmt.Sprintf("     %s -> %s%s", serviceLabel(v), endpointText(s.Addr, v.Protocol.Value), fileWeight(c, x)))
 			}
-			return fmt.Sprintf(", weight %d%s", x.Weight.Value, reverseText(x.Reverse)), true
 		})
+		if len(servers) > 0 {
+			p.line("   Tracking instances :")
+		}
+		for _, text := range servers {
+			p.line("%s", text)
+		}
 	}
-	if len(sessions) > 0 {
-		p.title("Checker track BFDs")
-	}
-	for i := range sessions {
-		p.line(" Checker Track BFD = %s", sessions[i].Name)
-		p.serversOf(c, "   Tracking RS :", func(k *config.Check) (string, bool) {
-			x, ok := k.Params.(*config.BFDParams)
-			return "", ok && x.Name == sessions[i].Name
+	p.checkSessions(c)
+}
+
+func (p *printer) checkSessions(c *config.Config) {
+	title := "Checker track BFDs"
+	for i := range c.Trackers.BFD {
+		b := &c.Trackers.BFD[i]
+		if b.VRRP && !b.Checker {
+			continue
+		}
+		if title != "" {
+			p.title(title)
+		}
+		title = ""
+		p.line(" Checker Track BFD = %s", b.Name)
+		p.line("   Tracking RS :")
+		eachCheck(c, func(v *config.VirtualServer, s *config.Server, k *config.Check) {
+			if x, ok := k.Params.(*config.BFDParams); ok && x.Name == b.Name {
+				p.line("   %s", endpointText(s.Addr, v.Protocol.Value))
+			}
 		})
 	}
 }
 
-// serversOf writes the real servers one of whose checks is of a kind.
-func (p *printer) serversOf(c *config.Config, title string, is func(*config.Check) (string, bool)) {
+func eachCheck(c *config.Config, f func(*config.VirtualServer, *config.Server, *config.Check)) {
 	for i := range c.Services {
 		v := &c.Services[i]
 		for _, server := range c.Servers(v) {
 			for k := range server.Checks {
-				text, ok := is(&server.Checks[k])
-				if !ok {
-					continue
-				}
-				if title != "" {
-					p.line("%s", title)
-				}
-				title = ""
-				p.line("     %s -> %s%s", serviceLabel(v), endpointText(server.Addr, v.Protocol.Value), text)
+				f(v, &server, &server.Checks[k])
 			}
 		}
 	}

@@ -132,7 +132,6 @@ func reverseText(reverse bool) string { return choose(reverse, " reverse", "") }
 // moment is a time as keepalived prints it: seconds and microseconds, and for
 // people.
 func moment(t time.Time) string {
-	t = t.Local()
 	return fmt.Sprintf("%d.%06d (%s)", t.Unix(), t.Nanosecond()/1000, t.Format("Mon Jan _2 15:04:05.000000 2006"))
 }
 

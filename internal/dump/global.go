@@ -2,6 +2,7 @@ package dump
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,9 +25,13 @@ func (p *printer) global(c *config.Config, k kind) {
 	p.reload(c, k)
 	p.interfaces(c, k)
 	p.lvsGlobal(g, k)
-	p.fifos(g)
+	p.fifos(c, k)
 	p.vrrpGlobal(g, k)
-	p.firewall(&g.Firewall)
+	firewall := g.Firewall
+	if k == router && needsFirewall(c) {
+		firewall = keepalivedTable(firewall)
+	}
+	p.firewall(&firewall)
 	p.global1("VRRP check unicast_src", g.VRRPCheckUnicastSrc)
 	p.global1("VRRP skip check advert addresses", g.VRRPSkipCheckAdvAddr)
 	p.global1("VRRP strict mode", g.VRRPStrict)
@@ -122,7 +127,7 @@ func (p *printer) reload(c *config.Config, k kind) {
 	if r.ReloadFile.Set {
 		p.global1("Reload_file", cmp.Or(r.ReloadFile.Value, reloadFile(&c.Daemon)))
 	}
-	given(p, "config save directory", r.ConfigSaveDir)
+	given(p, "config save directory", r.TmpConfigDirectory)
 	if c.Global.Interface.DataUseInstance {
 		p.line(" Use instance name in data dumps")
 	}
@@ -200,21 +205,35 @@ func (p *printer) lvsGlobal(g *config.Global, k kind) {
 	p.global1("LVS flush on stop", flush)
 }
 
-func (p *printer) fifos(g *config.Global) {
+// fifos writes the pipes. A process that runs the script of one shows it with
+// the argument that it is given; that of all is run by the checkers, or by VRRP
+// when there are none.
+func (p *printer) fifos(c *config.Config, k kind) {
+	g := &c.Global.FIFO
+	first := router
+	if len(c.Services) > 0 {
+		first = checkers
+	}
 	for _, f := range []struct {
-		name string
-		fifo *config.FIFO
-	}{{"Global", &g.FIFO.Notify}, {"VRRP", &g.FIFO.VRRPNotify}, {"LVS", &g.FIFO.LVSNotify}} {
+		name   string
+		fifo   *config.FIFO
+		runner kind
+	}{{"Global", &g.Notify, first}, {"VRRP", &g.VRRPNotify, router}, {"LVS", &g.LVSNotify, checkers}} {
 		if f.fifo.Path == "" {
 			continue
 		}
 		p.line(" %s notify fifo = %s, uid:gid %s", f.name, f.fifo.Path, p.account(f.fifo.User))
-		if !f.fifo.Script.IsZero() {
-			p.line(" %s notify fifo script = %s", f.name, p.commandText(&f.fifo.Script))
+		script := f.fifo.Script
+		if script.IsZero() || f.name == "Global" && k == router && first != router {
+			continue
 		}
+		if k == f.runner && !script.Shell {
+			script.Args = append(slices.Clip(script.Args), f.fifo.Path)
+		}
+		p.line(" %s notify fifo script = %s", f.name, p.commandText(&script))
 	}
-	p.global1("FIFO write vrrp states on reload", g.FIFO.FIFOWriteVRRPStatesOnReload)
-	p.global1("VRRP notify priority changes", g.FIFO.VRRPNotifyPriorityChanges)
+	p.global1("FIFO write vrrp states on reload", g.FIFOWriteVRRPStatesOnReload)
+	p.global1("VRRP notify priority changes", g.VRRPNotifyPriorityChanges)
 }
 
 func (p *printer) vrrpGlobal(g *config.Global, k kind) {
@@ -246,7 +265,7 @@ func (p *printer) vrrpGlobal(g *config.Global, k kind) {
 
 // lastGlobal writes what stands at the end of the section.
 func (p *printer) lastGlobal(g *config.Global) {
-	p.line(" umask = 0%03o", g.Process.Umask)
+	p.line(" umask = %#o", g.Process.Umask)
 	if g.VRRPStartupDelay > 0 {
 		p.line(" vrrp_startup_delay = %g", g.VRRPStartupDelay.Seconds())
 	}

@@ -30,6 +30,27 @@ func (p *printer) firewall(f *config.Firewall) {
 	p.line(" nftables with%s counters", choose(f.NFTablesCounters, "", "out"))
 }
 
+// needsFirewall says that addresses must be kept from answering, and that
+// nothing was said about how.
+func needsFirewall(c *config.Config) bool {
+	f := &c.Global.Firewall
+	if f.NFTables != "" || f.VRRPIPTables != nil {
+		return false
+	}
+	for i := range c.Instances {
+		if v := &c.Instances[i]; v.VMAC != nil || !accepts(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepalivedTable is what keepalived does then.
+func keepalivedTable(f config.Firewall) config.Firewall {
+	f.NFTables = "keepalived"
+	return f
+}
+
 func at(list []string, i int) string {
 	if i < len(list) {
 		return list[i]

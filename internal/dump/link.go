@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -195,24 +196,46 @@ func (p *printer) linkUsers(c *config.Config, name string) {
 }
 
 // garpGroups writes the groups of interfaces that share a rate of gratuitous
-// ARP.
+// ARP. With a rate for all, every other interface is a group 0.
 func (p *printer) garpGroups(c *config.Config) {
+	all := config.GarpGroup{}
+	given := func(d time.Duration) config.Opt[time.Duration] {
+		return config.Opt[time.Duration]{Value: d, Set: d > 0}
+	}
+	all.GarpInterval, all.GnaInterval = given(c.Global.VRRPGarpInterval), given(c.Global.VRRPGnaInterval)
+	limited := all.GarpInterval.Set || all.GnaInterval.Set
 	groups := c.Links.GarpGroups
-	if len(groups) > 0 {
+	if len(groups) > 0 || limited && len(c.Instances) > 0 {
 		p.title("Gratuitous ARP delays")
 	}
+	seen := map[string]bool{}
 	for i := range groups {
-		g := &groups[i]
-		p.title(fmt.Sprintf("GARP delay group %d", i))
-		if g.GarpInterval.Set {
-			p.line(" GARP interval = %g", g.GarpInterval.Value.Seconds())
+		p.garpGroup(i+number(limited), &groups[i])
+		for _, link := range groups[i].Interfaces {
+			seen[link.Name] = true
 		}
-		if g.GnaInterval.Set {
-			p.line(" GNA interval = %g", g.GnaInterval.Value.Seconds())
+	}
+	for i := range c.Instances {
+		for _, a := range c.Instances[i].Addresses() {
+			if limited && !seen[a.Dev] {
+				seen[a.Dev] = true
+				all.Interfaces = []config.Link{{Name: a.Dev}}
+				p.garpGroup(0, &all)
+			}
 		}
-		p.line(" Interfaces")
-		for _, link := range g.Interfaces {
-			p.line("  %s", link.Name)
-		}
+	}
+}
+
+func (p *printer) garpGroup(n int, g *config.GarpGroup) {
+	p.title(fmt.Sprintf("GARP delay group %d", n))
+	if g.GarpInterval.Set {
+		p.line(" GARP interval = %g", g.GarpInterval.Value.Seconds())
+	}
+	if g.GnaInterval.Set {
+		p.line(" GNA interval = %g", g.GnaInterval.Value.Seconds())
+	}
+	p.line(" Interfaces")
+	for _, link := range g.Interfaces {
+		p.line("  %s", link.Name)
 	}
 }

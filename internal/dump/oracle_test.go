@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -130,7 +131,7 @@ func (o *oracle) ask(t *testing.T, file string, links machine) (written dumps, s
 	var text strings.Builder
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		text.WriteString(lines.Text() + "\n")
-		if strings.HasSuffix(lines.Text(), "Startup complete") {
+		if strings.HasSuffix(lines.Text(), "Startup complete") || strings.HasSuffix(lines.Text(), "has no configuration to run") {
 			// Every process takes the signals from a descriptor, the lower number
 			// first: it writes, and then it ends.
 			_ = cmd.Process.Signal(syscall.SIGUSR1)
@@ -171,7 +172,7 @@ func namespace(t *testing.T, links machine) string {
 	var batch bytes.Buffer
 	fmt.Fprintln(&batch, "link set lo up")
 	n := 0
-	for link := range links {
+	for _, link := range slices.Sorted(maps.Keys(links)) {
 		n++
 		fmt.Fprintf(&batch, "link add %[1]s type bridge\nlink set %[1]s up\naddr add 10.199.%[2]d.5/24 dev %[1]s\naddr add fe80::199:%[2]x/64 dev %[1]s nodad\n", link, n)
 	}
@@ -209,9 +210,10 @@ func (o *oracle) ours(t *testing.T, file string) (dumps, machine) {
 	return all, links
 }
 
-// named are the interfaces that a configuration names, and the default one.
+// named are the interfaces that a configuration names, and those of the
+// machine that testdata/conf is for.
 func named(c *config.Config) machine {
-	links := machine{"eth0": true}
+	links := machine{"eth0": true, "eth1": true, "bond0": true, "bond1": true, "em1": true}
 	add := func(names ...string) {
 		for _, name := range names {
 			if name != "" && name != "lo" && len(name) < 16 && !strings.ContainsAny(name, "/ \t") {

@@ -113,6 +113,7 @@ func (p *printer) script(c *config.Config, s *config.TrackScript) {
 	p.field("Init state", choose(s.InitFail && !state.Known, "failed", "unknown"))
 	p.field("Status", choose(state.Up, "GOOD", "BAD"))
 	p.field("Script uid:gid", p.account(s.Script.User))
+	p.line("   VRRP instances :")
 	p.users(c, s.Name, scriptsOf, groupScriptsOf)
 	p.field("State", choose(state.Running, "running", "idle"))
 }
@@ -139,11 +140,20 @@ func (p *printer) trackers(c *config.Config) {
 			func(i *config.Instance) []config.Track { return i.TrackProcess },
 			func(g *config.SyncGroup) []config.Track { return g.TrackProcess })
 	}
-	if len(t.BFD) > 0 {
-		p.title("VRRP Track BFDs")
-	}
-	for i := range t.BFD {
-		b := &t.BFD[i]
+	p.trackSessions(c)
+}
+
+func (p *printer) trackSessions(c *config.Config) {
+	title := "VRRP Track BFDs"
+	for i := range c.Trackers.BFD {
+		b := &c.Trackers.BFD[i]
+		if b.Checker && !b.VRRP {
+			continue
+		}
+		if title != "" {
+			p.title(title)
+		}
+		title = ""
 		p.line(" VRRP Track BFD = %s", b.Name)
 		p.line("   Weight = %d%s", b.Weight, reverseText(b.Reverse))
 		p.line("   Bfd is down")

@@ -104,7 +104,7 @@ func (p *printer) instance(c *config.Config, i *config.Instance) {
 	p.tracked("processes", &tracks{i.TrackInterface, i.TrackScript, i.TrackFile, i.TrackProcess, i.TrackBFD})
 	p.field("Using smtp notification", yesNo(i.SMTPAlert.Value))
 	p.instanceScripts(i)
-	p.field("Notify priority changes", i.NotifyPriorityChanges.Value)
+	p.field("Notify priority changes", tellsPriority(c, i))
 }
 
 // instanceState writes what changes while it runs.
@@ -131,7 +131,7 @@ func (p *printer) instanceState(i *config.Instance, s *Instance) {
 	p.field("Number of tracker faults", number(s.Faulty))
 	p.field("Number of track scripts init", number(s.Undecided))
 	if s.Changed.IsZero() {
-		p.field("Last transition", moment(time.Unix(0, 0)))
+		p.field("Last transition", moment(time.Unix(0, 0).UTC()))
 	} else {
 		p.field("Last transition", moment(s.Changed))
 	}
@@ -244,6 +244,17 @@ func (p *printer) authentication(i *config.Instance) {
 	}
 }
 
+// tellsPriority: what an instance leaves open its group says, or global_defs.
+func tellsPriority(c *config.Config, i *config.Instance) bool {
+	if i.NotifyPriorityChanges.Set {
+		return i.NotifyPriorityChanges.Value
+	}
+	if g := groupOf(c, i.Name); g != nil && g.NotifyPriorityChanges.Set {
+		return g.NotifyPriorityChanges.Value
+	}
+	return c.Global.FIFO.VRRPNotifyPriorityChanges
+}
+
 func (p *printer) unicast(i *config.Instance) {
 	if i.UnicastTTL.Set || !i.IPv6() {
 		p.field("Unicast TTL", i.UnicastTTL.Value)
@@ -341,7 +352,7 @@ func (p *printer) addresses(c *config.Config, i *config.Instance, s *Instance) {
 // that is nil.
 func addressText(c *config.Config, i *config.Instance, a *config.Address, set bool) string {
 	var b strings.Builder
-	if a.Prefix.IsSingleIP() || a.Peer.IsValid() { // the length is that of the peer
+	if a.Prefix.IsSingleIP() {
 		b.WriteString(a.Prefix.Addr().String())
 	} else {
 		b.WriteString(a.Prefix.String())
