@@ -222,21 +222,24 @@ func fileWeight(c *config.Config, k *config.FileParams) string {
 
 // checkTrackers writes the files and BFD sessions that real servers may track.
 func (p *printer) checkTrackers(c *config.Config) {
-	files := c.Trackers.Files
-	if len(files) > 0 {
-		p.title("Checker track files")
-	}
-	for i := range files {
-		p.trackFile(&files[i])
+	title := "Checker track files"
+	for i := range c.Trackers.Files {
+		f := &c.Trackers.Files[i]
 		var servers []string
 		eachCheck(c, func(v *config.VirtualServer, s *config.Server, k *config.Check) {
-			if x, ok := k.Params.(*config.FileParams); ok && x.TrackFile == files[i].Name {
+			if x, ok := k.Params.(*config.FileParams); ok && x.TrackFile == f.Name {
 				servers = append(servers, fmt.Sprintf("     %s -> %s%s", serviceLabel(v), endpointText(s.Addr, v.Protocol.Value), fileWeight(c, x)))
 			}
 		})
-		if len(servers) > 0 {
-			p.line("   Tracking instances :")
+		if len(servers) == 0 {
+			continue
 		}
+		if title != "" {
+			p.title(title)
+		}
+		title = ""
+		p.trackFile(f)
+		p.line("   Tracking instances :")
 		for _, text := range servers {
 			p.line("%s", text)
 		}

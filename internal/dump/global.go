@@ -38,7 +38,9 @@ func (p *printer) global(c *config.Config, k kind) {
 	p.processes(&g.Process)
 	p.external(&g.Interface)
 	p.line(" Script security %s", enabled(g.EnableScriptSecurity))
-	p.line(" Default script uid:gid %s", p.account(g.ScriptUser))
+	if g.ScriptUser.Name != "" || !g.EnableScriptSecurity { // nobody is to run as root then
+		p.line(" Default script uid:gid %s", p.account(g.ScriptUser))
+	}
 	p.receive(g)
 	p.lastGlobal(g)
 }
@@ -105,7 +107,7 @@ func (p *printer) mail(g *config.Global) {
 	if server != "" || g.NotificationEmailFrom != "" {
 		p.global1("Email notification from", cmp.Or(g.NotificationEmailFrom, "root@"+p.hostname()))
 	}
-	if server != "" || len(g.NotificationEmail) > 0 {
+	if server != "" || g.NotificationEmailFrom != "" || len(g.NotificationEmail) > 0 {
 		p.line(" Email notification to:")
 	}
 	for _, to := range g.NotificationEmail {

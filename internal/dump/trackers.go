@@ -121,16 +121,7 @@ func (p *printer) script(c *config.Config, s *config.TrackScript) {
 // trackers writes the other objects that instances and groups track.
 func (p *printer) trackers(c *config.Config) {
 	t := &c.Trackers
-	if len(t.Files) > 0 {
-		p.title("VRRP Track files")
-	}
-	for i := range t.Files {
-		f := &t.Files[i]
-		p.trackFile(f)
-		p.users(c, f.Name,
-			func(i *config.Instance) []config.Track { return i.TrackFile },
-			func(g *config.SyncGroup) []config.Track { return g.TrackFile })
-	}
+	p.trackFiles(c)
 	if len(t.Processes) > 0 {
 		p.title("VRRP Track processes")
 	}
@@ -141,6 +132,26 @@ func (p *printer) trackers(c *config.Config) {
 			func(g *config.SyncGroup) []config.Track { return g.TrackProcess })
 	}
 	p.trackSessions(c)
+}
+
+func filesOf(i *config.Instance) []config.Track       { return i.TrackFile }
+func groupFilesOf(g *config.SyncGroup) []config.Track { return g.TrackFile }
+
+// trackFiles writes those that somebody tracks: keepalived forgets the others.
+func (p *printer) trackFiles(c *config.Config) {
+	title := "VRRP Track files"
+	for i := range c.Trackers.Files {
+		f := &c.Trackers.Files[i]
+		if len(usersOf(c, f.Name, filesOf, groupFilesOf)) == 0 {
+			continue
+		}
+		if title != "" {
+			p.title(title)
+		}
+		title = ""
+		p.trackFile(f)
+		p.users(c, f.Name, filesOf, groupFilesOf)
+	}
 }
 
 func (p *printer) trackSessions(c *config.Config) {
