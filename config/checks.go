@@ -17,8 +17,8 @@ type Timing struct {
 	LogAllFailures   Opt[bool]
 }
 
-// over fills what t leaves open from its parent.
-func (t Timing) over(parent *Timing) Timing {
+// Over fills what t leaves open from its parent.
+func (t Timing) Over(parent *Timing) Timing {
 	if parent == nil {
 		return t
 	}
@@ -62,10 +62,11 @@ func (k CheckKind) Runs() bool { return k == TCPCheck }
 // Connects reports whether checks of this kind have a target.
 func (k CheckKind) Connects() bool { return k != MiscCheck && k != FileCheck && k != BFDCheck }
 
-// defaults of a check when neither it nor its servers say anything. warmup and,
-// of DNS_CHECK, delay_before_retry are the delay_loop then.
-func (k CheckKind) defaults() Timing {
-	t := Timing{
+// DefaultTiming is that of a check when neither it nor its servers say
+// anything. warmup and, of DNS_CHECK, delay_before_retry are the delay_loop
+// then.
+func DefaultTiming(k CheckKind) *Timing {
+	t := &Timing{
 		DelayLoop:        Opt[time.Duration]{Value: 60 * time.Second},
 		Retry:            Opt[int]{Value: 1},
 		DelayBeforeRetry: Opt[time.Duration]{Value: time.Second},

@@ -12,6 +12,7 @@ func (c *Config) Resolve() {
 	g.VRRPGarpLowerPrioDelay.inherit(g.VRRPGarpMasterDelay)
 	g.VRRPGarpLowerPrioRepeat.inherit(g.VRRPGarpMasterRepeat)
 	c.scriptUsers()
+	c.alerts()
 	for i := range c.Scripts {
 		s := &c.Scripts[i]
 		s.Timeout.inherit(s.Interval)
@@ -145,15 +146,11 @@ func (i *Instance) resolveDestination(g *Global) {
 	}
 }
 
-// resolveLowerPrio: vrrp_strict turns the answers to a lower priority off.
+// resolveLowerPrio: vrrp_strict turns the answers to a lower priority off. What
+// is not given is that of global_defs, whatever the instance says about its
+// other announcements.
 func (i *Instance) resolveLowerPrio(g *Global) {
 	delay, repeat := g.VRRPGarpLowerPrioDelay.Value, g.VRRPGarpLowerPrioRepeat.Value
-	if !g.VRRPGarpLowerPrioDelay.Set {
-		delay = i.GarpMasterDelay.Value
-	}
-	if !g.VRRPGarpLowerPrioRepeat.Set {
-		repeat = i.GarpMasterRepeat.Value
-	}
 	strict := i.StrictMode.Value
 	if strict {
 		delay, repeat = 0, 0

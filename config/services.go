@@ -21,6 +21,37 @@ func (v *VirtualServer) Key() ServiceKey {
 	return ServiceKey{Addr: v.Addr, Protocol: proto}
 }
 
+// Scheduler is how ipvsadm -s names the scheduler.
+func (v *VirtualServer) Scheduler() string { return cmp.Or(v.LBAlgo.Value, "wlc") }
+
+// Method is the forwarding method of servers that do not give their own.
+func (v *VirtualServer) Method() Method { return cmp.Or(v.LBKind.Value, NAT) }
+
+// ServerAddr is the address of a real server in the kernel.
+func (v *VirtualServer) ServerAddr(r *RealServer) netip.AddrPort {
+	if r.LVSMethod.Set {
+		return v.portOf(r.Addr, r.LVSMethod.Value)
+	}
+	return v.portOf(r.Addr, v.Method())
+}
+
+// SorryAddr is the address of the sorry server in the kernel.
+func (v *VirtualServer) SorryAddr() netip.AddrPort {
+	if v.SorryServer.Method.Set {
+		return v.portOf(v.SorryServer.Addr, v.SorryServer.Method.Value)
+	}
+	return v.portOf(v.SorryServer.Addr, v.Method())
+}
+
+// portOf gives an address the port of the service where it has none, or where
+// only NAT could translate it.
+func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
+	if v.Group == "" && (a.Port() == 0 || m != NAT) {
+		return netip.AddrPortFrom(a.Addr(), v.Addr.Port())
+	}
+	return a
+}
+
 // KernelServices are the services as they run: blocks of the same key become
 // one service with all their real servers, each with the forwarding method of
 // its own block. The first block gives the scheduler, its flags and the
@@ -41,7 +72,7 @@ func (c *Config) KernelServices() []Service {
 			at = len(all)
 			index[key] = at
 			all = append(all, Service{
-				Origin: v.Origin, Key: key, Scheduler: cmp.Or(v.LBAlgo.Value, defaultScheduler), SchedFlags: v.SchedFlags,
+				Origin: v.Origin, Key: key, Scheduler: v.Scheduler(), SchedFlags: v.SchedFlags,
 				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS,
 				Servers: make([]Server, 0, len(v.RealServers)),
 			})
@@ -98,7 +129,7 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 
 func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 	s := Server{
-		Origin: r.Origin, Addr: r.Addr, Weight: v.Weight, Method: cmp.Or(v.LBKind.Value, NAT), Tunnel: v.Tunnel,
+		Origin: r.Origin, Addr: r.Addr, Weight: v.Weight, Method: v.Method(), Tunnel: v.Tunnel,
 		InhibitOnFailure: v.InhibitOnFailure, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
 		NotifyUp: r.NotifyUp, NotifyDown: r.NotifyDown,
 	}
@@ -111,9 +142,7 @@ func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 	if r.InhibitOnFailure.Set {
 		s.InhibitOnFailure = r.InhibitOnFailure.Value
 	}
-	if port := v.Addr.Port(); v.Group == "" && (s.Addr.Port() == 0 || s.Method != NAT) {
-		s.Addr = netip.AddrPortFrom(s.Addr.Addr(), port)
-	}
+	s.Addr = v.portOf(s.Addr, s.Method)
 	for i := range r.Checks {
 		if from.wanted(r.Checks[i].Kind) {
 			s.Checks = append(s.Checks, v.check(r, &r.Checks[i], s.Addr, from))
@@ -125,13 +154,13 @@ func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 // check is a check with its target and its timing.
 func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPort, from resolver) Check {
 	c := *written
-	defaults := c.Kind.defaults()
+	defaults := DefaultTiming(c.Kind)
 	defaults.Alpha.Value = v.Alpha
 	if r.Alpha.Set {
 		defaults.Alpha.Value = r.Alpha.Value
 	}
 	defaults.LogAllFailures.Value = from.logAll
-	t := Timing{}.over(c.Timing).over(r.Timing).over(&v.Timing).over(&defaults)
+	t := Timing{}.Over(c.Timing).Over(r.Timing).Over(&v.Timing).Over(defaults)
 	if !t.Warmup.Set {
 		t.Warmup.Value = t.DelayLoop.Value
 	}

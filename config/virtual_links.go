@@ -68,6 +68,17 @@ func (i *Instance) Device() string {
 	return i.Interface
 }
 
+// Beneath is the interface that a link was made on for the instance; any other
+// is its own.
+func (i *Instance) Beneath(dev string) string {
+	for k := range i.Links {
+		if i.Links[k].Name == dev {
+			return i.Links[k].Parent
+		}
+	}
+	return dev
+}
+
 // AdvertDevice is the link that adverts leave from and arrive at; without an
 // interface a VRF, or none.
 func (i *Instance) AdvertDevice() string {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -85,11 +86,57 @@ func load(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	out.WriteString("\n")
-	if err := Dump(&out, c); err != nil {
-		t.Fatal(err)
-	}
+	out.WriteString(shown(t, c))
 	abs := Disk{}.Abs(filepath.Dir(file)) // in what ${_PWD} gave
 	return strings.NewReplacer(abs+"/", "", filepath.Dir(file)+"/", "").Replace(out.String())
+}
+
+// shown is the configuration as lvsd -d prints it, without the lines about
+// global_defs that are those of an empty file, and without accounts and
+// interfaces of this machine.
+func shown(t *testing.T, c *config.Config) string {
+	t.Helper()
+	text := func(c *config.Config) string {
+		var out strings.Builder
+		if err := dump.All(&out, c, facts(c)); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	empty := config.Config{Global: config.DefaultGlobal, Daemon: config.DefaultDaemon}
+	empty.Resolve()
+	usual := map[string]bool{}
+	for line := range strings.Lines(text(&empty)) {
+		usual[line] = true
+	}
+	var out strings.Builder
+	global := false
+	for line := range strings.Lines(text(c)) {
+		if strings.HasPrefix(line, "------<") {
+			global = line == "------< Global definitions >------\n"
+		}
+		if !global || !usual[line] {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// facts are the interfaces that the configuration says something about.
+func facts(c *config.Config) *dump.Facts {
+	var f dump.Facts
+	add := func(name string) {
+		if !slices.ContainsFunc(f.Links, func(l dump.Link) bool { return l.Name == name }) {
+			f.Links = append(f.Links, dump.Link{Name: name})
+		}
+	}
+	for _, l := range c.Links.Linkbeat {
+		add(l.Name)
+	}
+	for _, l := range c.Links.Delays {
+		add(l.Name)
+	}
+	return &f
 }
 
 func golden(t *testing.T, file, got string) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
 )
 
 func seed(f *testing.F) {
@@ -96,7 +97,7 @@ func FuzzLoad(f *testing.F) {
 		if err := errors.Join(report.WriteJSON(io.Discard), report.WriteSARIF(io.Discard)); err != nil {
 			t.Fatal(err)
 		}
-		if err := Dump(io.Discard, c); err != nil {
+		if err := dump.All(io.Discard, c, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

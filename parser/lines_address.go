@@ -51,6 +51,10 @@ func (c *cursor) address() (a config.Address, ok bool) {
 			return a, false
 		}
 	}
+	if a.Peer.IsValid() && !a.Prefix.IsSingleIP() {
+		c.wrong(l.Address.Pos, "Cannot specify address prefix when specifying peer address - ignoring")
+		a.Prefix = netip.PrefixFrom(a.Prefix.Addr(), a.Prefix.Addr().BitLen())
+	}
 	if a.Peer.IsValid() && a.Broadcast.IsValid() {
 		c.wrong(l.Address.Pos, "Cannot specify broadcast and peer addresses - ignoring broadcast address")
 		a.Broadcast = netip.Addr{}

@@ -60,17 +60,21 @@ func (c *cursor) route() (r config.Route, ok bool) {
 	if l.Rest != nil {
 		c.wrong(l.Rest.Pos, "Route has trailing nonsense after nexthops - %s", l.Rest.Text)
 	}
+	if p.everything && p.family == 6 {
+		r.Destination = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
 	return r, p.finish()
 }
 
 // routeParser fills a route; its family is that of the first address.
 type routeParser struct {
-	c       *cursor
-	r       *config.Route
-	family  int // 4, 6 or not known yet
-	hasDst  bool
-	second  *config.NextHop // of the older `via A or B`
-	metrics config.RouteMetrics
+	c          *cursor
+	r          *config.Route
+	family     int // 4, 6 or not known yet
+	hasDst     bool
+	everything bool            // the destination has the family that the gateway tells
+	second     *config.NextHop // of the older `via A or B`
+	metrics    config.RouteMetrics
 }
 
 // sameFamily binds the route to the family of an address.
@@ -161,11 +165,7 @@ func (p *routeParser) destination(w word) bool {
 	p.hasDst = true
 	switch w.Text {
 	case "default", "any", "all":
-		zero := netip.IPv4Unspecified()
-		if p.family == 6 {
-			zero = netip.IPv6Unspecified()
-		}
-		p.r.Destination = netip.PrefixFrom(zero, 0)
+		p.everything, p.r.Destination = true, netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 		return true
 	}
 	dst, ok := p.c.prefix(w)

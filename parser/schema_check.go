@@ -424,7 +424,7 @@ func bfdCheck() *block[checkDraft] {
 
 func bfdEnd(c *cursor, k *checkDraft) bool {
 	if params[config.BFDParams](k).Name == "" {
-		c.atEnd("incomplete-check", "(%s) No name has been specified for BFD_CHECKER - skipping", endpointText(c.d.server.Addr, c.d.server.protocol))
+		c.atEnd("incomplete-check", "(%s) No name has been specified for BFD_CHECKER - skipping", config.ServiceKey{Addr: c.d.server.Addr, Protocol: c.d.server.protocol})
 		return false
 	}
 	return true

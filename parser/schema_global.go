@@ -10,7 +10,7 @@ import (
 func globalBlock() *block[config.Global] {
 	return &block[config.Global]{path: "global_defs", rows: merged(
 		globalRows(), readingRows(), unused(mailRows()), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
-		unused(reloadRows()), unused(lookRows()), firewallRows(), unused(firewallUnusedRows()), unused(globalProcessRows()), unused(bufferRows()),
+		unused(reloadRows()), unused(lookRows()), dumpRows(), firewallRows(), unused(firewallUnusedRows()), unused(globalProcessRows()), unused(bufferRows()),
 		unused(processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP })),
 		unused(processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker })),
 		unused(processRows("bfd", func(g *config.Global) *config.Process { return &g.Process.BFD })),

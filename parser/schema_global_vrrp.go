@@ -80,6 +80,9 @@ func minGarp(g *config.Global, v bool) {
 	if g.VRRPGarpMasterDelay == d.VRRPGarpMasterDelay {
 		g.VRRPGarpMasterDelay = 0
 	}
+	if g.VRRPGarpMasterRefreshRepeat == d.VRRPGarpMasterRefreshRepeat {
+		g.VRRPGarpMasterRefreshRepeat = 0
+	}
 }
 
 // multicastGroup is the default group of one address family.

@@ -24,7 +24,7 @@ func instanceWriters(i *config.Instance) writers[config.Instance] {
 	type inst = config.Instance
 	address := func(w *confWriter, keyword string, a *config.Address) string {
 		was := *a
-		was.Dev = beneath(i, a.Dev)
+		was.Dev = i.Beneath(a.Dev)
 		return w.address(keyword, &was, i.Interface)
 	}
 	return writers[inst]{
@@ -86,17 +86,6 @@ func instanceWriters(i *config.Instance) writers[config.Instance] {
 			}
 		},
 	}
-}
-
-// beneath is the device that an address was given to before it moved to a link
-// of the instance's own.
-func beneath(i *config.Instance, dev string) string {
-	for _, l := range i.Links {
-		if l.Name == dev {
-			return l.Parent
-		}
-	}
-	return dev
 }
 
 // writeChoice writes one of two keywords without a value.

@@ -38,8 +38,15 @@ func (s *Supervisor) signal(sig os.Signal) (end bool) {
 		if err := s.Reload(); err != nil {
 			s.log.Error(err.Error())
 		}
+	case syscall.SIGUSR1:
+		s.printData()
+	case syscall.SIGUSR2:
+		s.printStats()
+	case SignalStatsClear:
+		s.printStats()
+		s.clearStats()
 	default:
-		s.log.Warn(fmt.Sprintf("signal %v: dump files are known, but not written yet", sig))
+		s.log.Warn(fmt.Sprintf("signal %v: this dump file is known, but not written yet", sig))
 	}
 	return false
 }

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -155,17 +154,6 @@ func (s *Supervisor) report(problems []config.Problem) {
 		default:
 			s.log.Warn(p.String())
 		}
-	}
-}
-
-func (s *Supervisor) dump(c *config.Config) {
-	var text strings.Builder
-	if err := parser.Dump(&text, c); err != nil {
-		s.log.Error("dump the configuration", zap.Error(err))
-		return
-	}
-	for line := range strings.Lines(text.String()) {
-		s.log.Info(strings.TrimSuffix(line, "\n"))
 	}
 }
 

@@ -58,6 +58,7 @@ func (m *Machine) follow(now time.Time, d *wire.Datagram, out *effects) {
 	if m.cfg.Version.Value == 3 {
 		m.followInterval(now, d, out)
 	}
+	m.masterPriority = m.heard.Priority
 	if d.Src != m.master {
 		m.master = d.Src
 		m.reported.forgive(now)

@@ -28,10 +28,12 @@ type Machine struct {
 	quiet    time.Time // end of vrrp_startup_delay: until then nobody is heard
 	rival    rivalry
 
-	priority  uint8         // effective
-	learned   time.Duration // Active_Adver_Interval, RFC 9568 section 6.1
-	master    netip.Addr    // who sent the last accepted advert
-	preemptAt time.Time     // end of preempt_delay; zero: none runs
+	priority       uint8         // effective
+	learned        time.Duration // Active_Adver_Interval, RFC 9568 section 6.1
+	master         netip.Addr    // who sent the last accepted advert
+	masterPriority uint8         // the priority in it
+	changed        time.Time     // of the state; zero: never
+	preemptAt      time.Time     // end of preempt_delay; zero: none runs
 
 	link       LinkChanged // that of the interface, as told last
 	device     LinkChanged // that of use_vmac or use_ipvlan, likewise
@@ -137,7 +139,7 @@ func (m *Machine) enter(now time.Time, s config.State) {
 	if m.state == config.Master {
 		m.stats.ReleaseMaster++
 	}
-	m.state = s
+	m.state, m.changed = s, now
 	m.deadline, m.expired, m.preemptAt = time.Time{}, false, time.Time{}
 	m.announce, m.answered = announcer{}, [2]time.Time{}
 	m.reported.forgive(now)

@@ -3,6 +3,7 @@ package vrrp
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -11,6 +12,7 @@ import (
 type Snapshot struct {
 	Instances []InstanceStatus // by name
 	Groups    []GroupStatus    // by name, sync groups only
+	Scripts   map[string]bool  // verdicts about vrrp_scripts that have one
 	Counters  Counters
 }
 
@@ -29,6 +31,23 @@ type InstanceStatus struct {
 	Silent   bool  // the sync group has told this state
 	Source   config.Addr
 	Stats    Stats
+
+	Master         config.Addr   // who sent the last accepted advert; unset: nobody
+	MasterPriority uint8         // in that advert
+	MasterInterval time.Duration // what the timers of a BACKUP are made of
+	Down           time.Duration // Active_Down_Interval, RFC 9568 section 6.1
+	Due            time.Time     // the end of the running timer; zero: none runs
+	Changed        time.Time     // the last transition; zero: none
+	Faulty         bool          // it has a reason of its own to be in FAULT
+	Undecided      bool          // it waits for a verdict
+}
+
+func (m *Machine) status() InstanceStatus {
+	return InstanceStatus{
+		Name: m.cfg.Name, State: m.state, Priority: m.priority, Source: m.Source(), Stats: m.stats,
+		Master: m.master, MasterPriority: m.masterPriority, MasterInterval: m.masterInterval(), Down: m.down(),
+		Due: m.deadline, Changed: m.changed, Faulty: m.faulty(), Undecided: m.undecided(),
+	}
 }
 
 // GroupStatus is a sync group in a [Snapshot].
@@ -43,13 +62,25 @@ func (r *Runner) Snapshot() (s Snapshot, err error) {
 	return s, err
 }
 
-func (r *Runner) snapshot() Snapshot {
-	s := Snapshot{Counters: r.counters}
-	for name, m := range r.members {
-		status := InstanceStatus{
-			Name: name, State: m.State(), Priority: m.Priority(), Source: m.Source(), Stats: m.Stats(),
-			Silent: m.group.sync != nil && m.State() == m.group.State(),
+// ClearStats sets the counters of all instances to zero.
+func (r *Runner) ClearStats() error {
+	return r.do(func() {
+		for _, m := range r.members {
+			m.stats = Stats{}
 		}
+	})
+}
+
+func (r *Runner) snapshot() Snapshot {
+	s := Snapshot{Counters: r.counters, Scripts: map[string]bool{}}
+	for object, seen := range r.observers {
+		if object.Kind == Script && seen.last != nil {
+			s.Scripts[object.Name] = seen.last.Up
+		}
+	}
+	for _, m := range r.members {
+		status := m.status()
+		status.Silent = m.group.sync != nil && m.state == m.group.State()
 		if m.group.failed {
 			status.State = config.Fault
 		}

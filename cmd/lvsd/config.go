@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
 	"github.com/lvsd/lvsd/parser"
 	"github.com/lvsd/lvsd/supervisor"
 )
@@ -88,7 +89,7 @@ func (c *configuration) print(id string, out, errors io.Writer) error {
 	case c.conf:
 		err = parser.Write(w, cfg)
 	default:
-		err = parser.Dump(w, cfg)
+		err = dump.All(w, cfg, nil)
 	}
 	return cmp.Or(err, w.Flush())
 }

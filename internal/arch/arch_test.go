@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"internal/syslog":            {},
 	"internal/daemon":            {},
 	"internal/arch":              {},
+	"internal/dump":              {"config"},
 	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "internal/..."},
 	"cmd/lvsd":                   {"config", "parser", "supervisor", "internal/..."},
 	"e2e/...":                    {"config", "internal/...", "e2e/...", "vrrp/wire"},

@@ -1,0 +1,107 @@
+package dump
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Facts are what documents show beside the configuration. The zero value knows
+// nothing about the machine, and is a daemon that has just read its
+// configuration.
+type Facts struct {
+	Hostname string                                       // what router_id and others are by default
+	Account  func(config.User) (uid, gid uint32, ok bool) // nil: names are shown
+	Links    []Link                                       // the interfaces of the machine
+
+	Instances map[string]Instance
+	Groups    map[string]Group
+	Scripts   map[string]Script
+	Files     map[string]int // values of track_files
+	Processes map[string]Process
+	Services  map[config.ServiceKey]Service
+}
+
+// Link is an interface of the machine.
+type Link struct {
+	Name       string
+	Index      int
+	IPv4, IPv6 []netip.Addr // the first of IPv6 is link-local, if there is one
+	MAC        string       // empty: none
+	Broadcast  string       // hardware address; empty: none
+	Flags      LinkFlags
+	MTU        int
+	Type       string // of the hardware, as keepalived prints it
+}
+
+// LinkFlags are what the state of an interface is made of.
+type LinkFlags struct{ Up, Running, Broadcast, Loopback, PointToPoint, Multicast bool }
+
+// Instance is the state of a vrrp_instance.
+type Instance struct {
+	State          config.State
+	Priority       uint8         // effective
+	Source         netip.Addr    // of adverts; unset: none
+	Master         netip.Addr    // who sent the last accepted advert; unset: nobody has
+	MasterPriority uint8         // of that advert
+	MasterInterval time.Duration // learned from it, version 3
+	Faulty         bool          // it has a reason of its own to be in FAULT
+	Undecided      bool          // it waits for the verdict of a script
+	Changed        time.Time     // the last transition; zero: none
+	Due            time.Time     // when its timer ends; zero: none runs
+	Down           time.Duration // Active_Down_Interval, RFC 9568 section 6.1
+	Stats          Stats
+}
+
+// Group is the state of a vrrp_sync_group.
+type Group struct {
+	State            config.State
+	Fault, Undecided int // members
+}
+
+// Script is what is known of a vrrp_script.
+type Script struct {
+	Known, Up bool
+	Running   bool
+}
+
+// Process is what is known of a vrrp_track_process.
+type Process struct {
+	Current int // processes that match
+	Quorum  bool
+}
+
+// Service is the state of a virtual service as it runs: its real servers.
+type Service map[netip.AddrPort]Server
+
+// Server is the state of a real server.
+type Server struct {
+	Alive  bool
+	Checks map[config.CheckID]Check
+}
+
+// Check is the state of a check.
+type Check struct {
+	Up  bool
+	Ran bool // it has had a result
+}
+
+// failed are the checks that are down.
+func (s *Server) failed() (n int) {
+	for _, c := range s.Checks {
+		if !c.Up {
+			n++
+		}
+	}
+	return n
+}
+
+// Stats are the counters of an instance in keepalived.stats.
+type Stats struct {
+	Received, Sent                           uint64
+	BecameMaster, ReleasedMaster             uint64
+	Length, TTL, Type, Interval, AddressList uint64
+	AuthInvalid, AuthMismatch, AuthFailure   uint64
+	PriorityZeroReceived, PriorityZeroSent   uint64
+}

@@ -1,0 +1,145 @@
+package supervisor
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
+)
+
+// documents are those that a configuration has, as far as its part runs.
+func (s *Supervisor) documents(c *config.Config) []dump.Document {
+	var all []dump.Document
+	for _, d := range dump.Documents(c) {
+		if d.Process == "vrrp" && s.opts.NoVRRP || d.Process == "healthcheckers" && s.opts.NoCheck {
+			continue
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// named is the logger of one of keepalived's processes.
+func (s *Supervisor) named(process string) *zap.Logger {
+	if process == "" {
+		return s.log
+	}
+	return s.log.Named(process)
+}
+
+// dump logs the configuration, as keepalived's processes do with -d.
+func (s *Supervisor) dump(c *config.Config) {
+	facts := machineFacts()
+	for _, d := range s.documents(c) {
+		var text strings.Builder
+		if err := d.Write(&text, c, facts); err != nil {
+			s.log.Error("dump the configuration", zap.Error(err))
+			return
+		}
+		log := s.named(d.Process)
+		for line := range strings.Lines(text.String()) {
+			log.Info(strings.TrimSuffix(line, "\n"))
+		}
+	}
+}
+
+// printData writes the documents with the state of everything: SIGUSR1.
+func (s *Supervisor) printData() {
+	facts := s.facts()
+	for _, d := range s.documents(s.config) {
+		s.named(d.Process).Info(fmt.Sprintf("Printing %s data for process(%d) on signal", d.Subject(), os.Getpid()))
+		s.write(s.dataFile(d), func(w io.Writer) error { return d.Write(w, s.config, facts) })
+	}
+}
+
+// printStats writes the counters of all instances: SIGUSR2.
+func (s *Supervisor) printStats() {
+	if s.router == nil || len(s.config.Instances) == 0 {
+		return
+	}
+	s.named("vrrp").Info(fmt.Sprintf("Printing VRRP stats for process(%d) on signal", os.Getpid()))
+	facts := s.facts()
+	s.write(s.dumpFile(s.config.Global.Interface.StatsDumpFile, "keepalived", "", ".stats"), func(w io.Writer) error { return dump.Statistics(w, s.config, facts) })
+}
+
+// clearStats sets the counters to zero.
+func (s *Supervisor) clearStats() {
+	if s.router != nil {
+		// Once the router has stopped there are none.
+		_ = s.router.ClearStats()
+	}
+}
+
+// dataFile is the file of a document.
+func (s *Supervisor) dataFile(d dump.Document) string {
+	return s.dumpFile(s.config.Global.Interface.StateDumpFile, "keepalived", strings.TrimPrefix(d.Name, "keepalived"), ".data")
+}
+
+// dumpFile is where keepalived writes: NAME, what tells the process, with
+// data_use_instance the network namespace and the instance, and the extension.
+// A file that the configuration gives may be a folder, with a slash at its end,
+// a name or both.
+func (s *Supervisor) dumpFile(given, name, process, extension string) string {
+	dir := temporary()
+	if folder, file := filepath.Split(given); given != "" {
+		dir = cmp.Or(folder, dir)
+		if file != "" {
+			extension = filepath.Ext(file)
+			name = strings.TrimSuffix(file, extension)
+		}
+	}
+	name += process
+	if s.config.Global.Interface.DataUseInstance {
+		var parts []string
+		for _, part := range []string{s.config.Daemon.NetNamespace, s.config.Daemon.Instance} {
+			if part != "" {
+				parts = append(parts, part)
+			}
+		}
+		if len(parts) > 0 {
+			name += "." + strings.Join(parts, "_")
+		}
+	}
+	return filepath.Join(dir, name+extension)
+}
+
+// temporary is the folder of dumps: TMPDIR when that is one, or /tmp.
+func temporary() string {
+	dir := os.Getenv("TMPDIR")
+	if info, err := os.Stat(dir); filepath.IsAbs(dir) && err == nil && info.IsDir() {
+		return dir
+	}
+	return "/tmp"
+}
+
+// write makes a file appear at once: a reader never sees half of it. It is
+// closed under its final name, which is what some wait for.
+func (s *Supervisor) write(file string, content func(io.Writer) error) {
+	if err := replace(file, content); err != nil {
+		s.log.Error("write a dump", zap.Error(err))
+	}
+}
+
+func replace(file string, content func(io.Writer) error) error {
+	// Some delete whatever begins like the final name.
+	temp, err := os.CreateTemp(filepath.Dir(file), ".lvsd-*")
+	if err != nil {
+		return err
+	}
+	defer temp.Close()
+	if err = content(temp); err == nil {
+		err = os.Rename(temp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(temp.Name())
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package supervisor
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/vrrp"
+)
+
+// machineFacts are what dumps show of this machine.
+func machineFacts() *dump.Facts {
+	name, err := os.Hostname()
+	if err != nil {
+		name = ""
+	}
+	return &dump.Facts{Hostname: name, Account: accountNumbers, Links: linkFacts()}
+}
+
+// facts are those of the machine and the state of every part. What has ended
+// meanwhile has none.
+func (s *Supervisor) facts() *dump.Facts {
+	f := machineFacts()
+	s.vrrpFacts(f)
+	f.Services = map[config.ServiceKey]dump.Service{}
+	for _, v := range s.services.Snapshot() {
+		servers := dump.Service{}
+		for _, server := range v.Servers {
+			servers[server.Addr] = dump.Server{Alive: server.Alive, Checks: map[config.CheckID]dump.Check{}}
+		}
+		f.Services[v.Key] = servers
+	}
+	for _, c := range s.checks.Snapshot() {
+		if server, ok := f.Services[c.Service][c.Server]; ok {
+			server.Checks[c.Check] = dump.Check{Up: c.Up, Ran: c.Ran}
+		}
+	}
+	return f
+}
+
+func (s *Supervisor) vrrpFacts(f *dump.Facts) {
+	if s.router == nil {
+		return
+	}
+	now, err := s.router.Snapshot()
+	if err != nil {
+		return
+	}
+	f.Instances = map[string]dump.Instance{}
+	faulty, undecided := map[string]bool{}, map[string]bool{}
+	for i := range now.Instances {
+		v := &now.Instances[i]
+		faulty[v.Name], undecided[v.Name] = v.Faulty, v.Undecided
+		f.Instances[v.Name] = dump.Instance{
+			State: v.State, Priority: v.Priority, Source: v.Source, Master: v.Master, MasterPriority: v.MasterPriority,
+			MasterInterval: v.MasterInterval, Faulty: v.Faulty, Undecided: v.Undecided, Changed: v.Changed, Due: v.Due, Down: v.Down,
+			Stats: counters(&v.Stats),
+		}
+	}
+	f.Groups = map[string]dump.Group{}
+	for _, g := range now.Groups {
+		group := dump.Group{State: g.State}
+		for i := range s.config.Groups {
+			if s.config.Groups[i].Name != g.Name {
+				continue
+			}
+			for _, member := range s.config.Groups[i].Members {
+				group.Fault += count(faulty[member])
+				group.Undecided += count(undecided[member])
+			}
+		}
+		f.Groups[g.Name] = group
+	}
+	f.Scripts = map[string]dump.Script{}
+	for name, up := range now.Scripts {
+		f.Scripts[name] = dump.Script{Known: true, Up: up}
+	}
+}
+
+func count(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func counters(s *vrrp.Stats) dump.Stats {
+	return dump.Stats{
+		Received: s.AdvertRcvd, Sent: s.AdvertSent, BecameMaster: s.BecomeMaster, ReleasedMaster: s.ReleaseMaster,
+		Length: s.PacketLenErr, TTL: s.IPTTLErr, Type: s.InvalidType, Interval: s.AdvertInterval, AddressList: s.AddrListErr,
+		AuthInvalid: s.InvalidAuthType, AuthMismatch: s.AuthMismatch, AuthFailure: s.AuthFailure,
+		PriorityZeroReceived: s.PriZeroRcvd, PriorityZeroSent: s.PriZeroSent,
+	}
+}
+
+// linkFacts are the interfaces of this network namespace.
+func linkFacts() (all []dump.Link) {
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	for _, l := range links {
+		has := func(f net.Flags) bool { return l.Flags&f != 0 }
+		link := dump.Link{
+			Name: l.Name, Index: l.Index, MTU: l.MTU, MAC: l.HardwareAddr.String(), Type: "ETHERNET",
+			Flags: dump.LinkFlags{
+				Up: has(net.FlagUp), Running: has(net.FlagRunning), Broadcast: has(net.FlagBroadcast),
+				Loopback: has(net.FlagLoopback), PointToPoint: has(net.FlagPointToPoint), Multicast: has(net.FlagMulticast),
+			},
+		}
+		switch {
+		case link.Flags.Loopback:
+			link.Type, link.MAC = "LOOPBACK", ""
+		case len(l.HardwareAddr) != 6:
+			link.Type = "UNKNOWN"
+		case link.Flags.Broadcast:
+			link.Broadcast = "ff:ff:ff:ff:ff:ff"
+		}
+		addresses, err := l.Addrs()
+		if err != nil { // it has gone
+			continue
+		}
+		for _, a := range addresses {
+			prefix, err := netip.ParsePrefix(a.String())
+			switch addr := prefix.Addr(); {
+			case err != nil:
+			case addr.Is4():
+				link.IPv4 = append(link.IPv4, addr)
+			case addr.IsLinkLocalUnicast():
+				link.IPv6 = append(link.IPv6, addr)
+			}
+		}
+		all = append(all, link)
+	}
+	return all
+}
+
+// accountNumbers are those of USER [GROUP]; names may be numbers.
+func accountNumbers(u config.User) (uid, gid uint32, ok bool) {
+	account, err := user.Lookup(u.Name)
+	if err != nil {
+		if account, err = user.LookupId(u.Name); err != nil {
+			return 0, 0, false
+		}
+	}
+	group := account.Gid
+	if name := strings.TrimPrefix(u.Group, ":"); name != "" {
+		group = name
+		if g, err := user.LookupGroup(name); err == nil {
+			group = g.Gid
+		}
+	}
+	id, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return 0, 0, false
+	}
+	gids, err := strconv.ParseUint(group, 10, 32)
+	if err != nil {
+		return 0, 0, false
+	}
+	return uint32(id), uint32(gids), true
+}
