@@ -59,7 +59,11 @@ func at(list []string, i int) string {
 }
 
 func (p *printer) processes(o *config.GlobalProcess) {
-	p.global1("Max auto priority", o.MaxAutoPriority)
+	if o.MaxAutoPriority < 0 {
+		p.global1("Max auto priority", "Disabled")
+	} else {
+		p.global1("Max auto priority", o.MaxAutoPriority)
+	}
 	p.line(" Min auto priority delay = %d usecs", o.MinAutoPriorityDelay.Microseconds())
 	p.process("VRRP", &o.VRRP)
 	p.process("Checker", &o.Checker)

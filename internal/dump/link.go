@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -32,7 +33,10 @@ func (p *printer) instanceLink(c *config.Config, i *config.Instance) {
 	case i.IPVLAN != nil:
 		v := i.IPVLAN
 		name = cmp.Or(v.Name, fmt.Sprintf("%s.%d", c.Global.VMACPrefix, i.VirtualRouterID))
-		address := strings.TrimPrefix(v.Prefix.String(), "invalid Prefix")
+		address := ""
+		if v.Prefix.IsValid() {
+			address = prefixText(v.Prefix)
+		}
 		p.line("   Use IPVLAN, i/f %s, is_up = %v%s%s, type %s", name, p.isUp(name),
 			choose(address != "", ", i/f address = ", ""), address, cmp.Or(v.Mode, "bridge"))
 		name += ", ipvlan on " + i.Interface
@@ -44,6 +48,14 @@ func (p *printer) instanceLink(c *config.Config, i *config.Instance) {
 		p.field("VRF", i.VRF)
 	}
 	p.field("Interface", name)
+}
+
+// prefixText is a prefix as keepalived shows it: a host has no length.
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
 }
 
 // isUp says that an interface is there, up and has carrier.

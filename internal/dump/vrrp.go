@@ -352,11 +352,7 @@ func (p *printer) addresses(c *config.Config, i *config.Instance, s *Instance) {
 // that is nil.
 func addressText(c *config.Config, i *config.Instance, a *config.Address, set bool) string {
 	var b strings.Builder
-	if a.Prefix.IsSingleIP() {
-		b.WriteString(a.Prefix.Addr().String())
-	} else {
-		b.WriteString(a.Prefix.String())
-	}
+	b.WriteString(prefixText(a.Prefix))
 	if a.Broadcast.IsValid() {
 		fmt.Fprintf(&b, " brd %s", a.Broadcast)
 	}
