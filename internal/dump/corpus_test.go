@@ -72,7 +72,7 @@ const leastEqual = 900
 
 // every is the part of the corpus that is compared, unless LVSD_CORPUS_EVERY
 // says otherwise: keepalived takes its time to start.
-const every = 10
+const every = 16
 
 // TestCorpus compares documents of files that keepalived has no complaint
 // about: where there is one, it may have read something else than what was

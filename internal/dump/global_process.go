@@ -38,7 +38,7 @@ func needsFirewall(c *config.Config) bool {
 		return false
 	}
 	for i := range c.Instances {
-		if v := &c.Instances[i]; v.VMAC != nil || !accepts(v) {
+		if v := &c.Instances[i]; v.VMAC != nil || !v.Accepts() {
 			return true
 		}
 	}
@@ -59,7 +59,11 @@ func at(list []string, i int) string {
 }
 
 func (p *printer) processes(o *config.GlobalProcess) {
-	p.global1("Max auto priority", o.MaxAutoPriority)
+	if o.MaxAutoPriority < 0 {
+		p.global1("Max auto priority", "Disabled")
+	} else {
+		p.global1("Max auto priority", o.MaxAutoPriority)
+	}
 	p.line(" Min auto priority delay = %d usecs", o.MinAutoPriorityDelay.Microseconds())
 	p.process("VRRP", &o.VRRP)
 	p.process("Checker", &o.Checker)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,7 +28,10 @@ func (p *printer) instanceLink(i *config.Instance) {
 	case i.IPVLAN != nil:
 		v := i.IPVLAN
 		name = i.Device()
-		address := strings.TrimPrefix(v.Prefix.String(), "invalid Prefix")
+		address := ""
+		if v.Prefix.IsValid() {
+			address = prefixText(v.Prefix)
+		}
 		p.line("   Use IPVLAN, i/f %s, is_up = %v%s%s, type %s", name, p.isUp(name),
 			choose(address != "", ", i/f address = ", ""), address, cmp.Or(v.Mode, "bridge"))
 		name += ", ipvlan on " + i.Interface
@@ -39,6 +43,14 @@ func (p *printer) instanceLink(i *config.Instance) {
 		p.field("VRF", i.VRF)
 	}
 	p.field("Interface", name)
+}
+
+// prefixText is a prefix as keepalived shows it: a host has no length.
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
 }
 
 // isUp says that an interface is there, up and has carrier.

@@ -83,7 +83,7 @@ func (p *printer) instance(c *config.Config, i *config.Instance) {
 	p.field("Effective priority", s.Priority)
 	p.field("Total priority", s.Priority)
 	p.interval(i, &s)
-	p.field("Accept", enabled(accepts(i)))
+	p.field("Accept", enabled(i.Accepts()))
 	p.field("Preempt", enabled(!i.NoPreempt))
 	if i.PreemptDelay > 0 {
 		p.line("   Preempt delay = %g secs", i.PreemptDelay.Seconds())
@@ -173,15 +173,6 @@ func (p *printer) flags(i *config.Instance) {
 	for _, text := range flags {
 		p.line("     %s", text)
 	}
-}
-
-// accepts: keepalived answers for its addresses unless told otherwise, or
-// strict about the RFC.
-func accepts(i *config.Instance) bool {
-	if i.Accept.Set {
-		return i.Accept.Value
-	}
-	return !i.StrictMode.Value
 }
 
 func (p *printer) source(c *config.Config, i *config.Instance, s *Instance) {
@@ -352,11 +343,7 @@ func (p *printer) addresses(c *config.Config, i *config.Instance, s *Instance) {
 // that is nil.
 func addressText(i *config.Instance, a *config.Address, set bool) string {
 	var b strings.Builder
-	if a.Prefix.IsSingleIP() {
-		b.WriteString(a.Prefix.Addr().String())
-	} else {
-		b.WriteString(a.Prefix.String())
-	}
+	b.WriteString(prefixText(a.Prefix))
 	if a.Broadcast.IsValid() {
 		fmt.Fprintf(&b, " brd %s", a.Broadcast)
 	}
