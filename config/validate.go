@@ -38,11 +38,12 @@ type validator struct {
 	c        *Config
 	env      Environment // nil: nothing is looked up
 	problems []Problem
-	scripted map[string]bool // vrrp_scripts that were disabled, and need no second complaint
-	unlinked bool            // an interface is missing
-	parent   bool            // scripts run at start and stop
-	vrrp     bool            // the VRRP part runs scripts
-	checker  bool            // the checker part does
+	runs     map[string]*TrackScript // vrrp_scripts that can run, by name
+	scripted map[string]bool         // those that cannot, and need no second complaint
+	unlinked bool                    // an interface is missing
+	parent   bool                    // scripts run at start and stop
+	vrrp     bool                    // the VRRP part runs scripts
+	checker  bool                    // the checker part does
 }
 
 // add reports a problem. The sentences are keepalived's where it has one.
