@@ -22,10 +22,11 @@ type addressOption struct {
 }
 
 // addressLine reads ADDRESS OPTION... It is the line that there are most of,
-// and so simple that a grammar would be ten times slower for nothing.
+// and so simple that a grammar would be ten times slower for nothing. The
+// options are valid until the next line.
 func (c *cursor) addressLine() (l addressLine) {
 	text, _ := c.next()
-	l.Address = c.wordHere(text)
+	l.Address, l.Options = c.wordHere(text), c.d.options[:0]
 	for text, ok := c.next(); ok; text, ok = c.next() {
 		o := addressOption{Pos: c.wordHere(text).Pos}
 		switch text {
@@ -41,6 +42,7 @@ func (c *cursor) addressLine() (l addressLine) {
 		}
 		l.Options = append(l.Options, o)
 	}
+	c.d.options = l.Options
 	return l
 }
 
