@@ -85,7 +85,7 @@ func (l *linter) uselessPersistence() {
 }
 
 func (l *linter) allPorts(s *VirtualServer) bool {
-	return serviceOf(l.c, s, 0).zeroPort
+	return serviceOf(s, l.c.ServiceGroup(s.Group), 0).zeroPort
 }
 
 // offLink: with DR a packet keeps its destination, the virtual address, and

@@ -17,12 +17,13 @@ func (c *Config) Resolve() {
 		s := &c.Scripts[i]
 		s.Timeout.inherit(s.Interval)
 	}
+	scripts := c.scriptsByName()
 	for i := range c.Instances {
-		c.Instances[i].resolve(g, c.Scripts)
+		c.Instances[i].resolve(g, scripts)
 	}
 	for i := range c.Groups {
 		group := &c.Groups[i]
-		resolveScriptWeights(group.TrackScript, c.Scripts)
+		resolveScriptWeights(group.TrackScript, scripts)
 		c.Trackers.weights(group.TrackFile, group.TrackProcess, group.TrackBFD)
 	}
 	for i := range c.Instances {
@@ -80,7 +81,7 @@ func (t *Trackers) weights(files, processes, bfd []Track) {
 	}
 }
 
-func (i *Instance) resolve(g *Global, scripts []TrackScript) {
+func (i *Instance) resolve(g *Global, scripts map[string]*TrackScript) {
 	if i.IPv6() && !i.Version.Set {
 		i.Version.Value = 3
 	} else {
@@ -161,15 +162,23 @@ func (i *Instance) resolveLowerPrio(g *Global) {
 	i.HigherPrioSendAdvert.inherit(g.VRRPHigherPrioSendAdvert && !strict)
 }
 
-func resolveScriptWeights(tracks []Track, scripts []TrackScript) {
+func resolveScriptWeights(tracks []Track, scripts map[string]*TrackScript) {
 	for k := range tracks {
 		t := &tracks[k]
-		for s := range scripts {
-			if scripts[s].Name == t.Name {
-				t.Weight.inherit(scripts[s].Weight)
-				t.Reverse.inherit(scripts[s].Reverse)
-				break
-			}
+		if s := scripts[t.Name]; s != nil {
+			t.Weight.inherit(s.Weight)
+			t.Reverse.inherit(s.Reverse)
 		}
 	}
+}
+
+// scriptsByName are the vrrp_scripts; of several with one name the first.
+func (c *Config) scriptsByName() map[string]*TrackScript {
+	all := make(map[string]*TrackScript, len(c.Scripts))
+	for k := range c.Scripts {
+		if s := &c.Scripts[k]; all[s.Name] == nil {
+			all[s.Name] = s
+		}
+	}
+	return all
 }

@@ -56,14 +56,15 @@ type validator struct {
 	c        *Config
 	env      Environment // nil: nothing is looked up
 	problems []Problem
-	scripted map[string]bool // vrrp_scripts that were disabled, and need no second complaint
-	userless bool            // scripts that name no user have none: the default one does not exist
-	lacking  bool            // and nobody was told which it is
-	unlinked bool            // an interface is missing
-	links    []string        // of the machine, with an address; see nearLink
-	parent   bool            // scripts run at start and stop
-	vrrp     bool            // the VRRP part runs scripts
-	checker  bool            // the checker part does
+	runs     map[string]*TrackScript // vrrp_scripts that can run, by name
+	scripted map[string]bool         // those that cannot, and need no second complaint
+	userless bool                    // scripts that name no user have none: the default one does not exist
+	lacking  bool                    // and nobody was told which it is
+	unlinked bool                    // an interface is missing
+	links    []string                // of the machine, with an address; see nearLink
+	parent   bool                    // scripts run at start and stop
+	vrrp     bool                    // the VRRP part runs scripts
+	checker  bool                    // the checker part does
 }
 
 // add reports a problem. The sentences are keepalived's where it has one.

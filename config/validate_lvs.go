@@ -13,13 +13,17 @@ import (
 func (v *validator) services() {
 	first := make(map[ServiceKey]*VirtualServer, len(v.c.Services))
 	uses := map[string]int{} // of groups
+	groups := make(map[string]*VirtualServerGroup, len(v.c.ServiceGroups))
+	for k := range v.c.ServiceGroups {
+		groups[v.c.ServiceGroups[k].Name] = &v.c.ServiceGroups[k]
+	}
 	v.c.Services = slices.DeleteFunc(v.c.Services, func(s VirtualServer) bool {
 		use := uses[s.Group]
 		uses[s.Group]++
 		switch {
 		case len(s.RealServers) == 0:
 			v.fixed(s.Origin, "no-real-server", "Virtual server %s has no real servers - ignoring", s.label(use))
-		case s.Group != "" && v.c.ServiceGroup(s.Group) == nil:
+		case s.Group != "" && groups[s.Group] == nil:
 			v.add(s.Origin, ClassNone, "unknown-group", "Virtual server group %s specified but not configured - ignoring virtual server %s", s.Group, s.label(use)).Hint =
 				DidYouMean(s.Group, names(v.c.ServiceGroups, func(g *VirtualServerGroup) string { return g.Name }))
 		default:
@@ -30,7 +34,7 @@ func (v *validator) services() {
 	clear(uses)
 	for k := range v.c.Services {
 		s := &v.c.Services[k]
-		v.service(serviceOf(v.c, s, uses[s.Group]))
+		v.service(serviceOf(s, groups[s.Group], uses[s.Group]))
 		if s.Group != "" {
 			uses[s.Group]++
 			continue
@@ -74,9 +78,9 @@ type checkedService struct {
 
 func (s *checkedService) label() string { return s.VirtualServer.label(s.use) }
 
-func serviceOf(c *Config, s *VirtualServer, use int) *checkedService {
+func serviceOf(s *VirtualServer, g *VirtualServerGroup, use int) *checkedService {
 	k := &checkedService{VirtualServer: s, use: use, marks: s.FWMark != 0}
-	if g := c.ServiceGroup(s.Group); s.Group != "" && g != nil {
+	if s.Group != "" && g != nil {
 		for i := range g.Entries {
 			if g.Entries[i].IsMark() {
 				k.marks = true

@@ -112,6 +112,7 @@ func (v *validator) scripts() {
 		v.scripted[s.Name] = true
 		return true
 	})
+	v.runs = v.c.scriptsByName()
 	g := &v.c.Global
 	v.notify(&g.StartupScript, &v.parent)
 	v.notify(&g.ShutdownScript, &v.parent)
@@ -253,7 +254,7 @@ func (i *Instance) commands() []*Command {
 // tracked drops trackers of unknown scripts.
 func (v *validator) tracked(owner string, tracks []Track) []Track {
 	return slices.DeleteFunc(tracks, func(t Track) bool {
-		if slices.ContainsFunc(v.c.Scripts, func(s TrackScript) bool { return s.Name == t.Name }) {
+		if v.runs[t.Name] != nil {
 			return false
 		}
 		if !v.scripted[t.Name] {

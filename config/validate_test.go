@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"slices"
@@ -246,3 +247,22 @@ func (world) KeyFile(path string) (content []byte, private bool, err error) {
 }
 
 func (world) MTU(string) int { return 1500 }
+
+// TestDuplicateServers: the first one stays, in small blocks and in large ones.
+func TestDuplicateServers(t *testing.T) {
+	for _, n := range []int{2, 16, 17, 300} {
+		s := service()
+		for i := range n {
+			s.RealServers = append(s.RealServers, server(fmt.Sprintf("10.0.%d.%d:80", i>>8, i&255)))
+		}
+		c := &Config{Services: []VirtualServer{s}}
+		if problems := c.Validate(nil); len(problems) > 0 {
+			t.Errorf("%d servers: %v", n, problems)
+		}
+		c.Services[0].RealServers = append(c.Services[0].RealServers, s.RealServers[n-1])
+		problems := c.Validate(nil)
+		if got := codes(problems); !slices.Equal(got, []string{"duplicate"}) || len(c.Services[0].RealServers) != n {
+			t.Errorf("%d servers and one again: %v, %d stay", n, got, len(c.Services[0].RealServers))
+		}
+	}
+}

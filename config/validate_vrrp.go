@@ -345,10 +345,8 @@ func (v *validator) weight(t Track) int {
 	if t.Weight.Set {
 		return t.Weight.Value
 	}
-	for _, s := range v.c.Scripts {
-		if s.Name == t.Name {
-			return s.Weight
-		}
+	if s := v.runs[t.Name]; s != nil {
+		return s.Weight
 	}
 	return 0
 }

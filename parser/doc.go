@@ -11,6 +11,6 @@
 //	grammar.go  tokens -> statement = Line Block?, one of the top level at a time
 //	schema*.go  statements -> values: a table with one row per keyword
 //
-// A line that is a small language of its own (an address, a tracker, a peer)
-// has a participle grammar of its own in lines.go.
+// A line that is a small language of its own (a route, a tracker, a peer) has a
+// participle grammar of its own in lines.go.
 package parser

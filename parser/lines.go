@@ -67,22 +67,20 @@ type peerOption struct {
 // lineGrammars are the parsers of these lines. Each is built when its first
 // line is read: most configurations need few of them.
 type lineGrammars struct {
-	address func() *participle.Parser[addressLine]
-	route   func() *participle.Parser[routeLine]
-	rule    func() *participle.Parser[ruleLine]
-	track   func() *participle.Parser[trackLine]
-	peer    func() *participle.Parser[peerLine]
-	tunnel  func() *participle.Parser[tunnelLine]
+	route  func() *participle.Parser[routeLine]
+	rule   func() *participle.Parser[ruleLine]
+	track  func() *participle.Parser[trackLine]
+	peer   func() *participle.Parser[peerLine]
+	tunnel func() *participle.Parser[tunnelLine]
 }
 
 func newLineGrammars() lineGrammars {
 	return lineGrammars{
-		address: lineGrammar[addressLine](),
-		route:   lineGrammar[routeLine](participle.UseLookahead(2)),
-		rule:    lineGrammar[ruleLine](),
-		track:   lineGrammar[trackLine](),
-		peer:    lineGrammar[peerLine](),
-		tunnel:  lineGrammar[tunnelLine](),
+		route:  lineGrammar[routeLine](participle.UseLookahead(2)),
+		rule:   lineGrammar[ruleLine](),
+		track:  lineGrammar[trackLine](),
+		peer:   lineGrammar[peerLine](),
+		tunnel: lineGrammar[tunnelLine](),
 	}
 }
 

@@ -10,16 +10,40 @@ import (
 
 // addressLine is a line of virtual_ipaddress or static_ipaddress.
 type addressLine struct {
-	Address word            `parser:"@@"`
-	Options []addressOption `parser:"@@*"`
+	Address word
+	Options []addressOption
 }
 
+// addressOption is one of KEY VALUE, a flag and what is neither.
 type addressOption struct {
-	Pos   lexer.Position
-	Key   string `parser:"( @('dev' | 'scope' | 'broadcast' | 'brd' | 'label' | 'peer' | 'preferred_lft' | 'track_group')"`
-	Value *word  `parser:"  @@?"`
-	Flag  string `parser:"| @('home' | '-nodad' | 'mngtmpaddr' | 'noprefixroute' | 'autojoin' | 'no_track' | 'use_vmac')"`
-	Other string `parser:"| @Word )"`
+	Pos              lexer.Position
+	Key, Flag, Other string
+	Value            *word // nil: missing
+}
+
+// addressLine reads ADDRESS OPTION... It is the line that there are most of,
+// and so simple that a grammar would be ten times slower for nothing. The
+// options are valid until the next line.
+func (c *cursor) addressLine() (l addressLine) {
+	text, _ := c.next()
+	l.Address, l.Options = c.wordHere(text), c.d.options[:0]
+	for text, ok := c.next(); ok; text, ok = c.next() {
+		o := addressOption{Pos: c.wordHere(text).Pos}
+		switch text {
+		case "dev", "scope", "broadcast", "brd", "label", "peer", "preferred_lft", "track_group":
+			o.Key = text
+			if value, ok := c.next(); ok {
+				o.Value = new(c.wordHere(value))
+			}
+		case "home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac":
+			o.Flag = text
+		default:
+			o.Other = text
+		}
+		l.Options = append(l.Options, o)
+	}
+	c.d.options = l.Options
+	return l
 }
 
 // addressOptions are the names of both.
@@ -28,12 +52,7 @@ const addressOptions = "dev scope broadcast brd label peer preferred_lft track_g
 // address reads a line of virtual_ipaddress or static_ipaddress. An error in an option costs the
 // option, but a wrong device or label the address: it would go elsewhere.
 func (c *cursor) address() (a config.Address, ok bool) {
-	l := new(addressLine)
-	if l.Address, ok = c.only(); !ok {
-		if l, ok = parseLine(c, c.d.lines.address); !ok {
-			return a, false
-		}
-	}
+	l := c.addressLine()
 	a.Origin = c.d.src.origin(placeOf(l.Address.Pos))
 	if a.Prefix, ok = c.prefix(l.Address); !ok {
 		return a, false

@@ -113,6 +113,8 @@ type decoder struct {
 	timings map[config.Timing]*config.Timing
 	timing  *config.Timing // the one found last
 
+	options []addressOption // of the address that is being decoded
+
 	levels []*level // by depth
 	depth  int
 

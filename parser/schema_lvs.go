@@ -82,9 +82,10 @@ func virtualServerGroup(c *cursor, cfg *config.Config) {
 		end.atEnd("empty-group", "virtual server group %s has no entries - removing", name)
 	case inet && inet6 && plain:
 		end.atEnd("address-family", "virtual server group %s cannot have IPv4, IPv6 and fwmark without family - removing", name)
-	case cfg.ServiceGroup(name) != nil:
+	case c.d.names["virtual_server_group "+name]:
 		end.problem(config.Warning, config.ClassNone, "duplicate", fmt.Sprintf("virtual_server_group %s is defined twice, the first one counts", name))
 	default:
+		c.d.names["virtual_server_group "+name] = true
 		cfg.ServiceGroups = append(cfg.ServiceGroups, g)
 	}
 }

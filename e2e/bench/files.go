@@ -87,7 +87,7 @@ func instances(n int) writer {
 			fmt.Fprintf(w, "vrrp_instance VI_%d {\n    state BACKUP\n    interface %s\n    virtual_router_id %d\n    priority 100\n    advert_int 1\n",
 				i, linkName(i/each), i%each+1)
 			fmt.Fprintf(w, "    authentication {\n        auth_type PASS\n        auth_pass secret\n    }\n")
-			fmt.Fprintf(w, "    virtual_ipaddress {\n        10.%d.%d.1/24\n        10.%d.%d.2/24\n    }\n", i>>8, i&255, i>>8, i&255)
+			fmt.Fprintf(w, "    virtual_ipaddress {\n        10.%d.%d.1/24 dev %s\n        10.%d.%d.2/24\n    }\n", i>>8, i&255, linkName(i/each), i>>8, i&255)
 			fmt.Fprintln(w, "}")
 		}
 	}

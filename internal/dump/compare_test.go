@@ -62,6 +62,7 @@ var stumbles = map[string]string{
 	"strict":              "keywords that 2.2.7 does not know, and more addresses than an advert holds",
 	"hmac":                "2.2.7 does not know it",
 	"missing-brace-below": "it reads on in the block before",
+	"vmac":                "numbers with mistakes that 2.2.7 takes all the same",
 	"namespace":           "it does not start",
 	"script-user":         "lvsd keeps no script without a user",
 	"script-account":      "the same",
