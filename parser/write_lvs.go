@@ -80,7 +80,7 @@ func (w *confWriter) method(keyword string, m config.Opt[config.Method], t confi
 	}
 	line := []string{keyword, m.Value.String()}
 	if t != (config.Tunnel{}) {
-		line = append(line, "type", strings.ToLower(t.Type.String()), number0("port", t.Port))
+		line = append(line, "type", strings.ToLower(t.Type.String()), nonZero("port", t.Port))
 		line = append(line, map[config.TunnelChecksum]string{config.Checksum: "csum", config.RemoteChecksum: "remcsum"}[t.Checksum])
 	}
 	w.line(line...)
