@@ -169,6 +169,7 @@ func bufferRows() rows[config.Global] {
 func rxPolicy(c *cursor, g *config.Global) {
 	r := &g.Receive
 	for word, ok := c.need(); ok; word, ok = c.next() {
+		size := r.VRRPRxBufsSize
 		policy := map[string]config.RxPolicy{"MTU": config.RxMTU, "ADVERT": config.RxAdvert}[strings.ToUpper(word)]
 		if policy == config.RxKernel {
 			n, f := num[uint32](0, 1<<32-1)(word)
@@ -176,13 +177,13 @@ func rxPolicy(c *cursor, g *config.Global) {
 				c.errorf(f.class, f.code, "Invalid vrrp_rx_bufs_policy %s", word)
 				continue
 			}
-			policy, r.VRRPRxBufsSize = config.RxSize, n
+			policy, size = config.RxSize, n
 		}
 		if r.VRRPRxBufsPolicy != config.RxKernel && r.VRRPRxBufsPolicy != policy {
 			c.errorf(config.ClassGeneral, "duplicate", "Cannot set both vrrp_rx_bufs_policy %s and %s, ignoring %s", rxPolicyName(r), strings.ToUpper(word), strings.ToUpper(word))
 			continue
 		}
-		r.VRRPRxBufsPolicy = policy
+		r.VRRPRxBufsPolicy, r.VRRPRxBufsSize = policy, size
 	}
 }
 

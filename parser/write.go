@@ -19,7 +19,7 @@ import (
 // the constructors of rows have a writer beside the setter, and rows with a
 // setter of their own have one in [writers].
 func Write(out io.Writer, c *config.Config) error {
-	w := &confWriter{cfg: c, schema: newSchema()}
+	w := &confWriter{cfg: c, schema: newSchema(), orders: map[any][]string{}}
 	writeRows(w, w.schema.root, rootWriters(), c, &config.Config{Global: config.DefaultGlobal, Daemon: config.DefaultDaemon})
 	if _, err := w.Buffer.WriteTo(out); err != nil {
 		return err
@@ -39,7 +39,9 @@ type confWriter struct {
 	cfg    *config.Config
 	schema *schema
 	depth  int
-	failed []error // what cannot be said
+	failed []error          // what cannot be said
+	orders map[any][]string // of the keywords of a block
+	server *serverTables    // nil: not needed yet
 }
 
 // olderNames are keywords that say what another one says, with the path of
@@ -73,6 +75,22 @@ func rank(keyword string) int {
 
 // writeRows writes the keywords of a block.
 func writeRows[T any](w *confWriter, b *block[T], own writers[T], t, def *T) {
+	names, ok := w.orders[b]
+	if !ok {
+		names = order(b, own)
+		w.orders[b] = names
+	}
+	for _, name := range names {
+		if write := own[name]; write != nil {
+			write(w, name, t, def)
+		} else {
+			b.rows[name].write(w, name, t, def)
+		}
+	}
+}
+
+// order are the keywords of a block that are written.
+func order[T any](b *block[T], own writers[T]) []string {
 	names := slices.SortedFunc(maps.Keys(b.rows), func(x, y string) int {
 		blocks := func(name string) int {
 			if b.rows[name].block {
@@ -82,15 +100,9 @@ func writeRows[T any](w *confWriter, b *block[T], own writers[T], t, def *T) {
 		}
 		return cmp.Or(cmp.Compare(blocks(x), blocks(y)), cmp.Compare(rank(x), rank(y)), cmp.Compare(x, y))
 	})
-	for _, name := range names {
-		write := own[name]
-		if write == nil {
-			write = b.rows[name].write
-		}
-		if write != nil && !olderNames[b.path+"/"+name] {
-			write(w, name, t, def)
-		}
-	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return own[name] == nil && b.rows[name].write == nil || olderNames[b.path+"/"+name]
+	})
 }
 
 // line writes a line of words; empty ones are none.

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
@@ -57,6 +58,14 @@ func globalWriters() writers[config.Global] {
 			}
 		},
 	}
+	maps.Copy(all, processWriters())
+	maps.Copy(all, fifoWriters())
+	return all
+}
+
+func processWriters() writers[config.Global] {
+	type global = config.Global
+	all := writers[global]{}
 	for process, field := range map[string]func(*global) *config.Process{
 		"vrrp":    func(g *global) *config.Process { return &g.Process.VRRP },
 		"checker": func(g *global) *config.Process { return &g.Process.Checker },
@@ -70,6 +79,12 @@ func globalWriters() writers[config.Global] {
 			}
 		}
 	}
+	return all
+}
+
+func fifoWriters() writers[config.Global] {
+	type global = config.Global
+	all := writers[global]{}
 	for name, field := range map[string]func(*global) *config.FIFO{
 		"notify_fifo":      func(g *global) *config.FIFO { return &g.FIFO.Notify },
 		"vrrp_notify_fifo": func(g *global) *config.FIFO { return &g.FIFO.VRRPNotify },
@@ -117,8 +132,8 @@ func writeSyncDaemon(w *confWriter, keyword string, g, _ *config.Global) {
 	if s == nil {
 		return
 	}
-	w.line(keyword, w.word(keyword, s.Interface), w.option("inst", s.Inst), optNumber("id", s.ID), number0("maxlen", s.MaxLen), number0("port", s.Port),
-		number0("ttl", s.TTL), when(s.Group.IsValid(), "group "+s.Group.String()))
+	w.line(keyword, w.word(keyword, s.Interface), w.option("inst", s.Inst), optNumber("id", s.ID), nonZero("maxlen", s.MaxLen), nonZero("port", s.Port),
+		nonZero("ttl", s.TTL), when(s.Group.IsValid(), "group "+s.Group.String()))
 }
 
 // writeIncludeCheck: one word without a sign begins with nothing.

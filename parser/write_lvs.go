@@ -80,22 +80,41 @@ func (w *confWriter) method(keyword string, m config.Opt[config.Method], t confi
 	}
 	line := []string{keyword, m.Value.String()}
 	if t != (config.Tunnel{}) {
-		line = append(line, "type", strings.ToLower(t.Type.String()), number0("port", t.Port))
+		line = append(line, "type", strings.ToLower(t.Type.String()), nonZero("port", t.Port))
 		line = append(line, map[config.TunnelChecksum]string{config.Checksum: "csum", config.RemoteChecksum: "remcsum"}[t.Checksum])
 	}
 	w.line(line...)
 }
 
+// serverTables are those of real servers, of which there may be many.
+type serverTables struct {
+	block    *block[serverDraft]
+	own      writers[serverDraft]
+	checks   map[config.CheckKind]checkSchema
+	checkOwn map[config.CheckKind]writers[checkDraft]
+}
+
+func (w *confWriter) serverTables() *serverTables {
+	if w.server != nil {
+		return w.server
+	}
+	w.server = &serverTables{
+		block: realServerBlock(),
+		own: writers[serverDraft]{
+			"lvs_method": writeMethod(func(r *serverDraft) (config.Opt[config.Method], config.Tunnel) { return r.LVSMethod, r.Tunnel }),
+		},
+		checks: map[config.CheckKind]checkSchema{}, checkOwn: map[config.CheckKind]writers[checkDraft]{},
+	}
+	for _, s := range checkBlocks() {
+		w.server.checks[s.kind], w.server.checkOwn[s.kind] = s, checkWriters(s.kind)
+	}
+	return w.server
+}
+
 // writeRealServers leaves out a server that is there already: what became the
 // same when the ports were set runs as one.
 func writeRealServers(w *confWriter, keyword string, v, _ *config.VirtualServer) {
-	b, checks := realServerBlock(), map[config.CheckKind]checkSchema{}
-	for _, s := range checkBlocks() {
-		checks[s.kind] = s
-	}
-	own := writers[serverDraft]{
-		"lvs_method": writeMethod(func(r *serverDraft) (config.Opt[config.Method], config.Tunnel) { return r.LVSMethod, r.Tunnel }),
-	}
+	tables := w.serverTables()
 	written := map[netip.AddrPort]bool{}
 	for i := range v.RealServers {
 		r := v.RealServers[i] // a copy: the accessors of rows make what is not there
@@ -108,9 +127,9 @@ func writeRealServers(w *confWriter, keyword string, v, _ *config.VirtualServer)
 			t.timing = *r.Timing
 		}
 		w.block(keyword+" "+endpointWords(r.Addr), true, func() {
-			writeRows(w, b, own, &t, &def)
+			writeRows(w, tables.block, tables.own, &t, &def)
 			for k := range r.Checks {
-				w.check(checks[r.Checks[k].Kind], &r.Checks[k])
+				w.check(&r.Checks[k])
 			}
 		})
 	}
@@ -118,7 +137,8 @@ func writeRealServers(w *confWriter, keyword string, v, _ *config.VirtualServer)
 
 // check writes a checker block. Those of a server keep their order, and so are
 // written together.
-func (w *confWriter) check(s checkSchema, c *config.Check) {
+func (w *confWriter) check(c *config.Check) {
+	s := w.server.checks[c.Kind]
 	t, def := checkDraft{Check: *c, bind: c.Source()}, checkDraft{Check: config.Check{Kind: c.Kind}}
 	if c.Timing != nil {
 		t.timing = *c.Timing
@@ -129,7 +149,7 @@ func (w *confWriter) check(s checkSchema, c *config.Check) {
 	if s.kind == config.SMTPCheck {
 		def.Params = cloneOf(config.DefaultSMTPParams)
 	}
-	w.block(string(c.Kind), true, func() { writeRows(w, s.block, checkWriters(c.Kind), &t, &def) })
+	w.block(string(c.Kind), true, func() { writeRows(w, s.block, w.server.checkOwn[c.Kind], &t, &def) })
 }
 
 func checkWriters(kind config.CheckKind) writers[checkDraft] {

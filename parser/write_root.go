@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,9 +10,6 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 )
-
-// none are the writers of a block whose rows have all that it takes.
-func none[T any](*T) writers[T] { return nil }
 
 // defaults gives every block the same.
 func defaults[T any](def T) func(*confWriter, *T) *T {
@@ -25,7 +23,7 @@ func table[T any](b func() *block[T]) func(*confWriter) *block[T] {
 
 func rootWriters() writers[config.Config] {
 	type cfg = config.Config
-	return writers[cfg]{
+	all := writers[cfg]{
 		"global_defs": func(w *confWriter, keyword string, c, def *cfg) {
 			w.block(keyword, false, func() { writeRows(w, w.schema.global, globalWriters(), &c.Global, &def.Global) })
 		},
@@ -49,6 +47,16 @@ func rootWriters() writers[config.Config] {
 		"virtual_server": blocks(func(c *cfg) []config.VirtualServer { return c.Services }, func(w *confWriter) *block[config.VirtualServer] { return w.schema.service },
 			serviceWriters, (*confWriter).serviceName, defaults(config.DefaultVirtualServer)),
 		"virtual_server_group": writeServiceGroups,
+	}
+	maps.Copy(all, staticWriters())
+	maps.Copy(all, trackerWriters())
+	return all
+}
+
+// staticWriters are those of what holds whatever the state, and of links.
+func staticWriters() writers[config.Config] {
+	type cfg = config.Config
+	return writers[cfg]{
 		"track_group": blocks(func(c *cfg) []config.TrackGroup { return c.Static.TrackGroups }, table(trackGroupBlock),
 			func(*config.TrackGroup) writers[config.TrackGroup] {
 				return writers[config.TrackGroup]{"group": func(w *confWriter, keyword string, g, _ *config.TrackGroup) { w.members(keyword, g.Members) }}
@@ -73,6 +81,12 @@ func rootWriters() writers[config.Config] {
 		"interface_up_down_delays": each(func(c *cfg) []config.UpDownDelay { return c.Links.Delays }, func(w *confWriter, k string, d *config.UpDownDelay) string {
 			return strings.Join([]string{w.first(k, d.Name), seconds6(d.Down), seconds6(d.Up)}, " ")
 		}),
+	}
+}
+
+func trackerWriters() writers[config.Config] {
+	type cfg = config.Config
+	return writers[cfg]{
 		"track_file": blocks(func(c *cfg) []config.TrackFile { return c.Trackers.Files }, table(func() *block[config.TrackFile] { return trackFileBlock("track_file") }),
 			trackFileWriters, func(w *confWriter, k string, f *config.TrackFile) string { return w.word(k, f.Name) }, defaults(config.TrackFile{})),
 		"vrrp_track_process": blocks(func(c *cfg) []config.TrackProcess { return c.Trackers.Processes }, table(trackProcessBlock),

@@ -31,7 +31,7 @@ func (w *confWriter) route(_ string, r *config.Route) string {
 	for name, t := range routeTypes {
 		l.put(when(t == r.Type, name))
 	}
-	l.put(destination(r.Destination), option("via", r.Via), option("src", r.Src), option("from", r.From), number0("tos", r.TOS), number0("table", r.Table))
+	l.put(destination(r.Destination), option("via", r.Via), option("src", r.Src), option("from", r.From), nonZero("tos", r.TOS), nonZero("table", r.Table))
 	l.put(w.option("vrf", r.VRF), optNumber("protocol", r.Protocol), when(r.Scope.Set, "scope "+scopeName(r.Scope.Value)), optNumber("metric", r.Metric))
 	l.put(w.option("dev", r.Dev), when(r.OnLink, "onlink"), when(r.Expires.Set, "expires "+seconds6(r.Expires.Value)), realmsOption(r.Realms), w.option("pref", string(r.Pref)))
 	if r.TTLPropag.Set {
@@ -42,7 +42,7 @@ func (w *confWriter) route(_ string, r *config.Route) string {
 	l.encap(r.Encap)
 	for i := range r.NextHops {
 		n := &r.NextHops[i]
-		l.put("nexthop", option("via", n.Via), w.option("dev", n.Dev), number0("weight", n.Weight), when(n.OnLink, "onlink"), realmsOption(n.Realms))
+		l.put("nexthop", option("via", n.Via), w.option("dev", n.Dev), nonZero("weight", n.Weight), when(n.OnLink, "onlink"), realmsOption(n.Realms))
 		l.encap(n.Encap)
 	}
 	return l.String()
@@ -115,7 +115,7 @@ func (l *routeWords) encap(e *config.Encap) {
 func (w *confWriter) rule(_ string, r *config.Rule) string {
 	l := &routeWords{confWriter: w}
 	l.put(when(r.Not, "not"), when(r.IPv6 && !r.From.IsValid() && !r.To.IsValid(), "inet6"), option("from", r.From), option("to", r.To))
-	l.put(number0("tos", r.TOS))
+	l.put(nonZero("tos", r.TOS))
 	if r.FWMark.Set {
 		l.put(optNumber("fwmark", r.FWMark) + when(r.FWMask.Set, fmt.Sprintf("/%d", r.FWMask.Value)))
 	}

@@ -222,8 +222,8 @@ func optNumber[N integer](keyword string, o config.Opt[N]) string {
 	return when(o.Set, fmt.Sprintf("%s %d", keyword, o.Value))
 }
 
-// number is a keyword of a line with a number that is not zero.
-func number0[N integer](keyword string, n N) string {
+// nonZero is a keyword of a line with a number that is not zero.
+func nonZero[N integer](keyword string, n N) string {
 	return when(n != 0, fmt.Sprintf("%s %d", keyword, n))
 }
 
