@@ -75,8 +75,10 @@ func TestFIFO(t *testing.T) {
 				r.run(binary, configuration...)
 				daemons[n] = r
 			}
+			for _, r := range daemons {
+				r.becomes(0, "VI_1", "MASTER", patience)
+			}
 			const rest = 6 * time.Second // to the state that they rest in
-			time.Sleep(rest)
 			first, second := trackedLife(daemons[0]), trackedLife(daemons[1])
 			for n := range first {
 				first[n]()
