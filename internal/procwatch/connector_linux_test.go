@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -67,6 +68,67 @@ func TestEvents(t *testing.T) {
 	}
 	if ok, err := confirms(message(eventExit, 1, 1)); ok || err != nil {
 		t.Errorf("an event: %t %v", ok, err)
+	}
+}
+
+// What the kernel had to drop is counted again.
+func TestOverrun(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	w := New(zap.New(core), "/proc")
+	w.buffer = 1 // the kernel makes its least of it
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	go func() { done <- w.Run(ctx) }()
+	reports := make(chan bool, 10)
+	go func() {
+		w.Follow(ctx, config.TrackProcess{Name: "p", Process: []string{"/bin/sleep", "86396"}, ParamMatch: config.ParamExact, Quorum: 1}, func(up bool) { reports <- up })
+		done <- nil
+	}()
+	becomes := func(want bool) {
+		t.Helper()
+		select {
+		case up := <-reports:
+			if up != want {
+				t.Fatalf("%t is reported", up)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%t is not reported: %v", want, logs.All())
+		}
+	}
+	becomes(false)
+	first := exec.Command("/bin/sleep", "86396")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	becomes(true)
+	_ = first.Process.Kill()
+	_ = first.Wait() // it was killed
+	becomes(false)   // now events come, if they ever do
+	c := exec.Command("/bin/sleep", "86396")
+	w.mu.Lock() // nobody takes events
+	for range 100 {
+		if err := exec.Command("/bin/true").Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := c.Start()
+	w.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed
+	}()
+	becomes(true)
+	if logs.FilterMessageSnippet("does not tell").Len() > 0 {
+		t.Log("NOT TESTED HERE: the kernel tells nobody of processes, they are counted every second")
+	}
+	cancel()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
