@@ -23,7 +23,6 @@ func instanceUnusedRows() rows[config.Instance] {
 		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
 		"no_virtual_ipaddress":      yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
 		"promote_secondaries":       yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
-		"linkbeat_use_polling":      {apply: instancePolling},
 		"v3_checksum_as_v2":         optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
 		"owner_ignore_adverts":      optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
 		"accept":                    on(func(i *inst) { i.Accept = config.Some(true) }),

@@ -68,6 +68,7 @@ type Supervisor struct {
 	fifos    *notify.FIFOs
 	scripts  *scripts
 	watch    watchers
+	links    *links
 	router   *vrrp.Runner // nil with NoVRRP
 	services *ipvs.Manager
 	checks   *checker.Scheduler
@@ -173,6 +174,10 @@ func (s *Supervisor) build(next *config.Config) {
 	if !s.opts.NoVRRP {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
+	s.links = newLinks(vrrpLog, func(l vrrp.LinkChanged) {
+		// Once the router has stopped there is nothing to tell.
+		_ = s.router.Link(l)
+	})
 	table := s.opts.IPVS
 	if table == nil {
 		table = ipvs.NewKernel()
@@ -207,11 +212,9 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 		close(ready)
 		return p, ready
 	}
-	links := kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
-		// Once the router has stopped there is nothing to tell.
-		_ = s.router.Link(vrrp.LinkChanged{Link: l.Name, Exists: l.Exists, Up: l.Up, IPv4: l.IPv4, IPv6: l.IPv6})
-	})
+	links := kernel.NewLinks(s.log.Named("vrrp"), s.host, s.links.changed)
 	p.run("links", links.Run)
+	p.run("linkbeat", s.links.beats.Run)
 	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
 	return p, links.Ready()
 }
@@ -221,6 +224,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
 	s.fifos.Apply(next.Global.FIFO)
+	s.links.beats.Apply(next.Linkbeats())
 	if s.router != nil {
 		if err := s.router.Apply(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
