@@ -59,6 +59,12 @@ func (c *Config) scriptUsers() {
 	for i := range c.Scripts {
 		inherit(&c.Scripts[i].Script)
 	}
+	for _, f := range []*FIFO{&c.Global.FIFO.Notify, &c.Global.FIFO.VRRPNotify, &c.Global.FIFO.LVSNotify} {
+		inherit(&f.Script)
+		if f.Path != "" && f.User == (User{}) {
+			f.User = c.Global.ScriptUser
+		}
+	}
 	for i := range c.Groups {
 		g := &c.Groups[i]
 		inherit(&g.Notify, &g.NotifyMaster, &g.NotifyBackup, &g.NotifyFault, &g.NotifyStop)

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lvsd/lvsd/config"
 )
 
 const tracked = `
@@ -74,5 +76,33 @@ func TestFIFO(t *testing.T) {
 	lines(append(all, "INSTANCE \"VI_1\" STOP 79\n")...)
 	if _, err := os.Stat(filepath.Join(dir, "fifo")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the FIFO is left: %v", err)
+	}
+}
+
+// A FIFO that nobody writes to is not made, as with keepalived.
+func TestUsedFIFOs(t *testing.T) {
+	routes := config.Config{Instances: make([]config.Instance, 1)}
+	serves := config.Config{Services: make([]config.VirtualServer, 1)}
+	both := config.Config{Instances: routes.Instances, Services: serves.Services}
+	for _, test := range []struct {
+		name string
+		opts Options
+		c    config.Config
+		want string
+	}{
+		{"nothing", Options{}, config.Config{}, ""},
+		{"VRRP", Options{}, routes, "all vrrp "},
+		{"LVS", Options{}, serves, "all lvs "},
+		{"both", Options{}, both, "all vrrp lvs "},
+		{"both, with -C", Options{NoVRRP: true}, both, "all lvs "},
+		{"both, with -P", Options{NoCheck: true}, both, "all vrrp "},
+		{"LVS, with -P", Options{NoCheck: true}, serves, ""},
+	} {
+		test.c.Global.FIFO = config.FIFOs{Notify: config.FIFO{Path: "all "}, VRRPNotify: config.FIFO{Path: "vrrp "}, LVSNotify: config.FIFO{Path: "lvs "}}
+		s := &Supervisor{opts: test.opts}
+		used := s.usedFIFOs(&test.c)
+		if got := used.Notify.Path + used.VRRPNotify.Path + used.LVSNotify.Path; got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }

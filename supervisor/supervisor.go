@@ -223,7 +223,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
-	s.fifos.Apply(next.Global.FIFO)
+	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
 	if s.router != nil {
 		if err := s.router.Apply(next); err != nil {
@@ -237,6 +237,22 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	}
 	s.config, s.problems = next, problems
 	return nil
+}
+
+// usedFIFOs are the FIFOs that something can be written to.
+func (s *Supervisor) usedFIFOs(c *config.Config) config.FIFOs {
+	f := c.Global.FIFO
+	routes, serves := !s.opts.NoVRRP && len(c.Instances) > 0, !s.opts.NoCheck && len(c.Services) > 0
+	if !routes {
+		f.VRRPNotify = config.FIFO{}
+	}
+	if !serves {
+		f.LVSNotify = config.FIFO{}
+	}
+	if !routes && !serves {
+		f.Notify = config.FIFO{}
+	}
+	return f
 }
 
 func (s *Supervisor) applyServices(services, removed []config.Service) error {
