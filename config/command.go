@@ -57,7 +57,14 @@ func (c *Config) scriptUsers() {
 			cmd.User = c.Global.ScriptUser
 		}
 	})
+	for _, f := range c.Global.FIFO.each() {
+		if f.Path != "" && f.User == (User{}) {
+			f.User = c.Global.ScriptUser
+		}
+	}
 }
+
+func (f *FIFOs) each() []*FIFO { return []*FIFO{&f.Notify, &f.VRRPNotify, &f.LVSNotify} }
 
 // eachCommand visits the scripts of the configuration.
 func (c *Config) eachCommand(visit func(*Command)) {
@@ -70,6 +77,9 @@ func (c *Config) eachCommand(visit func(*Command)) {
 	}
 	for i := range c.Scripts {
 		all(&c.Scripts[i].Script)
+	}
+	for _, f := range c.Global.FIFO.each() {
+		all(&f.Script)
 	}
 	for i := range c.Groups {
 		g := &c.Groups[i]

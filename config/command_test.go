@@ -115,9 +115,15 @@ func TestScriptUser(t *testing.T) {
 		Instances: []Instance{{NotifyMaster: new(line(User{})), NotifyDeleted: Some(new(line(User{})))}},
 		Services:  []VirtualServer{{RealServers: []RealServer{{NotifyDown: new(line(User{}))}}}},
 	}
+	c.Global.FIFO.Notify = FIFO{Path: "x", Script: line(User{})}
+	c.Global.FIFO.VRRPNotify = FIFO{Path: "x", User: own}
 	c.Resolve()
+	fifos := c.Global.FIFO
+	if fifos.Notify.User != script || fifos.VRRPNotify.User != own || fifos.LVSNotify.User != (User{}) {
+		t.Errorf("FIFOs belong to %+v", fifos)
+	}
 	i, r := c.Instances[0], c.Services[0].RealServers[0]
-	for k, got := range []Command{c.Scripts[0].Script, c.Groups[0].NotifyStop, *i.NotifyMaster, *i.NotifyDeleted.Value, *r.NotifyDown} {
+	for k, got := range []Command{c.Scripts[0].Script, c.Groups[0].NotifyStop, *i.NotifyMaster, *i.NotifyDeleted.Value, *r.NotifyDown, fifos.Notify.Script} {
 		if got.User != script {
 			t.Errorf("%d: runs as %+v", k, got.User)
 		}

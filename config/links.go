@@ -54,6 +54,19 @@ type UpDownDelay struct {
 	Down, Up time.Duration
 }
 
+// Linkbeats are the links whose drivers are asked: those of
+// linkbeat_interfaces, and with linkbeat_use_polling those of instances.
+func (c *Config) Linkbeats() []Linkbeat {
+	all := slices.Clone(c.Links.Linkbeat)
+	for i := range c.Instances {
+		v := &c.Instances[i]
+		if v.Interface != "" && (v.LinkbeatUsePolling || c.Daemon.LinkbeatUsePolling) {
+			all = append(all, Linkbeat{Link: Link{Origin: v.InterfaceOrigin, Name: v.Interface}})
+		}
+	}
+	return all
+}
+
 // LinkDelays are the delays of links as they hold: on an interface where an
 // instance runs, its backups must not become MASTER before it has noticed.
 // Valid after [Config.Resolve].

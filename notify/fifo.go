@@ -85,10 +85,10 @@ func (f *fifo) write(l line, state bool) {
 	if f.fd < 0 {
 		return
 	}
-	waits := slices.IndexFunc(f.pending, func(p line) bool { return p.object == l.object })
-	if waits < 0 && f.flush() && f.put(l.text) {
+	if f.flush() && f.put(l.text) {
 		return
 	}
+	waits := slices.IndexFunc(f.pending, func(p line) bool { return p.object == l.object })
 	if f.lost++; f.lost == 1 {
 		f.log.Warn("nobody reads fast enough, lines are lost")
 	}

@@ -137,6 +137,7 @@ const (
 	retryInterval = time.Second            // to write what had no room
 	drainLimit    = 500 * time.Millisecond // for the readers to see the last lines
 	drainInterval = 5 * time.Millisecond
+	lastLine      = 50 * time.Millisecond // to act on a line that has been read
 )
 
 // Run writes what had no room again until ctx ends; then it waits a little for
@@ -161,12 +162,20 @@ func (f *FIFOs) Run(ctx context.Context) error {
 	for end := time.Now().Add(drainLimit); unread() && time.Now().Before(end); {
 		time.Sleep(drainInterval)
 	}
+	if f.hasReaders() {
+		time.Sleep(lastLine)
+	}
 	f.each(func(p *pipe) {
 		p.stop()
 		p.close()
 	})
 	f.readers.Wait()
 	return nil
+}
+
+func (f *FIFOs) hasReaders() (any bool) {
+	f.each(func(p *pipe) { any = any || !p.cfg.Script.IsZero() })
+	return any
 }
 
 func (f *FIFOs) each(do func(*pipe)) {

@@ -172,6 +172,9 @@ func TestSlowReader(t *testing.T) {
 	if logs.Len() != 1 {
 		t.Errorf("logged %d lines", logs.Len())
 	}
+	if len(f.pending) != objects {
+		t.Errorf("%d lines wait, want one for each object", len(f.pending))
+	}
 	lines, last := reader(t, path), map[string]int{}
 	for told := 0; told < objects; {
 		f.again()
@@ -199,9 +202,9 @@ func TestFIFOScript(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "fifo")
 	read := script(t, dir, "read", `echo "begin $*" >>$dir/log
-trap 'echo term >>$dir/log; exit' TERM
-while read -r line <&3; do echo "$line" >>$dir/log; done 3<$2
-echo eof >>$dir/log`)
+trap 'end=1' TERM
+while test -z "$end" && read -r line <&3; do echo "$line" >>$dir/log; done 3<$2
+test -n "$end" && echo term >>$dir/log || echo eof >>$dir/log`)
 	cfg := config.FIFOs{VRRPNotify: config.FIFO{Path: path, Script: command(read + " arg")}}
 	log := func(want string) {
 		t.Helper()

@@ -36,6 +36,8 @@ func newSchema() *schema {
 		"vrrp_track_process": {block: true, apply: trackProcess},
 
 		"interface_up_down_delays": list(upDownDelay),
+		"linkbeat_interfaces":      list(linkbeat),
+		"linkbeat_use_polling":     yes(func(c *config.Config) *bool { return &c.Daemon.LinkbeatUsePolling }),
 
 		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
 		"SSL":                  {block: true, apply: s.sslContext, unused: true},
@@ -53,7 +55,6 @@ func daemonRows() rows[config.Config] {
 		"use_pid_dir":           yes(func(c *cfg) *bool { return &c.Daemon.UsePIDDir }),
 		"instance":              firstOf("instance", func(c *cfg) *string { return &c.Daemon.Instance }),
 		"child_wait_time":       set(wholeSeconds(0, maxInt), func(c *cfg) *time.Duration { return &c.Daemon.ChildWaitTime }).or("Invalid child_wait_time %V"),
-		"linkbeat_use_polling":  yes(func(c *cfg) *bool { return &c.Daemon.LinkbeatUsePolling }),
 	}
 }
 
@@ -105,9 +106,8 @@ func staticRows() rows[config.Config] {
 func laterRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
-		"garp_group":          {block: true, apply: garpGroup},
-		"linkbeat_interfaces": list(linkbeat),
-		"bfd_instance":        {block: true, apply: bfdInstance},
+		"garp_group":   {block: true, apply: garpGroup},
+		"bfd_instance": {block: true, apply: bfdInstance},
 	}
 }
 

@@ -62,6 +62,7 @@ func instanceBlock() *block[config.Instance] {
 		"notify_stop":                script(func(i *inst) *config.Command { return made(&i.NotifyStop) }),
 		"notify_deleted":             {apply: notifyDeleted},
 		"notify_master_rx_lower_pri": script(func(i *inst) *config.Command { return made(&i.NotifyMasterRxLowerPri) }),
+		"linkbeat_use_polling":       {apply: instancePolling},
 		"notify_priority_changes": optBool(func(i *inst) *config.Opt[bool] { return &i.NotifyPriorityChanges }).
 			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
 	})}

@@ -34,7 +34,6 @@ func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
 		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
-		"linkbeat_use_polling":      {apply: instancePolling},
 		"debug":                     set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
 		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},

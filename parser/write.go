@@ -49,7 +49,7 @@ type confWriter struct {
 var olderNames = map[string]bool{
 	"/vrrp_track_file": true, "global_defs/lvs_flush_onstop": true, "global_defs/enable_snmp_keepalived": true, "global_defs/enable_snmp_rfc": true,
 	"global_defs/vrrp_rlimit_rtime": true, "global_defs/checker_rlimit_rtime": true, "global_defs/bfd_rlimit_rtime": true,
-	"global_defs/lvs_process_name": true, "global_defs/vrrp_min_garp": true, "global_defs/vrrp_vmac_garp_intvl": true,
+	"global_defs/lvs_process_name": true, "global_defs/vrrp_vmac_garp_intvl": true,
 	"garp_group/interface": true, "bfd_instance/neighbour_ip": true, "bfd_instance/hoplimit": true, "vrrp_track_process/delay": true,
 	"vrrp_instance/preempt": true, "vrrp_instance/thread_timer_expired": true, "vrrp_instance/vmac_garp_intvl": true, "vrrp_sync_group/global_tracking": true,
 	"virtual_server/lvs_sched": true, "virtual_server/lvs_method": true, "virtual_server/hashed": true,

@@ -10,12 +10,28 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
+// writeMinGarp writes vrrp_min_garp where nothing else can say it, and what it
+// would change behind it.
+func writeMinGarp(w *confWriter, keyword string, g, def *config.Global) {
+	if g.VRRPGarpMasterRefreshRepeat != 0 {
+		return
+	}
+	w.line(keyword)
+	if g.VRRPGarpMasterDelay != 0 {
+		w.line("vrrp_garp_master_delay", seconds6(g.VRRPGarpMasterDelay))
+	}
+	if g.VRRPGarpMasterRepeat != 1 {
+		w.line("vrrp_garp_master_repeat", fmt.Sprint(g.VRRPGarpMasterRepeat))
+	}
+}
+
 func globalWriters() writers[config.Global] {
 	type global = config.Global
 	all := writers[global]{
 		"script_user":   user(func(g *global) *config.User { return &g.ScriptUser }).write,
 		"vrrp_iptables": writeWords(func(g *global) []string { return g.Firewall.VRRPIPTables }),
 		"vrrp_ipsets":   writeWords(func(g *global) []string { return g.Firewall.VRRPIPSets }),
+		"vrrp_min_garp": writeMinGarp,
 		"dynamic_interfaces": func(w *confWriter, keyword string, g, _ *global) {
 			if g.DynamicInterfaces {
 				w.line(keyword, when(g.AllowIfChanges, "allow_if_changes"))

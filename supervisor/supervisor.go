@@ -64,16 +64,17 @@ type Supervisor struct {
 	ledger    *ledger
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
 
-	host     *kernel.Host
-	claims   *claims // of host
-	dispatch *notify.Dispatcher
-	fifos    *notify.FIFOs
-	scripts  *scripts
-	watch    watchers
-	router   *vrrp.Runner // nil with NoVRRP
-	links    *kernel.Links
-	services *ipvs.Manager
-	checks   *checker.Scheduler
+	host        *kernel.Host
+	claims      *claims // of host
+	dispatch    *notify.Dispatcher
+	fifos       *notify.FIFOs
+	scripts     *scripts
+	watch       watchers
+	links       *links
+	router      *vrrp.Runner // nil with NoVRRP
+	kernelLinks *kernel.Links
+	services    *ipvs.Manager
+	checks      *checker.Scheduler
 }
 
 // ExitError is the end of a run that is to be the exit status of the process.
@@ -168,6 +169,10 @@ func (s *Supervisor) build(next *config.Config) {
 	if !s.opts.NoVRRP {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
+	s.links = newLinks(vrrpLog, func(l vrrp.LinkChanged) {
+		// Once the router has stopped there is nothing to tell.
+		_ = s.router.Link(l)
+	})
 	table := s.opts.IPVS
 	if table == nil {
 		table = ipvs.NewKernel()
@@ -202,20 +207,19 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 		close(ready)
 		return p, ready
 	}
-	s.links = kernel.NewLinks(s.log.Named("vrrp"), s.host, func(l kernel.Link) {
-		// Once the router has stopped there is nothing to tell.
-		_ = s.router.Link(vrrp.LinkChanged{Link: l.Name, Exists: l.Exists, Up: l.Up, IPv4: l.IPv4, IPv6: l.IPv6})
-	})
-	p.run("links", s.links.Run)
+	s.kernelLinks = kernel.NewLinks(s.log.Named("vrrp"), s.host, s.links.changed)
+	p.run("links", s.kernelLinks.Run)
+	p.run("linkbeat", s.links.beats.Run)
 	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
-	return p, s.links.Ready()
+	return p, s.kernelLinks.Ready()
 }
 
 // apply makes the parts run a configuration that was found good.
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
-	s.fifos.Apply(next.Global.FIFO)
+	s.fifos.Apply(s.usedFIFOs(next))
+	s.links.beats.Apply(next.Linkbeats())
 	if s.router != nil {
 		if err := s.applyVRRP(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
@@ -253,11 +257,27 @@ func (s *Supervisor) applyVRRP(next *config.Config) error {
 		// An instance whose link has just been made would take it for missing.
 		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
 		defer cancel()
-		if err := s.links.Refresh(ctx); err != nil {
+		if err := s.kernelLinks.Refresh(ctx); err != nil {
 			s.log.Warn("looking at the links", zap.Error(err))
 		}
 	}
 	return s.router.Apply(next)
+}
+
+// usedFIFOs are the FIFOs that something can be written to.
+func (s *Supervisor) usedFIFOs(c *config.Config) config.FIFOs {
+	f := c.Global.FIFO
+	routes, serves := !s.opts.NoVRRP && len(c.Instances) > 0, !s.opts.NoCheck && len(c.Services) > 0
+	if !routes {
+		f.VRRPNotify = config.FIFO{}
+	}
+	if !serves {
+		f.LVSNotify = config.FIFO{}
+	}
+	if !routes && !serves {
+		f.Notify = config.FIFO{}
+	}
+	return f
 }
 
 func (s *Supervisor) applyServices(services, removed []config.Service) error {

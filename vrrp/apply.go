@@ -40,7 +40,7 @@ func (r *Runner) Apply(cfg *config.Config) error {
 // the instances start.
 func (r *Runner) look(cfg *config.Config) error {
 	var known []<-chan struct{}
-	if err := r.do(func() { known = r.syncObservers(cfg) }); err != nil {
+	if err := r.do(func() { known = r.syncObservers(cfg, false) }); err != nil {
 		return err
 	}
 	late := time.NewTimer(firstVerdict)
@@ -119,6 +119,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		r.inform(g)
 		r.step(g, Start{Quiet: r.quiet})
 	}
+	r.syncObservers(cfg, true)
 
 	for _, g := range before {
 		if !slices.Contains(groups, g) {

@@ -36,8 +36,9 @@ type watched struct {
 }
 
 // syncObservers begins and ends to watch so that everything that is tracked
-// is watched. The channels are closed when what begins now is known.
-func (r *Runner) syncObservers(cfg *config.Config) (known []<-chan struct{}) {
+// is watched. The channels are closed when what begins now is known. Scripts
+// take their time, so that they do not begin before the instances have started.
+func (r *Runner) syncObservers(cfg *config.Config, scripts bool) (known []<-chan struct{}) {
 	want := observed(cfg)
 	for object, o := range r.observers {
 		if _, ok := want[object]; !ok {
@@ -46,6 +47,9 @@ func (r *Runner) syncObservers(cfg *config.Config) (known []<-chan struct{}) {
 		}
 	}
 	for object, next := range want {
+		if (object.Kind == Script) != scripts {
+			continue
+		}
 		was := r.observers[object]
 		if was != nil && sameBlock(was.cfg, next) {
 			continue
@@ -57,7 +61,7 @@ func (r *Runner) syncObservers(cfg *config.Config) (known []<-chan struct{}) {
 				last = was.last
 			}
 		}
-		if o := r.observe(object, next, last); o != nil && object.Kind != Script {
+		if o := r.observe(object, next, last); o != nil {
 			known = append(known, o.first)
 		}
 	}

@@ -393,6 +393,39 @@ func TestUpDownDelays(t *testing.T) {
 	})
 }
 
+// What others tell about a BFD session counts, before the configuration that
+// tracks it and over reloads.
+func TestToldVerdicts(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		cfg := func(priority uint8) *config.Config {
+			i := virtual("VI_1", 51, priority, vip)
+			i.TrackBFD = []config.Track{{Name: "peer"}}
+			c := resolved(i)
+			c.Trackers.BFD = []config.BFDInstance{{Name: "peer"}}
+			return c
+		}
+		tell := func(up bool) {
+			if err := a.runner.Tracked(vrrp.Tracked{Kind: vrrp.BFD, Name: "peer", Up: up}); err != nil {
+				t.Error(err)
+			}
+		}
+		tell(false)
+		apply(t, a, cfg(100))
+		l.until(time.Second)
+		apply(t, a, cfg(101))
+		l.until(2 * time.Second)
+		tell(true)
+		l.until(10 * time.Second)
+		apply(t, a, cfg(102))
+		tell(false)
+		a.stop(t)
+		want(t, "states", a.noted(), []string{
+			"0s VI_1 FAULT 100", "2s VI_1 BACKUP 101", "5.60546875s VI_1 MASTER 101", "10s VI_1 FAULT 102", "10s VI_1 STOP 102",
+		})
+	})
+}
+
 func TestAfterStop(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lan) {
 		a := l.newRouter("10.0.0.1", nil)

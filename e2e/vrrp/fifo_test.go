@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -75,8 +76,10 @@ func TestFIFO(t *testing.T) {
 				r.run(binary, configuration...)
 				daemons[n] = r
 			}
+			for _, r := range daemons {
+				r.becomes(0, "VI_1", "MASTER", patience)
+			}
 			const rest = 6 * time.Second // to the state that they rest in
-			time.Sleep(rest)
 			first, second := trackedLife(daemons[0]), trackedLife(daemons[1])
 			for n := range first {
 				first[n]()
@@ -111,8 +114,9 @@ func TestTrackProcess(t *testing.T) {
 	s := newSegment(t)
 	r, peer := s.router(1), s.router(2)
 	var running *exec.Cmd
+	seconds := fmt.Sprint(100_000 + os.Getpid()) // nobody else's
 	begin := func() {
-		running = exec.Command("/usr/bin/sleep", "86399")
+		running = exec.Command("/usr/bin/sleep", seconds)
 		if err := running.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +129,7 @@ func TestTrackProcess(t *testing.T) {
 	}
 	begin()
 	high, low := instance{priority: 150, more: "track_process {\n\tsleep\n}"}, instance{priority: 100}
-	r.run(rig.Binary(), "vrrp_track_process sleep {\n\tprocess /usr/bin/sleep 86399\n}\n", high)
+	r.run(rig.Binary(), "vrrp_track_process sleep {\n\tprocess /usr/bin/sleep "+seconds+"\n}\n", high)
 	peer.run(rig.Keepalived, low)
 	r.becomes(0, "VI_1", "MASTER", high.down()+patience)
 	mark := r.Mark()

@@ -100,6 +100,43 @@ func TestInterfaceReplaced(t *testing.T) {
 	}
 }
 
+// TestInterfaceRenamed: an interface of another name is another interface. With
+// its old name it is the router's again, whatever had the name in between.
+func TestInterfaceRenamed(t *testing.T) {
+	t.Parallel()
+	i := instance{priority: 100, more: "track_interface {\n\teth1 weight 10\n}"}
+	s := newSegment(t)
+	r := s.router(1)
+	r.plug("eth1", s.Lab.Switch("lan2"), "02:00:00:00:01:01", "10.9.1.1/24")
+	r.run(rig.Binary(), i)
+	r.owns(true, i.down()+patience)
+	rename := func(from, to string) {
+		r.Run("ip", "link", "set", from, "down")
+		r.Run("ip", "link", "set", from, "name", to)
+		r.Run("ip", "link", "set", to, "up")
+	}
+	mark, began := r.Mark(), time.Now()
+	rename("eth1", "other")
+	r.nextAdvert(began, i.priority, patience)
+	began = time.Now()
+	rename("other", "eth1")
+	r.nextAdvert(began, i.priority+10, patience)
+
+	rename("eth0", "away")
+	r.becomes(mark, "VI_1", "FAULT", patience)
+	mark, began = r.Mark(), time.Now()
+	rename("eth1", "eth0") // on another network, with another address
+	r.becomes(mark, "VI_1", "MASTER", i.down()+patience)
+	r.owns(true, patience)
+	rename("eth0", "eth1")
+	r.becomes(mark, "VI_1", "FAULT", patience)
+	mark, began = r.Mark(), time.Now()
+	rename("away", "eth0")
+	r.becomes(mark, "VI_1", "MASTER", i.down()+patience)
+	r.owns(true, patience)
+	r.nextAdvert(began, i.priority+10, patience)
+}
+
 // TestStubbornScripts: scripts that hang and ignore SIGTERM hold up neither
 // VRRP nor the end, and do not outlive it.
 func TestStubbornScripts(t *testing.T) {

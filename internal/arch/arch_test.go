@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/netns":             {},
 	"internal/filewatch":         {},
 	"internal/procwatch":         {"config"},
+	"internal/linkbeat":          {"config"},
 	"internal/syslog":            {},
 	"internal/daemon":            {},
 	"internal/arch":              {},

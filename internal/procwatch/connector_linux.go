@@ -46,7 +46,7 @@ func (w *Watcher) listen(ctx context.Context) error {
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: connectorProc}); err != nil {
 		return fmt.Errorf("proc connector: bind: %w", err)
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) // a small buffer means to count again more often
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, w.buffer) // a small buffer means to count again more often
 	if _, err := socket.Write(listenRequest()); err != nil {
 		return fmt.Errorf("proc connector: listen: %w", err)
 	}

@@ -13,8 +13,9 @@ import (
 
 // Watcher counts the processes of all that follow some.
 type Watcher struct {
-	log  *zap.Logger
-	proc proc
+	log    *zap.Logger
+	proc   proc
+	buffer int // of events, in bytes
 
 	wanted chan struct{} // holds a token when somebody follows
 
@@ -32,7 +33,7 @@ type follower struct {
 // New makes a watcher that reads the proc file system at root. Before Run only
 // the first count of a process is known.
 func New(log *zap.Logger, root string) *Watcher {
-	return &Watcher{log: log, proc: proc{root}, wanted: make(chan struct{}, 1), followers: make(map[*follower]bool)}
+	return &Watcher{log: log, proc: proc{root}, buffer: receiveBuffer, wanted: make(chan struct{}, 1), followers: make(map[*follower]bool)}
 }
 
 // Follow reports whether the processes of t run in the right number, at once
