@@ -158,7 +158,13 @@ func TestVMACTakenOver(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	claimAll(t, host, "standing", config.Claims{})
-	if out := ns.Run(t, "ip link"); strings.Contains(out, "vrrp.51") || !strings.Contains(out, "vrrp.52") {
+	ns.Run(t, "ip link add vrrp.53 link eth0 address 00:00:5e:00:01:33 type macvlan mode private")
+	left := mine
+	left.Name = "vrrp.53"
+	if err := host.Sweep(t.Context(), config.Claims{Links: []config.VirtualLink{left, other}}); err != nil {
+		t.Error(err)
+	}
+	if out := ns.Run(t, "ip link"); strings.Contains(out, "vrrp.51") || strings.Contains(out, "vrrp.53") || !strings.Contains(out, "vrrp.52") {
 		t.Errorf("links: %s", out)
 	}
 }
