@@ -75,8 +75,11 @@ func (b *batch) deleteAll(doomed []*claim) []error {
 		return nil
 	}
 	restore := func() error { return nil }
-	if doomed[0].kind() == addresses {
+	switch doomed[0].kind() {
+	case addresses:
 		restore = b.guard(doomed)
+	case links:
+		b.deleteTogether(doomed)
 	}
 	for i, c := range doomed {
 		if c.was != nil {

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -184,5 +185,29 @@ func TestPromoteSecondaries(t *testing.T) {
 	claimAll(t, host, "standing", config.Claims{})
 	if got := conf4(t, ns, "eth0", "promote_secondaries"); got != "0" {
 		t.Errorf("promote_secondaries is %s afterwards", got)
+	}
+}
+
+// Many VMACs go together, and nothing else with them.
+func TestVMACsGoTogether(t *testing.T) {
+	host, ns, _ := newHost(t)
+	var claims config.Claims
+	for vrid := range 20 {
+		l := macvlan(fmt.Sprintf("vrrp.%d", vrid), "eth0", false)
+		l.MAC[5] = byte(vrid)
+		claims.Add(vmacClaims(l))
+	}
+	ns.Run(t, "ip link add mine link eth0 address 00:00:5e:00:01:99 type macvlan mode private")
+	before := ns.Run(t, "ip -br link")
+	claimAll(t, host, "standing", claims)
+	if n := strings.Count(ns.Run(t, "ip -br link"), "vrrp."); n != 20 {
+		t.Errorf("%d VMACs", n)
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	if after := ns.Run(t, "ip -br link"); after != before {
+		t.Errorf("links:\n%s\nbefore:\n%s", after, before)
+	}
+	if conf4(t, ns, "eth0", "arp_filter") != "0" {
+		t.Error("arp_filter stays")
 	}
 }
