@@ -64,8 +64,10 @@ func TestVirtualLinks(t *testing.T) {
 	for _, binary := range []string{rig.Keepalived, rig.Binary()} {
 		lab := rig.New(t)
 		h := lab.Host("r1")
+		two := lab.Switch("two")
 		h.Plug(lab.Switch("lan"), "eth0", "10.9.0.1/24")
-		h.Plug(lab.Switch("two"), "eth1", "10.8.0.1/24")
+		h.Plug(two, "eth1", "10.8.0.1/24")
+		lab.Host("r7").Plug(two, "eth0", "10.8.0.7/24") // the peer of inVRF
 		h.Run("ip", "link", "add", "red", "type", "vrf", "table", "10")
 		h.Run("ip", "link", "set", "red", "up")
 		h.Run("ip", "link", "set", "eth1", "master", "red")

@@ -140,9 +140,9 @@ func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 		return fmt.Errorf("list addresses: %w", err)
 	}
 	if l.IPVLAN == "" {
-		l.firewall.vmacs[l.Name] = l
+		l.firewall.vmacs[l.Name], l.firewall.changed = l, true
 	}
-	return errors.Join(l.tend(b, all), l.firewall.sync(b))
+	return l.tend(b, all)
 }
 
 // tend keeps what follows from the parent: its MTU, its VRF, its link-local
@@ -235,8 +235,9 @@ func (l virtualLink) delete(b *batch) error {
 	}
 	delete(b.links, l.Name)
 	delete(l.firewall.vmacs, l.Name)
+	l.firewall.changed = true
 	if err == nil || gone(err) {
-		return l.firewall.sync(b)
+		return nil
 	}
 	return fmt.Errorf("delete %s: %w", l.Name, err)
 }
@@ -260,7 +261,6 @@ func (b *batch) deleteTogether(doomed []*claim) {
 	}
 	for _, c := range doomed {
 		l := c.object.(virtualLink)
-		delete(l.firewall.vmacs, l.Name)
 		if is := byName[l.Name]; is != nil && l.ours(is) {
 			_ = b.nl.LinkSetGroup(is, int(group)) // one that keeps its group is left
 		}
