@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +199,7 @@ func TestVMACsGoTogether(t *testing.T) {
 		claims.Add(vmacClaims(l))
 	}
 	ns.Run(t, "ip link add mine link eth0 address 00:00:5e:00:01:99 type macvlan mode private")
+	ns.Run(t, fmt.Sprintf("ip link set mine group %d", os.Getpid()<<8|1)) // the first that would be tried
 	before := ns.Run(t, "ip -br link")
 	claimAll(t, host, "standing", claims)
 	if n := strings.Count(ns.Run(t, "ip -br link"), "vrrp."); n != 20 {
@@ -209,5 +211,21 @@ func TestVMACsGoTogether(t *testing.T) {
 	}
 	if conf4(t, ns, "eth0", "arp_filter") != "0" {
 		t.Error("arp_filter stays")
+	}
+}
+
+// What is restored is what was there first, whatever was set in between.
+func TestSysctlChanges(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "sysctl -qw net.ipv4.conf.eth0.arp_ignore=2")
+	for _, value := range []string{"1", "8"} {
+		claimAll(t, host, "standing", config.Claims{Sysctls: []config.Sysctl{{Link: "eth0", Name: "arp_ignore", Value: value}}})
+		if got := conf4(t, ns, "eth0", "arp_ignore"); got != value {
+			t.Errorf("arp_ignore is %s, want %s", got, value)
+		}
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	if got := conf4(t, ns, "eth0", "arp_ignore"); got != "2" {
+		t.Errorf("arp_ignore is %s afterwards, want 2", got)
 	}
 }
