@@ -27,6 +27,8 @@ type Host struct {
 	firewall *firewall
 	packet   int // AF_PACKET socket for announcements
 
+	parents sync.Map // by the name of a link that is made: that of its parent
+
 	asked    sync.Mutex
 	requests []*request // claims that wait for mu
 

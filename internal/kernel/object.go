@@ -46,6 +46,7 @@ func (h *Host) objects(c config.Claims) []object {
 	all := make([]object, 0, len(c.Links)+len(c.Addresses)+len(c.Routes)+len(c.Rules))
 	for _, l := range c.Links {
 		all = append(all, virtualLink{l, h.firewall})
+		h.parents.Store(l.Name, l.Parent)
 	}
 	if c.LooseReversePath {
 		all = append(all, reversePath{h.conf})
