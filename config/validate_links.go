@@ -1,10 +1,28 @@
 package config
 
-import "slices"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
-// lookup asks the machine once for each interface.
+// lookup asks the machine once for each interface. Those that are made because
+// of this configuration need not be there yet.
 func (v *validator) lookup() func(name string) bool {
 	known := map[string]bool{"": true}
+	for k := range v.c.Instances {
+		i := &v.c.Instances[k]
+		name := ""
+		switch {
+		case i.VMAC != nil:
+			name = i.VMAC.Name
+		case i.IPVLAN != nil:
+			name = i.IPVLAN.Name
+		default:
+			continue
+		}
+		known[cmp.Or(name, fmt.Sprintf("%s.%d", v.c.Global.VMACPrefix, i.VirtualRouterID))] = true
+	}
 	return func(name string) bool {
 		if _, ok := known[name]; !ok {
 			known[name] = v.env.HasInterface(name)

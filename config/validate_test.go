@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -266,3 +267,28 @@ func TestDuplicateServers(t *testing.T) {
 		}
 	}
 }
+
+// What use_vmac makes need not be there before.
+func TestOwnLinksAreKnown(t *testing.T) {
+	c := &Config{Global: DefaultGlobal, Instances: []Instance{
+		{Name: "VI_1", Interface: "eth0", VirtualRouterID: 51, VMAC: &VMAC{}, Version: Some[uint8](2), VirtualIPAddress: all("10.0.0.1/24"),
+			VirtualRoutes: []Route{{Dev: "vrrp.51"}, {Dev: "vx"}, {Dev: "vrrp.52"}}},
+		{Name: "VI_2", Interface: "eth0", VirtualRouterID: 52, VMAC: &VMAC{Name: "vx"}, Version: Some[uint8](2), VirtualIPAddress: all("10.0.0.2/24")},
+	}}
+	var unknown []string
+	for _, p := range c.Validate(onlyEth0{}) {
+		if p.Code == "unknown-interface" && !p.Fatal {
+			unknown = append(unknown, p.Message)
+		}
+	}
+	if len(unknown) != 1 || !strings.Contains(unknown[0], "vrrp.52") {
+		t.Errorf("unknown: %q", unknown)
+	}
+}
+
+// onlyEth0 is a machine that has one interface.
+type onlyEth0 struct{}
+
+func (onlyEth0) HasInterface(name string) bool { return name == "eth0" }
+func (onlyEth0) HasUser(User) bool             { return true }
+func (onlyEth0) Executable(string) error       { return nil }

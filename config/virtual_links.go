@@ -59,8 +59,10 @@ func vmacSysctls(l *VirtualLink) []Sysctl {
 	}
 }
 
-// Device is the link of the instance's addresses, and of its adverts unless
-// vmac_xmit_base says otherwise; valid after [Config.Resolve].
+// Device is the link of use_vmac or use_ipvlan, or else the interface; valid
+// after [Config.Resolve]. Adverts leave from it unless vmac_xmit_base says
+// otherwise, and the addresses of a VMAC live there, but not those of an
+// ipvlan, as keepalived has it.
 func (i *Instance) Device() string {
 	if i.hasOwnLink() && len(i.Links) > 0 {
 		return i.Links[0].Name
@@ -110,19 +112,13 @@ func (c *Config) virtualLinks() {
 			n.taken[i.IPVLAN.Name] = true
 		}
 	}
-	var fresh []*Instance
 	for k := range c.Instances {
-		i := &c.Instances[k]
-		if i.Links != nil {
-			continue
-		}
-		fresh = append(fresh, i)
-		if i.hasOwnLink() {
-			i.Links = append(i.Links, n.own(i))
-			n.made = append(n.made, i.Links[0])
+		if i := &c.Instances[k]; i.Links == nil {
+			n.fresh = append(n.fresh, i)
 		}
 	}
-	for _, i := range fresh {
+	for _, i := range n.fresh {
+		n.own(i)
 		n.addresses(i)
 	}
 }
@@ -131,6 +127,7 @@ func (c *Config) virtualLinks() {
 type naming struct {
 	g     *Global
 	taken map[string]bool
+	fresh []*Instance // that have no links yet
 	made  []VirtualLink
 }
 
@@ -161,8 +158,11 @@ func (n *naming) addresses(i *Instance) {
 	}
 }
 
-// own is the link of use_vmac or use_ipvlan.
-func (n *naming) own(i *Instance) VirtualLink {
+// own makes the link of use_vmac or use_ipvlan the first one of the instance.
+func (n *naming) own(i *Instance) {
+	if !i.hasOwnLink() || len(i.Links) > 0 {
+		return
+	}
 	l := VirtualLink{Parent: i.Interface, IPv6: i.IPv6()}
 	if v := i.IPVLAN; i.VMAC == nil {
 		l.IPVLAN, l.Prefix, l.Group = cmp.Or(v.Mode, "bridge"), v.Prefix, v.Group
@@ -184,7 +184,8 @@ func (n *naming) own(i *Instance) VirtualLink {
 	if l.Name == "" {
 		l.Name = n.free(n.g.VMACPrefix, i, i.IPv6())
 	}
-	return l
+	i.Links = append(i.Links, l)
+	n.made = append(n.made, l)
 }
 
 // routerMAC is the virtual router's address, RFC 9568 section 7.3.
@@ -200,6 +201,11 @@ func routerMAC(i *Instance, ipv6 bool) [6]byte {
 // may have it already: the kernel does not make two.
 func (n *naming) vmac(i *Instance, parent string, ipv6 bool) VirtualLink {
 	mac := routerMAC(i, ipv6)
+	for _, o := range n.fresh {
+		if o.VMAC != nil && o.Interface == parent && o.VMAC.MAC.Len == 0 && routerMAC(o, o.IPv6()) == mac {
+			n.own(o)
+		}
+	}
 	for _, l := range n.made {
 		if l.Parent == parent && l.MAC == mac && l.IPVLAN == "" {
 			return l
@@ -216,7 +222,7 @@ func (n *naming) place(i *Instance, a *Address) {
 	ipv6 := a.Prefix.Addr().Is6()
 	own := a.Dev == i.Interface && ipv6 == i.IPv6()
 	switch {
-	case own && i.hasOwnLink():
+	case own && i.VMAC != nil && i.hasOwnLink():
 		a.Dev = i.Device()
 	case a.UseVMAC, i.UseVMACAddr && !own:
 		l := n.vmac(i, a.Dev, ipv6)

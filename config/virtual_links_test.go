@@ -89,7 +89,7 @@ VI_X on "vx", adverts on "eth1"
     10.8.0.104/24 on vx
 VI_I on "vrrp.54", adverts on "vrrp.54"
   vrrp.54 on eth1 000000000000 ipv6=false ipvlan="vepa" 10.8.0.9/24 group="" notify=false
-    10.8.0.105/24 on vrrp.54
+    10.8.0.105/24 on eth1
 VI_V on "", adverts on "red"
     10.8.0.106/24 on 
 VI_6 on "vrrp6.51", adverts on "vrrp6.51"

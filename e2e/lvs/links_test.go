@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,10 @@ vrrp_instance VI_V {
 		10.8.0.100/24
 	}
 }
+`
+
+// inVRF is an instance without an interface, which keepalived 2.2.7 refuses.
+const inVRF = `
 vrrp_instance VI_U {
 	state MASTER
 	vrf red
@@ -59,30 +64,33 @@ func TestVirtualLinks(t *testing.T) {
 	for _, binary := range []string{rig.Keepalived, rig.Binary()} {
 		lab := rig.New(t)
 		h := lab.Host("r1")
+		two := lab.Switch("two")
 		h.Plug(lab.Switch("lan"), "eth0", "10.9.0.1/24")
-		h.Plug(lab.Switch("two"), "eth1", "10.8.0.1/24")
+		h.Plug(two, "eth1", "10.8.0.1/24")
+		lab.Host("r7").Plug(two, "eth0", "10.8.0.7/24") // the peer of inVRF
 		h.Run("ip", "link", "add", "red", "type", "vrf", "table", "10")
 		h.Run("ip", "link", "set", "red", "up")
 		h.Run("ip", "link", "set", "eth1", "master", "red")
 		capture := h.Capture("eth1")
 		before := linksOf(h)
-		h.File("keepalived.conf", ipvlans)
+		configuration, names := ipvlans, []string{"VI_I", "VI_V"}
+		if binary == rig.Binary() {
+			configuration, names = ipvlans+inVRF, append(names, "VI_U")
+		}
+		h.File("keepalived.conf", configuration)
 		d := h.Start(binary, "-P")
-		for _, name := range []string{"VI_I", "VI_V", "VI_U"} {
+		for _, name := range names {
 			d.Wait(0, "("+name+") Entering MASTER STATE", 2*patience)
 		}
 		rig.Until(t, "the addresses", patience, func() bool {
 			all := h.Run("ip", "-o", "addr")
-			return strings.Contains(all, "10.9.0.100") && strings.Contains(all, "10.8.0.100") && strings.Contains(all, "10.8.0.101")
+			return strings.Contains(all, "10.9.0.100") && strings.Contains(all, "10.8.0.100")
 		})
-		rig.Until(t, "an advert of VI_U", patience, func() bool {
-			for _, a := range capture.Adverts(time.Time{}) {
-				if a.VRID == 53 {
-					return true
-				}
-			}
-			return false
-		})
+		if binary == rig.Binary() {
+			rig.Until(t, "an advert through the VRF", patience, func() bool {
+				return slices.ContainsFunc(capture.Adverts(time.Time{}), func(a rig.Advert) bool { return a.VRID == 53 })
+			})
+		}
 		states[isLvsd(binary)] = strings.Split(linksOf(h), "\n")
 		d.Stop(patience)
 		if diff := cmp.Diff(before, linksOf(h)); diff != "" && binary == rig.Binary() {
@@ -119,6 +127,9 @@ func linksOf(h *rig.Host) string {
 		lines = append(lines, strings.Join(keep, " "))
 	}
 	for _, line := range strings.Split(h.Run("ip", "-o", "-4", "addr"), "\n") {
+		if strings.Contains(line, "10.8.0.101") {
+			continue // of inVRF
+		}
 		lines = append(lines, strings.Join(strings.Fields(line), " "))
 	}
 	lines = append(lines, h.Run("ip", "route", "show", "table", "all", "proto", "keepalived"))

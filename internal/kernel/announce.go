@@ -42,7 +42,7 @@ func (h *Host) announce(ctx context.Context, a config.Address) error {
 	if a.Prefix.Addr().Is4() {
 		frame = wire.GratuitousARP(nil, mac, a.Prefix.Addr())
 	} else {
-		frame = wire.UnsolicitedNA(nil, mac, a.Prefix.Addr(), forwards(a.Dev))
+		frame = wire.UnsolicitedNA(nil, mac, a.Prefix.Addr(), h.forwards(a.Dev))
 	}
 	to := unix.SockaddrLinklayer{Ifindex: link.index, Halen: uint8(len(mac))}
 	copy(to.Addr[:], frame[:len(mac)])
@@ -50,8 +50,11 @@ func (h *Host) announce(ctx context.Context, a config.Address) error {
 }
 
 // forwards says that the link routes IPv6: the R flag of an advertisement,
-// RFC 4861 section 4.4.
-func forwards(dev string) bool {
+// RFC 4861 section 4.4. For a VMAC the interface below decides.
+func (h *Host) forwards(dev string) bool {
+	if parent, ok := h.parents.Load(dev); ok {
+		dev = parent.(string)
+	}
 	value, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + dev + "/forwarding")
 	return err == nil && bytes.Equal(bytes.TrimSpace(value), []byte("1"))
 }

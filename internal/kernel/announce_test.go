@@ -72,3 +72,23 @@ func TestAnnounce(t *testing.T) {
 		t.Error("announced on a link that does not exist")
 	}
 }
+
+// An advertisement from a VMAC has the R flag when the interface below routes.
+func TestAnnounceFromVMAC(t *testing.T) {
+	host, ns, peer := newHost(t)
+	claimAll(t, host, "standing", vmacClaims(macvlan("vrrp.51", "eth0", true)))
+	ip6 := listen(t, peer, unix.ETH_P_IPV6)
+	for value, forwards := range map[string]bool{"0": false, "1": true} {
+		ns.Run(t, "sysctl -qw net.ipv6.conf.eth0.forwarding="+value)
+		err := ns.Do(func() error {
+			return host.Announce(context.Background(), []config.Address{addr("2001:db8::1/64", "vrrp.51")})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := hex.EncodeToString(wire.UnsolicitedNA(nil, [6]byte{0, 0, 0x5e, 0, 2, 51}, netip.MustParseAddr("2001:db8::1"), forwards))
+		for got := ""; got != want; { // the link itself reports its groups
+			got = hex.EncodeToString(receive(t, ip6))
+		}
+	}
+}

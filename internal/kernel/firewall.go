@@ -26,6 +26,7 @@ type firewall struct {
 	options config.Firewall
 	closed  map[closureID][]config.ClosedAddress
 	vmacs   map[string]virtualLink
+	changed bool      // closed or vmacs, since the last sync
 	tables  [2]*table // IPv4 and IPv6, as they are in the kernel; nil: none
 }
 
@@ -137,9 +138,18 @@ func (t *table) put(set string, e elem) {
 
 func index(n uint32) elem { return elem(binaryutil.NativeEndian.PutUint32(n)) }
 
+// commit is sync when something has changed.
+func (f *firewall) commit(b *batch) error {
+	if !f.changed {
+		return nil
+	}
+	return f.sync(b)
+}
+
 // sync makes the tables what they should be: elements are added and deleted,
 // and a table with other rules replaces the old one in one transaction.
 func (f *firewall) sync(b *batch) error {
+	f.changed = false
 	want := [2]*table{f.want(b, false), f.want(b, true)}
 	if want == [2]*table{} && f.tables == [2]*table{} {
 		return nil
@@ -283,14 +293,15 @@ func (c closure) String() string {
 	return fmt.Sprintf("firewall for %v", addrs)
 }
 
-func (c closure) add(b *batch) (adopted bool, err error) {
-	c.firewall.closed[c.id().(closureID)] = c.list
-	return false, c.firewall.sync(b)
+func (c closure) add(*batch) (adopted bool, err error) {
+	c.firewall.closed[c.id().(closureID)], c.firewall.changed = c.list, true
+	return false, nil
 }
 
 func (c closure) change(*batch, object) error { return nil }
 
-func (c closure) delete(b *batch) error {
+func (c closure) delete(*batch) error {
 	delete(c.firewall.closed, c.id().(closureID))
-	return c.firewall.sync(b)
+	c.firewall.changed = true
+	return nil
 }

@@ -38,7 +38,8 @@ func drain(seen <-chan string) {
 func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
 // monitor watches for deletions; the function that it returns ends that and
-// names what was deleted, of addresses, routes and rules that a test made.
+// names what was deleted, of addresses, routes and rules that a test made, in
+// that order.
 func monitor(t *testing.T, ns *netns.NS) (deleted func() []string) {
 	t.Helper()
 	command := ns.Command(t.Context(), "ip", "monitor", "address", "route", "rule")
@@ -58,7 +59,6 @@ func monitor(t *testing.T, ns *netns.NS) (deleted func() []string) {
 				what = append(what, prefix.FindString(line))
 			}
 		}
-		slices.Sort(what)
-		return slices.Compact(what)
+		return what
 	}
 }

@@ -27,6 +27,11 @@ type Host struct {
 	firewall *firewall
 	packet   int // AF_PACKET socket for announcements
 
+	parents sync.Map // by the name of a link that is made: that of its parent
+
+	asked    sync.Mutex
+	requests []*request // claims that wait for mu
+
 	mu        sync.Mutex
 	claims    map[any]*claim // by object.id
 	owners    map[string][]any
@@ -89,12 +94,62 @@ func (h *Host) Close() error {
 // treated as if Claim had added it. The error joins what failed; the rest is
 // done, and what failed is tried again at the next Claim and whenever
 // something changes in the kernel.
+//
+// Claims that come while another is carried out wait, and are then carried out
+// together: when hundreds of instances change their state at once, each
+// transaction of nftables would make the next ones wait.
 func (h *Host) Claim(ctx context.Context, owner string, want config.Claims) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	mine := &request{owner: owner, want: h.objects(want)}
+	h.asked.Lock()
+	h.requests = append(h.requests, mine)
+	h.asked.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.replace(owner, h.objects(want))
-	b := h.batch(ctx)
-	return errors.Join(h.add(b, h.owners[owner]), h.remove(b))
+	if !mine.done {
+		h.carryOut(h.batch(context.WithoutCancel(ctx))) // others' claims, too
+	}
+	return mine.err
+}
+
+// request is a claim that waits. What follows the first two belongs to
+// [Host.mu].
+type request struct {
+	owner string
+	want  []object
+	done  bool
+	err   error
+}
+
+// carryOut does all requests. The removals' error is told to the last one.
+func (h *Host) carryOut(b *batch) {
+	h.asked.Lock()
+	requests := h.requests
+	h.requests = nil
+	h.asked.Unlock()
+	if len(requests) == 0 {
+		return
+	}
+	var wanted []*claim
+	for _, r := range requests {
+		h.replace(r.owner, r.want)
+	}
+	for _, r := range requests {
+		for _, id := range h.owners[r.owner] {
+			wanted = append(wanted, h.claims[id])
+		}
+	}
+	failed, err := h.add(b, wanted)
+	for _, r := range requests {
+		r.done = true
+		for _, id := range h.owners[r.owner] {
+			r.err = errors.Join(r.err, failed[h.claims[id]])
+		}
+	}
+	last := requests[len(requests)-1]
+	last.err = errors.Join(last.err, err, h.remove(b))
 }
 
 // Firewall says how the table of closed addresses and VMACs is to be; it is
@@ -141,16 +196,20 @@ func (h *Host) replace(owner string, want []object) {
 	h.owners[owner] = ids
 }
 
-// add puts those of the claims that are missing into the kernel.
-func (h *Host) add(b *batch, ids []any) error {
-	var errs []error
-	for _, id := range ids {
-		c := h.claims[id]
-		if err := h.put(b, c); err != nil {
-			errs = append(errs, err)
+// add puts those of the claims that are missing into the kernel, one kind
+// after the other.
+func (h *Host) add(b *batch, claims []*claim) (failed map[*claim]error, err error) {
+	failed = make(map[*claim]error)
+	slices.SortStableFunc(claims, func(x, y *claim) int { return int(x.kind() - y.kind()) })
+	for i, c := range claims {
+		if i > 0 && c.kind() != claims[i-1].kind() {
+			err = errors.Join(err, h.firewall.commit(b))
+		}
+		if failure := h.put(b, c); failure != nil {
+			failed[c] = failure
 		}
 	}
-	return errors.Join(errs...)
+	return failed, errors.Join(err, h.firewall.commit(b))
 }
 
 func (h *Host) put(b *batch, c *claim) error {
@@ -199,6 +258,7 @@ func (h *Host) remove(b *batch) error {
 			}
 			delete(h.claims, list[i].id())
 		}
+		errs = append(errs, h.firewall.commit(b))
 	}
 	return errors.Join(errs...)
 }

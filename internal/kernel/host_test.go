@@ -4,9 +4,11 @@ package kernel
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -193,4 +195,50 @@ func TestPartialFailure(t *testing.T) {
 	ns.Run(t, "ip link del gone0")
 	mustClaim(t, host, "VI_1")
 	wantShown(t, ns, "eth0")
+}
+
+// Claims that come at the same time are all carried out, and each hears of its
+// own failures.
+func TestClaimsTogether(t *testing.T) {
+	host, ns, _ := newHost(t)
+	const owners = 60
+	claimed := make(map[int]error)
+	var mu sync.Mutex
+	all := func(want func(i int) config.Claims) {
+		var busy sync.WaitGroup
+		for i := range owners {
+			busy.Go(func() {
+				err := host.Claim(context.Background(), fmt.Sprint(i), want(i))
+				mu.Lock()
+				defer mu.Unlock()
+				claimed[i] = err
+			})
+		}
+		busy.Wait()
+	}
+	all(func(i int) config.Claims {
+		a := addr(fmt.Sprintf("10.0.%d.1/32", i), "eth0")
+		if i == 7 {
+			a.Dev = "gone0"
+		}
+		return config.Claims{Closed: []config.ClosedAddress{{Addr: a.Prefix.Addr()}}, Addresses: []config.Address{a}, Rules: []config.Rule{from(a.Prefix.String(), 100, uint32(100+i))}}
+	})
+	for i, err := range claimed {
+		if (err != nil) != (i == 7) {
+			t.Errorf("claim of %d: %v", i, err)
+		}
+	}
+	if n := strings.Count(shown(t, ns, "eth0"), "inet 10.0."); n != owners-1 {
+		t.Errorf("%d addresses", n)
+	}
+	if n := strings.Count(policy(t, ns), "lookup 100"); n != owners {
+		t.Errorf("%d rules", n)
+	}
+	if n := len(host.firewall.tables[0].sets[setVIPs]); n != owners {
+		t.Errorf("%d closed addresses", n)
+	}
+	all(func(int) config.Claims { return config.Claims{} })
+	if left := shown(t, ns, "eth0") + policy(t, ns); left != "" || host.firewall.tables[0] != nil || len(host.claims)+len(host.owners)+len(host.unwanted) != 0 {
+		t.Errorf("left: %s %v %v", left, host.claims, host.firewall.tables)
+	}
 }

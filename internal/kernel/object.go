@@ -46,6 +46,7 @@ func (h *Host) objects(c config.Claims) []object {
 	all := make([]object, 0, len(c.Links)+len(c.Addresses)+len(c.Routes)+len(c.Rules))
 	for _, l := range c.Links {
 		all = append(all, virtualLink{l, h.firewall})
+		h.parents.Store(l.Name, l.Parent)
 	}
 	if c.LooseReversePath {
 		all = append(all, reversePath{h.conf})
@@ -75,8 +76,11 @@ func (b *batch) deleteAll(doomed []*claim) []error {
 		return nil
 	}
 	restore := func() error { return nil }
-	if doomed[0].kind() == addresses {
+	switch doomed[0].kind() {
+	case addresses:
 		restore = b.guard(doomed)
+	case links:
+		b.deleteTogether(doomed)
 	}
 	for i, c := range doomed {
 		if c.was != nil {

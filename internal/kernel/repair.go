@@ -125,9 +125,10 @@ func (h *Host) repair(b *batch, there presence) error {
 		}
 		return compare(x.object, y.object)
 	})
-	var errs []error
+	failed, err := h.add(b, missing)
+	errs := []error{err}
 	for _, c := range missing {
-		errs = append(errs, h.put(b, c))
+		errs = append(errs, failed[c])
 	}
 	h.firewall.lost()
 	errs = append(errs, h.tend(b), h.firewall.sync(b))

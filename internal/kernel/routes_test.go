@@ -167,7 +167,23 @@ func TestSweepTakesOver(t *testing.T) {
 	release()
 	wantPolicy(t, ns, "10.20.0.0/16 via 10.9.0.2 dev eth0 metric 5", "100: from 10.0.0.0/24 lookup 100 proto keepalived")
 	want := []string{"10.0.0.2", "10.0.1.0/24", "10.21.0.0/16"}
-	if got := gone(); !slices.Equal(got, want) {
+	if got := slices.Compact(sorted(gone())); !slices.Equal(got, want) {
 		t.Errorf("deleted: %q, want %q", got, want)
+	}
+}
+
+// Rules go before the routes of their table, and these before the addresses
+// that they come from.
+func TestOrderOfDeletions(t *testing.T) {
+	host, ns := routed(t)
+	withSource := via("10.21.0.0/16", "10.9.0.2", 0)
+	withSource.Src = netip.MustParseAddr("10.0.0.1")
+	claimAll(t, host, "VI_1", config.Claims{
+		Addresses: []config.Address{addr("10.0.0.1/32", "eth0")}, Routes: []config.Route{withSource}, Rules: []config.Rule{from("10.0.5.0/24", 100, 100)},
+	})
+	deleted := monitor(t, ns)
+	claimAll(t, host, "VI_1", config.Claims{})
+	if got, want := deleted(), []string{"10.0.5.0/24", "10.21.0.0/16", "10.0.0.1"}; !slices.Equal(got, want) {
+		t.Errorf("deleted %q, want %q", got, want)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -139,9 +140,9 @@ func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 		return fmt.Errorf("list addresses: %w", err)
 	}
 	if l.IPVLAN == "" {
-		l.firewall.vmacs[l.Name] = l
+		l.firewall.vmacs[l.Name], l.firewall.changed = l, true
 	}
-	return errors.Join(l.tend(b, all), l.firewall.sync(b))
+	return l.tend(b, all)
 }
 
 // tend keeps what follows from the parent: its MTU, its VRF, its link-local
@@ -234,8 +235,39 @@ func (l virtualLink) delete(b *batch) error {
 	}
 	delete(b.links, l.Name)
 	delete(l.firewall.vmacs, l.Name)
+	l.firewall.changed = true
 	if err == nil || gone(err) {
-		return l.firewall.sync(b)
+		return nil
 	}
 	return fmt.Errorf("delete %s: %w", l.Name, err)
+}
+
+// deleteTogether deletes many links at once: each alone costs the kernel tens
+// of milliseconds of waiting, and 250 virtual routers some ten seconds. It does
+// what it can; what is left is deleted one by one.
+func (b *batch) deleteTogether(doomed []*claim) {
+	all, err := dump(b.nl.LinkList)
+	if err != nil || len(doomed) == 1 {
+		return
+	}
+	byName, used := make(map[string]netlink.Link), make(map[uint32]bool)
+	for _, is := range all {
+		byName[is.Attrs().Name] = is
+		used[is.Attrs().Group] = true
+	}
+	group := uint32(os.Getpid())<<8 | 1
+	for used[group] {
+		group++
+	}
+	for _, c := range doomed {
+		l := c.object.(virtualLink)
+		if is := byName[l.Name]; is != nil && l.ours(is) {
+			_ = b.nl.LinkSetGroup(is, int(group)) // one that keeps its group is left
+		}
+	}
+	req := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: b.raw}
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+	_, _ = req.Execute(unix.NETLINK_ROUTE, 0) // what is left is seen below
 }

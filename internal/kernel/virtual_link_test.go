@@ -3,6 +3,8 @@
 package kernel
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -158,7 +160,13 @@ func TestVMACTakenOver(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	claimAll(t, host, "standing", config.Claims{})
-	if out := ns.Run(t, "ip link"); strings.Contains(out, "vrrp.51") || !strings.Contains(out, "vrrp.52") {
+	ns.Run(t, "ip link add vrrp.53 link eth0 address 00:00:5e:00:01:33 type macvlan mode private")
+	left := mine
+	left.Name = "vrrp.53"
+	if err := host.Sweep(t.Context(), config.Claims{Links: []config.VirtualLink{left, other}}); err != nil {
+		t.Error(err)
+	}
+	if out := ns.Run(t, "ip link"); strings.Contains(out, "vrrp.51") || strings.Contains(out, "vrrp.53") || !strings.Contains(out, "vrrp.52") {
 		t.Errorf("links: %s", out)
 	}
 }
@@ -178,5 +186,46 @@ func TestPromoteSecondaries(t *testing.T) {
 	claimAll(t, host, "standing", config.Claims{})
 	if got := conf4(t, ns, "eth0", "promote_secondaries"); got != "0" {
 		t.Errorf("promote_secondaries is %s afterwards", got)
+	}
+}
+
+// Many VMACs go together, and nothing else with them.
+func TestVMACsGoTogether(t *testing.T) {
+	host, ns, _ := newHost(t)
+	var claims config.Claims
+	for vrid := range 20 {
+		l := macvlan(fmt.Sprintf("vrrp.%d", vrid), "eth0", false)
+		l.MAC[5] = byte(vrid)
+		claims.Add(vmacClaims(l))
+	}
+	ns.Run(t, "ip link add mine link eth0 address 00:00:5e:00:01:99 type macvlan mode private")
+	ns.Run(t, fmt.Sprintf("ip link set mine group %d", os.Getpid()<<8|1)) // the first that would be tried
+	before := ns.Run(t, "ip -br link")
+	claimAll(t, host, "standing", claims)
+	if n := strings.Count(ns.Run(t, "ip -br link"), "vrrp."); n != 20 {
+		t.Errorf("%d VMACs", n)
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	if after := ns.Run(t, "ip -br link"); after != before {
+		t.Errorf("links:\n%s\nbefore:\n%s", after, before)
+	}
+	if conf4(t, ns, "eth0", "arp_filter") != "0" {
+		t.Error("arp_filter stays")
+	}
+}
+
+// What is restored is what was there first, whatever was set in between.
+func TestSysctlChanges(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "sysctl -qw net.ipv4.conf.eth0.arp_ignore=2")
+	for _, value := range []string{"1", "8"} {
+		claimAll(t, host, "standing", config.Claims{Sysctls: []config.Sysctl{{Link: "eth0", Name: "arp_ignore", Value: value}}})
+		if got := conf4(t, ns, "eth0", "arp_ignore"); got != value {
+			t.Errorf("arp_ignore is %s, want %s", got, value)
+		}
+	}
+	claimAll(t, host, "standing", config.Claims{})
+	if got := conf4(t, ns, "eth0", "arp_ignore"); got != "2" {
+		t.Errorf("arp_ignore is %s afterwards, want 2", got)
 	}
 }
