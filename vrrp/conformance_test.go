@@ -235,7 +235,7 @@ func TestConformanceReception(t *testing.T) {
 		g := lone(t, 2, func(i *config.Instance) {
 			i.Authentication = config.Authentication{Type: config.AuthPass, Pass: "secret"}
 		})
-		lines, bad := 0, trash(t, g)
+		lines, bad := 0, trash(t, g, epoch)
 		for range 1000 {
 			for _, d := range bad {
 				lines += len(g.Step(epoch, vrrp.Received{Instance: "VI_1", Datagram: d}))
