@@ -14,12 +14,12 @@ import (
 func garpGroupBlock() *block[config.GarpGroup] {
 	type group = config.GarpGroup
 	interval := seconds(time.Microsecond, longest)
-	return &block[group]{path: "garp_group", rows: unused(rows[group]{
+	return &block[group]{path: "garp_group", rows: rows[group]{
 		"garp_interval": opt(interval, func(g *group) *config.Opt[time.Duration] { return &g.GarpInterval }),
 		"gna_interval":  opt(interval, func(g *group) *config.Opt[time.Duration] { return &g.GnaInterval }),
 		"interface":     {apply: garpInterface},
 		"interfaces":    {block: true, values: true, apply: garpInterfaces},
-	})}
+	}}
 }
 
 func garpInterface(c *cursor, g *config.GarpGroup) {

@@ -30,6 +30,7 @@ func newSchema() *schema {
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
 		"vrrp_script":     {block: true, apply: s.vrrpScript},
 		"virtual_server":  {block: true, apply: s.virtualServer},
+		"garp_group":      {block: true, apply: garpGroup},
 
 		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
 		"SSL":                  {block: true, apply: s.sslContext, unused: true},
@@ -85,7 +86,6 @@ func staticRows() rows[config.Config] {
 				cfg.Static.Rules = append(cfg.Static.Rules, r)
 			}
 		}),
-		"garp_group":               {block: true, apply: garpGroup},
 		"linkbeat_interfaces":      list(linkbeat),
 		"interface_up_down_delays": list(upDownDelay),
 		"track_file":               {block: true, apply: trackFile},

@@ -76,6 +76,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		between.push(func() { <-passed })
 	}
 	r.delay(&cfg.Global)
+	r.pacer.configure(cfg)
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncSockets()

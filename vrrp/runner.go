@@ -39,6 +39,7 @@ type Runner struct {
 	opener   Opener
 	track    Track
 	uptime   func() time.Duration
+	pacer    *pacer
 
 	calls    chan func()
 	received chan arrival
@@ -91,7 +92,7 @@ func New(o Options) *Runner {
 	}
 	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
 	return &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track, uptime: o.Uptime,
+		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, track: o.Track, uptime: o.Uptime, pacer: newPacer(o.Host, o.Log),
 		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), scripts: make(map[string]*script),
@@ -313,6 +314,7 @@ func (r *Runner) shutdown() {
 	for _, g := range groups {
 		<-g.queue.ended
 	}
+	r.pacer.stop()
 	for _, s := range r.sockets {
 		s.close()
 	}
