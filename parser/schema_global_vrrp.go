@@ -32,6 +32,7 @@ func globalVRRPRows() rows[config.Global] {
 			or("vrrp_garp_interval '%V' is invalid"),
 		"vrrp_gna_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGnaInterval }).
 			or("vrrp_gna_interval '%V' is invalid"),
+		"log_unknown_vrids": yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
 		"vrrp_down_timer_adverts": set(num[int](1, 100), func(g *global) *int { return &g.VRRPDownTimerAdverts }).
 			or("Invalid vrrp_down_timer_adverts [1:100] '%V'"),
 		"vrrp_lower_prio_no_advert": setBool(func(g *global) *bool { return &g.VRRPLowerPrioNoAdvert }).
@@ -61,7 +62,6 @@ func globalVRRPRows() rows[config.Global] {
 func globalVRRPUnusedRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{
-		"log_unknown_vrids":  yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
 		"disable_local_igmp": yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
 		"vmac_prefix":        {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
 		"vmac_addr_prefix":   {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},

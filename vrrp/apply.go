@@ -77,6 +77,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	}
 	r.delay(&cfg.Global)
 	r.pacer.configure(cfg)
+	r.logUnknown = cfg.Global.LogUnknownVRIDs
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncSockets()

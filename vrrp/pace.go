@@ -53,6 +53,8 @@ type notice struct {
 	addr     config.Address
 }
 
+func (n notice) equal(o notice) bool { return n.instance == o.instance && sameAddress(n.addr, o.addr) }
+
 func newPacer(host Host, log *zap.Logger) *pacer {
 	return &pacer{host: host, log: log, lanes: make(map[lane]*waiting)}
 }
@@ -127,7 +129,7 @@ func (p *pacer) enqueue(l lane, distance time.Duration, n notice, most int) {
 	}
 	same := 0
 	for _, other := range w.queue {
-		if other == n {
+		if n.equal(other) {
 			same++
 		}
 	}
@@ -186,7 +188,10 @@ func (p *pacer) keep(instance string, addrs []config.Address) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.lanes {
-		w.queue = slices.DeleteFunc(w.queue, func(n notice) bool { return n.instance == instance && !slices.Contains(addrs, n.addr) })
+		w.queue = slices.DeleteFunc(w.queue, func(n notice) bool {
+			held := func(a config.Address) bool { return sameAddress(a, n.addr) }
+			return n.instance == instance && !slices.ContainsFunc(addrs, held)
+		})
 	}
 }
 

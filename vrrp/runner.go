@@ -47,18 +47,19 @@ type Runner struct {
 	applying sync.Mutex    // one Apply at a time
 
 	// What follows belongs to the loop.
-	groups    deadlines
-	members   map[string]*member // by instance name
-	addresses map[config.Addr]bool
-	links     map[string]LinkChanged
-	sockets   map[Socket]*socket
-	retry     time.Time // when to open sockets again that could not be opened
-	scripts   map[string]*script
-	tracking  sync.WaitGroup // scripts that have not ended
-	counters  Counters
-	payload   []byte    // of the advert being sent
-	begun     bool      // a configuration has been applied
-	quiet     time.Time // end of vrrp_startup_delay
+	groups     deadlines
+	members    map[string]*member // by instance name
+	addresses  map[config.Addr]bool
+	links      map[string]LinkChanged
+	sockets    map[Socket]*socket
+	retry      time.Time // when to open sockets again that could not be opened
+	scripts    map[string]*script
+	tracking   sync.WaitGroup // scripts that have not ended
+	counters   Counters
+	payload    []byte    // of the advert being sent
+	logUnknown bool      // log_unknown_vrids
+	begun      bool      // a configuration has been applied
+	quiet      time.Time // end of vrrp_startup_delay
 }
 
 // group is a [Group] with what the shell keeps about it.
