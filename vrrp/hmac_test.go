@@ -142,3 +142,36 @@ func TestTrailersSurviveReload(t *testing.T) {
 		t.Errorf("%x was sent last, %d senders", m.hmac.sent, len(m.hmac.heard))
 	}
 }
+
+// The window is three intervals, within bounds, unless it is configured.
+func TestWindow(t *testing.T) {
+	for _, tt := range []struct{ interval, set, want time.Duration }{
+		{time.Second, 0, 5 * time.Second},
+		{3 * time.Second, 0, 9 * time.Second},
+		{200 * time.Second, 0, 300 * time.Second},
+		{3 * time.Second, 20 * time.Second, 20 * time.Second},
+	} {
+		cfg := config.DefaultAuthHMAC
+		if tt.set > 0 {
+			cfg.TimeWindow = config.Some(tt.set)
+		}
+		if got := window(&cfg, tt.interval); got != tt.want {
+			t.Errorf("interval %s: %s, want %s", tt.interval, got, tt.want)
+		}
+	}
+}
+
+// The numbers of authentication headers end one before the last, as in
+// keepalived, and do not begin anew.
+func TestLastSequence(t *testing.T) {
+	m := &Machine{ah: wire.NewAH("secret"), sequence: lastSequence - 1}
+	for range 3 {
+		if e := m.numbered(noon, SendAdvert{}); e.Sequence != lastSequence {
+			t.Errorf("number %d", e.Sequence)
+		}
+	}
+	m.sequence = lastSequence + 1 // which somebody else has sent
+	if e := m.numbered(noon, SendAdvert{}); e.Sequence != lastSequence+1 {
+		t.Errorf("number %d", e.Sequence)
+	}
+}

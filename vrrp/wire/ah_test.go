@@ -79,6 +79,26 @@ func TestAHCoversTheHeaders(t *testing.T) {
 	}
 }
 
+// Fields that the value covers are right only with the value that belongs to
+// them.
+func TestAHFields(t *testing.T) {
+	ah := NewAH("s3cret")
+	src, dst := netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("224.0.0.18")
+	for name, change := range map[string]func(h []byte){
+		"SPI":         func(h []byte) { h[spiAt]++ },
+		"next header": func(h []byte) { h[nextHeaderAt] = 17 },
+		"size":        func(h []byte) { h[ahSizeAt]++ },
+		"nothing":     func([]byte) {},
+	} {
+		b := ah.AppendIPv4(nil, src, dst, 255, 1, 7, []byte("a message of some length"))
+		change(b)
+		copy(b[icvAt:], ah.icv(b[:ahEnd], b[ahEnd:]))
+		if d, ok := ParseIPv4(b); !ok || ah.Verify(&d) != (name == "nothing") {
+			t.Errorf("%s changed and signed: accepted %t", name, ah.Verify(&d))
+		}
+	}
+}
+
 func TestAHTruncated(t *testing.T) {
 	ah := NewAH("s3cret")
 	b := unhex(t, capturedAH[0].hex)
