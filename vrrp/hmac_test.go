@@ -38,7 +38,7 @@ func heardAt(t *trailers, clock time.Time, d wire.Datagram) reason {
 	}
 	why := t.inspect(clock, &d, a.Trailer)
 	if why == fine {
-		t.accept(d.Src, a.Trailer, multicastSenders)
+		t.heard.remember(d.Src, a.Trailer.Sequence(), multicastSenders)
 	}
 	return why
 }
@@ -131,7 +131,7 @@ func TestTrailersSurviveReload(t *testing.T) {
 	cfg.AuthHMAC = &config.AuthHMAC{ActiveKey: 1, Keys: []config.HMACKey{{ID: 1, Secret: "a"}}}
 	m := NewMachine(cfg)
 	last := m.hmac.next(noon)
-	m.hmac.accept(netip.MustParseAddr("10.0.0.2"), make([]byte, wire.HMACLen), multicastSenders)
+	m.hmac.heard.remember(netip.MustParseAddr("10.0.0.2"), 1, multicastSenders)
 	cfg.AuthHMAC = &config.AuthHMAC{ActiveKey: 2, Keys: []config.HMACKey{{ID: 2, Secret: "b"}}}
 	var out effects
 	m.reconfigure(noon, cfg, &out)
