@@ -53,6 +53,7 @@ func (d dumper) globalMore(g *config.Global) {
 	set("Gratuitous NA interval", fmt.Sprintf("%f", g.VRRPGnaInterval.Seconds()), "0.000000")
 	set("vrrp_startup_delay", g.VRRPStartupDelay.Seconds(), 0)
 	set("vrrp_delay_after_boot", g.VRRPDelayAfterBoot.Seconds(), 0)
+	set("vrrp_max_advert_interval", g.VRRPMaxAdvertInterval.Seconds(), 0)
 	set("VMAC prefix", g.VMACPrefix, def.VMACPrefix)
 	set("VMAC address prefix", g.VMACAddrPrefix, "")
 	set("log_unknown_vrids", g.LogUnknownVRIDs, false)
