@@ -123,9 +123,6 @@ func (i *Instance) resolve(g *Global, scripts map[string]*TrackScript) {
 // resolveStrict: where vrrp_strict has other defaults.
 func (i *Instance) resolveStrict(g *Global) {
 	strict := i.StrictMode.Value
-	if strict {
-		i.DownTimerAdverts.inherit(3)
-	}
 	i.DownTimerAdverts.inherit(g.VRRPDownTimerAdverts)
 	owner := i.Priority.Value == Owner
 	i.Accept.inherit(!strict || owner)

@@ -30,6 +30,9 @@ func globalVRRPRows() rows[config.Global] {
 			or("Invalid vrrp_garp_lower_prio_repeat '%V'"),
 		"vrrp_garp_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGarpInterval }).
 			or("vrrp_garp_interval '%V' is invalid"),
+		"vrrp_gna_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGnaInterval }).
+			or("vrrp_gna_interval '%V' is invalid"),
+		"log_unknown_vrids": yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
 		"vrrp_down_timer_adverts": set(num[int](1, 100), func(g *global) *int { return &g.VRRPDownTimerAdverts }).
 			or("Invalid vrrp_down_timer_adverts [1:100] '%V'"),
 		"vrrp_lower_prio_no_advert": setBool(func(g *global) *bool { return &g.VRRPLowerPrioNoAdvert }).
@@ -61,9 +64,6 @@ func globalVRRPRows() rows[config.Global] {
 func globalVRRPUnusedRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{
-		"vrrp_gna_interval": set(seconds(time.Microsecond, longest), func(g *global) *time.Duration { return &g.VRRPGnaInterval }).
-			or("vrrp_gna_interval '%V' is invalid"),
-		"log_unknown_vrids":  yes(func(g *global) *bool { return &g.LogUnknownVRIDs }),
 		"disable_local_igmp": yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
 	}
 }

@@ -12,12 +12,12 @@ import (
 
 func garpGroupBlock() *block[config.GarpGroup] {
 	type group = config.GarpGroup
-	return &block[group]{path: "garp_group", rows: unused(rows[group]{
+	return &block[group]{path: "garp_group", rows: rows[group]{
 		"garp_interval": garpDelay(func(g *group) *config.Opt[time.Duration] { return &g.GarpInterval }),
 		"gna_interval":  garpDelay(func(g *group) *config.Opt[time.Duration] { return &g.GnaInterval }),
 		"interface":     {apply: garpInterface},
 		"interfaces":    {block: true, values: true, apply: garpInterfaces},
-	})}
+	}}
 }
 
 // garpDelay is a delay; a wrong one is none, and the group has said something.

@@ -30,6 +30,7 @@ func newSchema() *schema {
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
 		"vrrp_script":     {block: true, apply: s.vrrpScript},
 		"virtual_server":  {block: true, apply: s.virtualServer},
+		"garp_group":      {block: true, apply: garpGroup},
 
 		"track_file":         {block: true, apply: trackFile},
 		"vrrp_track_file":    {block: true, apply: trackFile},
@@ -106,7 +107,6 @@ func staticRows() rows[config.Config] {
 func laterRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
-		"garp_group":   {block: true, apply: garpGroup},
 		"bfd_instance": {block: true, apply: bfdInstance},
 	}
 }

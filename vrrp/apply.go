@@ -105,6 +105,8 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		between.push(func() { <-passed })
 	}
 	r.delay(&cfg.Global)
+	r.pacer.configure(cfg)
+	r.logUnknown = cfg.Global.LogUnknownVRIDs
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncDelays(cfg)

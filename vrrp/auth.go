@@ -57,12 +57,15 @@ func (m *Machine) count() {
 }
 
 // inspectAH checks the authentication header, and that the number in it is a
-// new one: a copy of an old advert proves nothing.
+// new one: a copy of an old advert proves nothing. keepalived wants it to be
+// higher than any it has sent or heard. Two routers that begin to speak at the
+// same moment have the same numbers then, and would never listen to each other.
 func (m *Machine) inspectAH(d *wire.Datagram) reason {
-	switch {
-	case !m.ah.Verify(d):
+	if !m.ah.Verify(d) {
 		return wrongICV
-	case d.Sequence() <= m.sequence:
+	}
+	last, known := m.numbers.last(d.Src)
+	if known && uint64(d.Sequence()) <= last || !known && (d.Sequence() < m.sequence || d.Sequence() == 0) {
 		return replayed
 	}
 	return fine
@@ -71,13 +74,15 @@ func (m *Machine) inspectAH(d *wire.Datagram) reason {
 // authentic remembers the numbers of an advert that is believed in all
 // respects: from now on copies of it are worth nothing.
 func (m *Machine) authentic(d *wire.Datagram) {
-	m.sequence = max(m.sequence, d.Sequence())
-	if m.hmac == nil {
-		return
-	}
-	senders := multicastSenders
+	most := multicastSenders
 	if m.cfg.Unicast() {
-		senders = len(m.cfg.UnicastPeers)
+		most = len(m.cfg.UnicastPeers)
 	}
-	m.hmac.accept(d.Src, m.heard.Trailer, senders)
+	if m.ah != nil {
+		m.sequence = max(m.sequence, d.Sequence())
+		m.numbers.remember(d.Src, uint64(d.Sequence()), max(most, 1))
+	}
+	if trailer := m.heard.Trailer; m.hmac != nil && len(trailer) > 0 {
+		m.hmac.heard.remember(d.Src, trailer.Sequence(), most)
+	}
 }

@@ -219,6 +219,17 @@ func TestConformanceReception(t *testing.T) {
 			d.Dst = netip.MustParseAddr("10.0.0.1")
 			expect(t, fmt.Sprintf("a stranger, check_unicast_src %t", check), takes(g, epoch, d), !check)
 		}
+		for _, peer := range []string{"10.0.0.2", "10.0.0.3"} {
+			g := lone(t, 3, func(i *config.Instance) {
+				flavours["HMAC"].change(i)
+				i.UnicastPeers = []config.Peer{{Addr: netip.MustParseAddr(peer)}}
+			})
+			d := advertTo(t, g, 200, nil)
+			a, _ := wire.Parse(d.Payload, d.Pseudo())
+			d.Dst = netip.MustParseAddr("10.0.0.1")
+			d.Payload, _ = a.AppendTo(nil, d.Pseudo())
+			expect(t, "auth_hmac, peer "+peer, takes(g, epoch, seal(t, g, d, epoch, "secret")), peer == "10.0.0.2")
+		}
 	})
 	t.Run("RX-19 a flood moves nothing", func(t *testing.T) {
 		g := lone(t, 2, nil)
@@ -235,7 +246,7 @@ func TestConformanceReception(t *testing.T) {
 		g := lone(t, 2, func(i *config.Instance) {
 			i.Authentication = config.Authentication{Type: config.AuthPass, Pass: "secret"}
 		})
-		lines, bad := 0, trash(t, g)
+		lines, bad := 0, trash(t, g, epoch)
 		for range 1000 {
 			for _, d := range bad {
 				lines += len(g.Step(epoch, vrrp.Received{Instance: "VI_1", Datagram: d}))

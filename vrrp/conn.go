@@ -21,7 +21,7 @@ type Socket struct {
 type Conn interface {
 	// Send sends one datagram. It never blocks.
 	Send(Outgoing) error
-	// Filter replaces the virtual router ids that are received.
+	// Filter replaces the virtual router ids that are received; nil: all.
 	Filter(vrids []uint8) error
 	Close() error
 }
@@ -36,7 +36,8 @@ type Outgoing struct {
 	Sequence uint32   // in the authentication header
 }
 
-// Opener opens connections. Received datagrams are handed to receive, from a
+// Opener opens connections, for some virtual router ids or, with nil, all.
+// Received datagrams are handed to receive, from a
 // goroutine of the connection; receive may block until Close is called and is
 // not called any more when Close has returned.
 type Opener interface {

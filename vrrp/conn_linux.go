@@ -127,6 +127,9 @@ func linkIndex(fd int, link string) (int32, error) {
 // filterVRID ends a filter that has loaded the virtual router id.
 func filterVRID(program []bpf.Instruction, vrids []uint8) []bpf.Instruction {
 	const drop, whole = 0, 1 << 16
+	if vrids == nil {
+		return append(program, bpf.RetConstant{Val: whole})
+	}
 	for _, vrid := range vrids {
 		program = append(program,
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(vrid), SkipFalse: 1},

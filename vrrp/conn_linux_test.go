@@ -167,6 +167,13 @@ func TestFilter(t *testing.T) {
 	if d := show(<-arrived); d != "10.99.0.1 > 224.0.0.18 ttl 255 2102020304050607" {
 		t.Errorf("after the change of the filter: %s", d)
 	}
+	if err := receiver.Filter(nil); err != nil {
+		t.Fatal(err)
+	}
+	send(sender, "224.0.0.18", 255, 0x21, 99, 2, 3, 4, 5, 6, 7)
+	if d := show(<-arrived); d != "10.99.0.1 > 224.0.0.18 ttl 255 2163020304050607" {
+		t.Errorf("without a filter: %s", d)
+	}
 	if len(arrived)+len(unicast)+len(echo) != 0 {
 		t.Errorf("more arrived: %d %d, own echo %d", len(arrived), len(unicast), len(echo))
 	}

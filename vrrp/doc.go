@@ -1,6 +1,6 @@
 // Package vrrp is the Virtual Router Redundancy Protocol, versions 2
 // (RFC 3768) and 3 (RFC 9568), with keepalived's additions: FAULT, tracking,
-// sync groups, nopreempt.
+// sync groups, nopreempt, startup delays, authentication (PASS, AH, auth_hmac).
 //
 // The protocol is pure: [Group.Step] is a function of state, time and event,
 // and answers with effects in the order in which they must happen. A timeout
@@ -11,4 +11,7 @@
 //	links  ---+-> Runner's loop ----+
 //	scripts --+   Group.Step        +--> one ordered queue per group:
 //	timer  ---+                          Claim, Announce, notify, log
+//
+// Announcements that must keep a distance wait behind that queue, in a lane for
+// each interface or garp_group.
 package vrrp

@@ -29,13 +29,12 @@ func (r *Runner) enqueue(q *queue, e Effect) {
 	ctx := context.Background() // a release is not given up because lvsd stops
 	switch e := e.(type) {
 	case Claim:
-		r.required(q, func() { r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.claims())) })
-	case Announce:
-		r.optional(q, func() {
-			for range e.Rounds {
-				r.complain(e.Instance, r.host.Announce(ctx, e.Addresses))
-			}
+		r.required(q, func() {
+			r.pacer.keep(e.Instance, e.Addresses)
+			r.complain(e.Instance, r.host.Claim(ctx, e.Instance, e.claims()))
 		})
+	case Announce:
+		r.optional(q, func() { r.complain(e.Instance, r.pacer.announce(e)) })
 	case Became:
 		if !e.Silent {
 			r.required(q, func() { r.notifier.Notify(e) })

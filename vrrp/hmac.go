@@ -1,9 +1,7 @@
 package vrrp
 
 import (
-	"net/netip"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -18,17 +16,8 @@ type trailers struct {
 	signer *wire.HMAC // nil: adverts go without a trailer
 	window time.Duration
 	sent   uint64
-	heard  []heard // the one that was heard last at the end
+	heard  senders
 }
-
-// heard is the highest number of a sender.
-type heard struct {
-	src      netip.Addr
-	sequence uint64
-}
-
-// multicastSenders is how many senders of multicast adverts are remembered.
-const multicastSenders = 4
 
 // trailerKeys takes the keys of the configuration.
 func (m *Machine) trailerKeys() {
@@ -118,7 +107,7 @@ func (t *trailers) inspect(now time.Time, d *wire.Datagram, trailer wire.Trailer
 	if !key.Verify(message, trailer, d.Src) {
 		return wrongHMAC
 	}
-	if last, known := t.last(d.Src); known && !later(trailer.Sequence(), last) && !t.void(last, now) {
+	if last, known := t.heard.last(d.Src); known && !later(trailer.Sequence(), last) && !t.void(last, now) {
 		return replayedTrailer
 	}
 	return fine
@@ -128,28 +117,4 @@ func (t *trailers) inspect(now time.Time, d *wire.Datagram, trailer wire.Trailer
 // set back since, ours too.
 func (t *trailers) void(sequence uint64, now time.Time) bool {
 	return t.cfg.AntiReplay == config.ReplayTime && t.ahead(sequence, now)
-}
-
-func (t *trailers) last(src netip.Addr) (sequence uint64, known bool) {
-	for i := range t.heard {
-		if t.heard[i].src == src {
-			return t.heard[i].sequence, true
-		}
-	}
-	return 0, false
-}
-
-// accept remembers the number of an advert that is believed in all respects.
-func (t *trailers) accept(src netip.Addr, trailer wire.Trailer, senders int) {
-	if len(trailer) == 0 {
-		return
-	}
-	at := slices.IndexFunc(t.heard, func(h heard) bool { return h.src == src })
-	switch {
-	case at >= 0:
-		t.heard = slices.Delete(t.heard, at, at+1)
-	case len(t.heard) >= senders:
-		t.heard = slices.Delete(t.heard, 0, 1) // from whom nothing was heard for longest
-	}
-	t.heard = append(t.heard, heard{src, trailer.Sequence()})
 }

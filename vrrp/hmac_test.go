@@ -38,7 +38,7 @@ func heardAt(t *trailers, clock time.Time, d wire.Datagram) reason {
 	}
 	why := t.inspect(clock, &d, a.Trailer)
 	if why == fine {
-		t.accept(d.Src, a.Trailer, multicastSenders)
+		t.heard.remember(d.Src, a.Trailer.Sequence(), multicastSenders)
 	}
 	return why
 }
@@ -131,7 +131,7 @@ func TestTrailersSurviveReload(t *testing.T) {
 	cfg.AuthHMAC = &config.AuthHMAC{ActiveKey: 1, Keys: []config.HMACKey{{ID: 1, Secret: "a"}}}
 	m := NewMachine(cfg)
 	last := m.hmac.next(noon)
-	m.hmac.accept(netip.MustParseAddr("10.0.0.2"), make([]byte, wire.HMACLen), multicastSenders)
+	m.hmac.heard.remember(netip.MustParseAddr("10.0.0.2"), 1, multicastSenders)
 	cfg.AuthHMAC = &config.AuthHMAC{ActiveKey: 2, Keys: []config.HMACKey{{ID: 2, Secret: "b"}}}
 	var out effects
 	m.reconfigure(noon, cfg, &out)
@@ -140,5 +140,38 @@ func TestTrailersSurviveReload(t *testing.T) {
 	}
 	if m.hmac.sent != last || len(m.hmac.heard) != 1 {
 		t.Errorf("%x was sent last, %d senders", m.hmac.sent, len(m.hmac.heard))
+	}
+}
+
+// The window is three intervals, within bounds, unless it is configured.
+func TestWindow(t *testing.T) {
+	for _, tt := range []struct{ interval, set, want time.Duration }{
+		{time.Second, 0, 5 * time.Second},
+		{3 * time.Second, 0, 9 * time.Second},
+		{200 * time.Second, 0, 300 * time.Second},
+		{3 * time.Second, 20 * time.Second, 20 * time.Second},
+	} {
+		cfg := config.DefaultAuthHMAC
+		if tt.set > 0 {
+			cfg.TimeWindow = config.Some(tt.set)
+		}
+		if got := window(&cfg, tt.interval); got != tt.want {
+			t.Errorf("interval %s: %s, want %s", tt.interval, got, tt.want)
+		}
+	}
+}
+
+// The numbers of authentication headers end one before the last, as in
+// keepalived, and do not begin anew.
+func TestLastSequence(t *testing.T) {
+	m := &Machine{ah: wire.NewAH("secret"), sequence: lastSequence - 1}
+	for range 3 {
+		if e := m.numbered(noon, SendAdvert{}); e.Sequence != lastSequence {
+			t.Errorf("number %d", e.Sequence)
+		}
+	}
+	m.sequence = lastSequence + 1 // which somebody else has sent
+	if e := m.numbered(noon, SendAdvert{}); e.Sequence != lastSequence+1 {
+		t.Errorf("number %d", e.Sequence)
 	}
 }

@@ -42,7 +42,8 @@ type Machine struct {
 	trackers   []tracker
 
 	ah       *wire.AH    // auth_type AH; nil: not configured
-	sequence uint32      // of the authentication header sent or accepted last
+	sequence uint32      // the highest in an authentication header sent or accepted
+	numbers  senders     // of authentication headers, by sender
 	hmac     *trailers   // auth_hmac; nil: not configured
 	heard    wire.Advert // of the datagram being looked at
 	reported reports

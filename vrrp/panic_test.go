@@ -23,6 +23,7 @@ import (
 type tape struct {
 	mu    sync.Mutex
 	lines []string
+	last  uint32 // number of an authentication header
 }
 
 func (tp *tape) write(line string) {
@@ -45,6 +46,12 @@ func (tp *tape) Reprioritised(Reprioritised)                             {}
 
 func (tp *tape) Send(o Outgoing) error {
 	a, err := wire.Parse(o.Payload, wire.Pseudo{Src: o.Src, Dst: o.Dst})
+	if o.AH != nil {
+		if o.Sequence <= tp.last {
+			tp.write(fmt.Sprint("sent number ", o.Sequence, " again"))
+		}
+		tp.last = o.Sequence
+	}
 	if a.Priority == 0 {
 		tp.write(fmt.Sprint("resigned ", a.VRID))
 	}
@@ -78,6 +85,9 @@ func TestPanicIsBounded(t *testing.T) {
 			instance.Name, instance.Interface, instance.VirtualRouterID = name, "eth0", uint8(i+1)
 			vip := netip.AddrFrom4([4]byte{10, 0, 0, byte(101 + i)})
 			instance.VirtualIPAddress = []config.Address{{Prefix: netip.PrefixFrom(vip, 24)}}
+			if name == "VI_1" {
+				instance.Authentication = config.Authentication{Type: config.AuthAH, Pass: "secret"}
+			}
 			cfg.Instances = append(cfg.Instances, instance)
 		}
 		cfg.Resolve()

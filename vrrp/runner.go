@@ -39,6 +39,7 @@ type Runner struct {
 	opener   Opener
 	uptime   func() time.Duration
 	observes Observers
+	pacer    *pacer
 
 	calls    chan func()
 	received chan arrival
@@ -46,19 +47,20 @@ type Runner struct {
 	applying sync.Mutex    // one Apply at a time
 
 	// What follows belongs to the loop.
-	groups    deadlines
-	members   map[string]*member // by instance name
-	addresses map[config.Addr]bool
-	links     map[string]LinkChanged
-	delays    map[string]*debounce // by link
-	sockets   map[Socket]*socket
-	retry     time.Time // when to open sockets again that could not be opened
-	observers map[Object]*watched
-	tracking  sync.WaitGroup // observers that have not ended
-	counters  Counters
-	payload   []byte    // of the advert being sent
-	begun     bool      // a configuration has been applied
-	quiet     time.Time // end of vrrp_startup_delay
+	groups     deadlines
+	members    map[string]*member // by instance name
+	addresses  map[config.Addr]bool
+	links      map[string]LinkChanged
+	delays     map[string]*debounce // by link
+	sockets    map[Socket]*socket
+	retry      time.Time // when to open sockets again that could not be opened
+	observers  map[Object]*watched
+	tracking   sync.WaitGroup // observers that have not ended
+	counters   Counters
+	payload    []byte    // of the advert being sent
+	logUnknown bool      // log_unknown_vrids
+	begun      bool      // a configuration has been applied
+	quiet      time.Time // end of vrrp_startup_delay
 }
 
 // group is a [Group] with what the shell keeps about it.
@@ -92,7 +94,7 @@ func New(o Options) *Runner {
 	}
 	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
 	return &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, observes: o.Observe, uptime: o.Uptime,
+		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, observes: o.Observe, uptime: o.Uptime, pacer: newPacer(o.Host, o.Log),
 		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
@@ -312,6 +314,7 @@ func (r *Runner) shutdown() {
 	for _, g := range groups {
 		<-g.queue.ended
 	}
+	r.pacer.stop()
 	for _, s := range r.sockets {
 		s.close()
 	}

@@ -1,6 +1,7 @@
 package vrrp_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,44 @@ func TestHMACTrailer(t *testing.T) {
 		a.stop(t)
 		l.until(15 * time.Second)
 		want(t, "states of b", b.noted(), []string{"14.609375s VI_1 MASTER 100"})
+		b.stop(t)
+	})
+}
+
+// A reload that changes the kind of authentication opens the other sockets and
+// closes those that nobody needs; the master stays.
+func TestAuthenticationChanges(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		with := func(priority uint8, a config.Authentication) *config.Config {
+			i := virtual("VI_1", 51, priority, vip)
+			i.Authentication = a
+			return resolved(i)
+		}
+		pass := config.Authentication{Type: config.AuthPass, Pass: "s3cret"}
+		ah := config.Authentication{Type: config.AuthAH, Pass: "s3cret"}
+		a, b := l.newRouter("10.0.0.1", nil), l.newRouter("10.0.0.2", nil)
+		apply(t, a, with(150, pass))
+		apply(t, b, with(100, pass))
+		l.until(5 * time.Second)
+		a.noted()
+		b.noted()
+		for _, method := range []config.Authentication{ah, pass, ah} {
+			apply(t, a, with(150, method))
+			apply(t, b, with(100, method))
+			l.sent()
+			l.until(time.Since(l.start) + 6*time.Second)
+			for _, frame := range l.sent() {
+				if strings.Contains(frame, "AH") != (method == ah) {
+					t.Errorf("with %v: %s", method.Type, frame)
+				}
+			}
+		}
+		want(t, "states of a", a.noted(), nil)
+		want(t, "states of b", b.noted(), nil)
+		if a.opened != 4 || len(l.conns) != 2 {
+			t.Errorf("sockets: %d opened, %d open", a.opened, len(l.conns))
+		}
+		a.stop(t)
 		b.stop(t)
 	})
 }

@@ -94,6 +94,7 @@ type simConfig struct {
 	script    bool
 	weight    int
 	reloads   bool
+	protected bool // adverts are: by AH in version 2, by auth_hmac in version 3
 }
 
 // simRouter is a host with lvsd on it.
@@ -141,6 +142,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 		script:    chance(0.4),
 		reloads:   chance(0.4),
 	}
+	s.cfg.protected = seed%3 == 0
 	if s.cfg.version == 3 {
 		s.cfg.interval = time.Duration(10+s.rand.IntN(90)) * 10 * time.Millisecond
 	}
@@ -375,6 +377,12 @@ func (s *sim) config(r *simRouter) *config.Config {
 		i.Name, i.VirtualRouterID, i.Interface = string(rune('A'+n)), uint8(n+1), "eth0"
 		i.Version, i.Priority = config.Some(s.cfg.version), config.Some(r.priority)
 		i.AdvertInt, i.NoPreempt, i.PreemptDelay = s.cfg.interval, s.cfg.nopreempt, s.cfg.delay
+		switch {
+		case s.cfg.protected && s.cfg.version == 2:
+			flavours["AH"].change(&i)
+		case s.cfg.protected:
+			flavours["HMAC"].change(&i)
+		}
 		for v := range r.vips {
 			addr := netip.AddrFrom4([4]byte{10, 0, byte(n + 1), byte(v + 1)})
 			i.VirtualIPAddress = append(i.VirtualIPAddress, config.Address{Prefix: netip.PrefixFrom(addr, 24)})
@@ -468,8 +476,16 @@ func (s *sim) carryOut(r *simRouter, effects []vrrp.Effect) {
 func (s *sim) send(from *simRouter, e vrrp.SendAdvert) {
 	d := wire.Datagram{Src: e.Src, Dst: everyone, TTL: 255}
 	var err error
-	if d.Payload, err = e.Advert.AppendTo(nil, d.Pseudo()); err != nil {
+	if s.cfg.protected && s.cfg.version == 3 {
+		d.Payload, err = e.Advert.AppendSigned(nil, d.Pseudo(), wire.NewHMAC(1, []byte("secret")), e.Sequence)
+	} else {
+		d.Payload, err = e.Advert.AppendTo(nil, d.Pseudo())
+	}
+	if err != nil {
 		s.failf("%s: %v", from.addr, err)
+	}
+	if s.cfg.protected && s.cfg.version == 2 {
+		d, _ = wire.ParseIPv4(wire.NewAH("secret").AppendIPv4(nil, d.Src, d.Dst, 255, 1, uint32(e.Sequence), d.Payload))
 	}
 	for _, to := range s.routers {
 		if to == from || !from.up || s.rand.Float64() < s.loss {

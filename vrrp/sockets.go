@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -21,8 +22,10 @@ type socket struct {
 	vrids   []uint8
 	members map[uint8][]*member // by virtual router id; several when unicast peers differ
 	closing chan struct{}
-	failure string // why it cannot be opened, which the log has been told
-	failing bool   // the last send failed, which the log has been told
+	unknown [256]bool // virtual router ids that the log has been told nobody is here for
+	failure string    // why it cannot be opened, which the log has been told
+	link    string    // for the log
+	failing bool      // the last send failed, which the log has been told
 }
 
 // arrival is a datagram on its way to the loop.
@@ -79,10 +82,10 @@ func (r *Runner) syncSockets() {
 	for key, members := range want {
 		s := r.sockets[key]
 		if s == nil {
-			s = &socket{closing: make(chan struct{})}
+			s = &socket{closing: make(chan struct{}), link: key.Link}
 			r.sockets[key] = s
 		}
-		s.members = members
+		s.members, s.unknown = members, [256]bool{}
 		err := r.refresh(key, s)
 		s.complain(r.log, err)
 		if err != nil {
@@ -107,8 +110,11 @@ func (r *Runner) refresh(key Socket, s *socket) error {
 		vrids = append(vrids, vrid)
 	}
 	slices.Sort(vrids)
+	if r.logUnknown {
+		vrids = nil
+	}
 	if s.conn != nil {
-		if slices.Equal(s.vrids, vrids) {
+		if slices.Equal(s.vrids, vrids) && (s.vrids == nil) == (vrids == nil) {
 			return nil
 		}
 		s.vrids = vrids
@@ -161,8 +167,10 @@ func (r *Runner) receive(a arrival) {
 	if len(a.datagram.Payload) <= vridAt {
 		return
 	}
-	candidates := a.socket.members[a.datagram.Payload[vridAt]]
+	vrid := a.datagram.Payload[vridAt]
+	candidates := a.socket.members[vrid]
 	if len(candidates) == 0 {
+		r.stranger(a.socket, vrid)
 		return
 	}
 	m := candidates[0]
@@ -172,6 +180,14 @@ func (r *Runner) receive(a arrival) {
 		}
 	}
 	r.step(m.group, Received{Instance: m.Name(), Datagram: a.datagram})
+}
+
+// stranger is log_unknown_vrids, once for each of them until a reload.
+func (r *Runner) stranger(s *socket, vrid uint8) {
+	if r.logUnknown && !s.unknown[vrid] {
+		s.unknown[vrid] = true
+		r.log.Info(fmt.Sprintf("Unknown VRID(%d) received on interface(%s). ignoring...", vrid, s.link))
+	}
 }
 
 func (m *member) hasPeer(addr netip.Addr) bool {

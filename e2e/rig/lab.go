@@ -110,7 +110,8 @@ type Host struct {
 	lab        *Lab
 	namespace  string
 	descriptor int
-	dialled    atomic.Uint32 // connections so far
+	dialled    atomic.Uint32     // connections so far
+	ports      map[string]string // of the switch, by device
 }
 
 // Host makes a host that is connected to nothing.
@@ -162,6 +163,10 @@ func (h *Host) Plug(s *Switch, device string, addresses ...string) {
 		"link add "+port+" type veth peer name "+device+" netns "+h.namespace,
 		"link set "+port+" master "+s.name+" up",
 	)
+	if h.ports == nil {
+		h.ports = make(map[string]string)
+	}
+	h.ports[device] = port
 	lines := []string{"link set " + device + " up"}
 	for _, address := range addresses {
 		lines = append(lines, "addr add "+address+" dev "+device)
@@ -169,8 +174,18 @@ func (h *Host) Plug(s *Switch, device string, addresses ...string) {
 	h.batch(lines...)
 }
 
-// Link sets a device up or down, as seen by h: pulling the cable is
-// Link(device, false).
+// Cable plugs the cable of a device in or pulls it out, at the switch: the host
+// loses the carrier, and nothing else.
+func (h *Host) Cable(device string, in bool) {
+	h.lab.t.Helper()
+	state := "down"
+	if in {
+		state = "up"
+	}
+	h.lab.wire.batch("link set " + h.ports[device] + " " + state)
+}
+
+// Link sets a device up or down, as its own administrator does.
 func (h *Host) Link(device string, up bool) {
 	h.lab.t.Helper()
 	state := "down"

@@ -1,6 +1,8 @@
 package vrrp
 
 import (
+	"crypto/hmac"
+	"crypto/md5" //nolint:gosec // RFC 2403
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -59,6 +61,51 @@ func forgeries(version int) []forgery {
 		add("no password", func(d *datagram) { d.vrrp = d.vrrp[:12] })
 	}
 	return all
+}
+
+// headed are forgeries for a router with authentication headers, all of them
+// in protocol 51: who lies about them is not believed, even with the right
+// password when the number is an old one.
+func headed(password string) []forgery {
+	var all []forgery
+	for _, priority := range []byte{250, 0} {
+		valid := validAdvert(2, priority)
+		valid.vrrp[4] = 2
+		clear(valid.vrrp[12:])
+		add := func(reason string, number uint32, key string, lie func(ip []byte)) {
+			all = append(all, forgery{reason, valid.headed(number, key, lie)})
+		}
+		add("password", 1<<31, "another", nil)
+		add("number 0", 0, password, nil)
+		add("SPI", 1<<31, password, func(ip []byte) { ip[24]++ })
+		add("TTL", 1<<31, password, func(ip []byte) { ip[8] = 254 })
+		add("next header", 1<<31, password, func(ip []byte) { ip[20] = 17 })
+		add("source", 1<<31, password, func(ip []byte) { ip[15]++ })
+		all = append(all, forgery{"no header", valid.frame()})
+	}
+	return all
+}
+
+// headed is the datagram behind an authentication header, RFC 2402 and RFC
+// 2403, with lies that are told after it was signed.
+func (d datagram) headed(number uint32, key string, lie func(ip []byte)) []byte {
+	v := slices.Clone(d.vrrp)
+	binary.BigEndian.PutUint16(v[6:], internetChecksum(v))
+	ip := []byte{0x45, 0, 0, 0, 0, 1, 0, 0, d.ttl, 51, 0, 0}
+	ip = slices.Concat(ip, d.source.AsSlice(), d.destination.AsSlice(), []byte{112, 4, 0, 0}, d.source.AsSlice())
+	ip = binary.BigEndian.AppendUint32(ip, number)
+	ip = append(append(ip, make([]byte, 12)...), v...)
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
+	mac := hmac.New(md5.New, []byte(key))
+	mac.Write(ip)
+	copy(ip[32:44], mac.Sum(nil))
+	if lie != nil {
+		lie(ip)
+	}
+	ip[1] = 0xc0
+	binary.BigEndian.PutUint16(ip[10:], internetChecksum(ip[:20]))
+	ethernet := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0x66, 0x08, 0x00}
+	return slices.Concat(ethernet, ip)
 }
 
 // validAdvert is RFC 3768 section 5.1 or RFC 9568 section 5.1.

@@ -17,9 +17,13 @@ import (
 // states as without, and little else.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
-	for _, i := range []instance{{pass: "s3cret"}, {version: 3}} {
+	for _, i := range []instance{{pass: "s3cret"}, {version: 3}, {ah: "s3cret"}} {
 		version := max(2, i.version)
-		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
+		name, lies := fmt.Sprintf("v%d", version), forgeries(version)
+		if i.ah != "" {
+			name, lies = "AH", headed(i.ah)
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSegment(t)
 			high, low := i, i
@@ -33,7 +37,7 @@ func TestGarbage(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			calms := [2]*calm{{r: master, log: master.Mark(), began: time.Now()}, {r: backup, log: backup.Mark(), began: time.Now()}}
 
-			stop := s.router(66).pour(forgeries(version))
+			stop := s.router(66).pour(lies)
 			time.Sleep(6 * time.Second)
 			calms[0].cadence(t, high.interval())
 			calms[1].cadence(t, 0)

@@ -9,8 +9,8 @@ import (
 )
 
 // TestInterop lets lvsd and keepalived share a virtual router, each in both
-// roles: election, takeover after kill -9, return of the preferred one, graceful
-// handover, and nopreempt.
+// roles: election, takeover after kill -9, return of the preferred one, a pulled
+// cable, graceful handover, and nopreempt.
 func TestInterop(t *testing.T) {
 	t.Parallel()
 	wires := []struct {
@@ -26,11 +26,11 @@ func TestInterop(t *testing.T) {
 		{"v2 AH unicast", instance{ah: "s3cret"}, true},
 		{"v3", instance{version: 3, advert: "0.2"}, false},
 		{"v3 unicast", instance{version: 3, advert: "0.2"}, true},
-		{"v3 0.1 s", instance{version: 3, advert: "0.1"}, false},
 		{"v3 old_unicast_checksum", instance{version: 3, advert: "0.2", more: "old_unicast_checksum"}, true},
 		{"IPv6", instance{advert: "0.2", vips: vips6}, false},
 		{"IPv6 v2", instance{version: 2, vips: vips6}, false},
 		{"IPv6 unicast", instance{advert: "0.2", vips: vips6}, true},
+		{"IPv6 v2 unicast", instance{version: 2, vips: vips6}, true},
 	}
 	for _, wire := range wires {
 		for _, preferred := range []string{rig.Binary(), rig.Keepalived} {
@@ -58,6 +58,7 @@ func TestInterop(t *testing.T) {
 				p.elect(other)
 				p.crash()
 				p.comeBack()
+				p.cut()
 				p.handOver()
 				p.doNotPreempt()
 			})
@@ -118,6 +119,29 @@ func (p *pair) comeBack() {
 		p.t.Errorf("from the start of the preferred one to its first advert: %s, from its log's BACKUP: %s; want %s", first.Sub(began), first.Sub(backup), p.high.down())
 	}
 	p.other.becomes(mark, "VI_1", "BACKUP", patience)
+	p.preferred.owns(true, patience)
+	p.other.owns(false, patience)
+}
+
+// cut: a master without its cable lets go of the address, and the other takes
+// over as if it had died; with the cable back it is preferred again.
+func (p *pair) cut() {
+	p.t.Helper()
+	mark, began := p.preferred.Mark(), p.other.Mark()
+	last := p.preferred.lastAdvert().At
+	p.preferred.Cable("eth0", false)
+	p.preferred.becomes(mark, "VI_1", "FAULT", patience)
+	p.preferred.owns(false, patience)
+	p.other.becomes(began, "VI_1", "MASTER", p.low.down()+patience)
+	first := p.other.nextAdvert(last, p.low.priority, patience).At
+	if least := p.low.down() - p.low.interval(); first.Sub(last) < least {
+		p.t.Errorf("the other took over %s after an advert of the one whose cable was pulled, want at least %s", first.Sub(last), least)
+	}
+	p.other.owns(true, patience)
+	mark, began = p.preferred.Mark(), p.other.Mark()
+	p.preferred.Cable("eth0", true)
+	p.preferred.becomes(mark, "VI_1", "MASTER", p.high.down()+patience)
+	p.other.becomes(began, "VI_1", "BACKUP", patience)
 	p.preferred.owns(true, patience)
 	p.other.owns(false, patience)
 }

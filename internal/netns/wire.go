@@ -2,7 +2,12 @@
 
 package netns
 
-import "testing"
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
 
 // Veth connects two namespaces by a cable with the given link names at its
 // ends, both up. Addresses come from [NS.Run].
@@ -13,6 +18,22 @@ func Veth(t testing.TB, a *NS, nameA string, b *NS, nameB string) {
 	command(t, "ip", "link", "add", nameA, "netns", a.Name, "type", "veth", "peer", "name", nameB, "netns", b.Name)
 	a.up(t, nameA)
 	b.up(t, nameB)
+	a.carries(t, nameA)
+	b.carries(t, nameB)
+}
+
+// carries waits for the kernel to let frames through a link that is up, which
+// it does later and, on a busy machine, much later: until then they are lost.
+func (ns *NS) carries(t testing.TB, link string) {
+	t.Helper()
+	for range 1000 {
+		out, err := exec.Command("ip", "-n", ns.Name, "-o", "link", "show", link).Output()
+		if err == nil && strings.Contains(string(out), " state UP ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s in %s does not come up", link, ns.Name)
 }
 
 func (ns *NS) up(t testing.TB, link string) {

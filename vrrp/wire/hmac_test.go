@@ -122,3 +122,29 @@ func TestTrailerAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Nothing makes the check of a trailer panic; what passes was signed with the
+// key.
+func FuzzTrailer(f *testing.F) {
+	for _, tt := range signed {
+		f.Add(unhex(f, tt.hex), tt.p.Src.Is6())
+	}
+	key := NewHMAC(7, []byte(hmacKey))
+	f.Fuzz(func(t *testing.T, b []byte, v6 bool) {
+		p := signed[0].p
+		if v6 {
+			p = signed[2].p
+		}
+		a, err := Parse(b, p)
+		if err != nil || !a.Trailer.WellFormed() || !key.Verify(b[:len(b)-HMACLen], a.Trailer, p.Src) || a.Trailer.KeyID() != 7 {
+			return
+		}
+		again, err := a.AppendTo(nil, p)
+		if err != nil {
+			t.Fatalf("%x: %v", b, err)
+		}
+		if c, err := Parse(again, p); err != nil || !bytes.Equal(c.Trailer, a.Trailer) {
+			t.Fatalf("%x became %x, %v", b, again, err)
+		}
+	})
+}
