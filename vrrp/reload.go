@@ -182,6 +182,7 @@ func (g *Group) resume(now time.Time, out *effects) {
 		g.state = config.Init // nothing to tell before Start
 	case g.sync == nil:
 		g.state = g.members[0].state
+	case running == waiting: // FAULT is told already, and Start says what follows
 	case faulty: // and settle brings all to FAULT
 	case masters == running:
 		g.told(config.Master, out)
