@@ -21,17 +21,16 @@ type deeds struct {
 // order is the place of the notifications of a group among those of its
 // members.
 type order struct {
-	domain *domain
 	group  int // the last of the group
 	member int // the last of a member
-	told   config.State
 }
 
 // carryOut is what the shell does.
 func (r *router) carryOut(d *domain, effects []vrrp.Effect) {
-	seen := order{domain: d}
+	var seen order
+	told := config.Init // by the group, before
 	if d != nil {
-		seen.told = d.told
+		told = d.told
 	}
 	for i, e := range effects {
 		if r.w.tracing() {
@@ -39,7 +38,7 @@ func (r *router) carryOut(d *domain, effects []vrrp.Effect) {
 		}
 		r.one(&seen, i+1, e)
 	}
-	if d != nil && d.cfg != nil && seen.told != config.Init && seen.group > 0 && seen.member > seen.group {
+	if d != nil && d.cfg != nil && told != config.Init && seen.group > 0 && seen.member > seen.group {
 		r.w.failf("order", "r%d: %s tells its state before its members do", r.id, d.name())
 	}
 }

@@ -44,11 +44,13 @@ func (w *world) released(r *router, addr netip.Addr) {
 }
 
 func (w *world) announced(r *router, s *shadow, e vrrp.Announce) {
-	if !r.links[s.link].up {
-		return
-	}
 	for _, a := range e.Addresses {
-		w.host(a.Prefix.Addr()).last = r.id
+		h := w.host(a.Prefix.Addr())
+		if r.links[s.link].up {
+			h.last = r.id
+		} else {
+			h.clean = false // dont_track_primary: nobody has heard it
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ var trackMutants = []sim.Mutant{
 	}},
 	{Name: "a link that comes up ends every other FAULT", Event: func(s *sim.Step, ev vrrp.Event) vrrp.Event {
 		if l, ok := ev.(vrrp.LinkChanged); ok && l.Up && s.Was(config.Fault) {
-			s.Group.Step(s.Now, vrrp.Tracked{Script: "chk1", Up: true})
+			s.Group.Step(s.Now, sim.Verdict("chk1", true))
 		}
 		return ev
 	}},
@@ -46,7 +46,7 @@ var trackMutants = []sim.Mutant{
 		if _, ok := ev.(vrrp.Start); ok && s.Was(config.Init) {
 			for _, m := range s.Group.Members() {
 				for _, t := range m.Config().TrackScript {
-					s.Group.Step(s.Now, vrrp.Tracked{Script: t.Name, Up: true})
+					s.Group.Step(s.Now, sim.Verdict(t.Name, true))
 				}
 			}
 		}

@@ -13,7 +13,6 @@ type arrival struct {
 	wire.Datagram
 	link int
 	vrid uint8
-	lost bool // on the way: never seen
 }
 
 var (

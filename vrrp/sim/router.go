@@ -201,94 +201,14 @@ func (r *router) script(n int, good bool) {
 	r.later(func() { r.all(scriptEvent(n, good)) })
 }
 
-func scriptEvent(n int, good bool) vrrp.Tracked {
-	return vrrp.Tracked{Script: scriptName(n), Up: good}
-}
+func scriptEvent(n int, good bool) vrrp.Tracked { return Verdict(scriptName(n), good) }
+
+// Verdict is the event about a vrrp_script.
+func Verdict(script string, good bool) vrrp.Tracked { return vrrp.Tracked{Script: script, Up: good} }
 
 func (r *router) all(ev vrrp.Event) {
 	for _, g := range r.groups {
 		r.step(g, ev)
-	}
-}
-
-// load is a start or a reload: the router loads what the site wants now.
-func (r *router) load() { r.apply(r.w.site.config(r.id)) }
-
-func (r *router) apply(cfg *config.Config) (effects []vrrp.Effect) {
-	now, mutant := r.now(), r.w.o.Mutant
-	r.w.note("r%d loads", r.id)
-	r.w.counts["loads"]++
-	spoiled := cfg
-	var running []*vrrp.Group
-	for _, g := range r.groups {
-		running = append(running, g.Group)
-	}
-	if mutant != nil && mutant.Config != nil {
-		spoiled = r.w.site.config(r.id)
-		mutant.Config(spoiled)
-	}
-	if mutant != nil && mutant.Regroup != nil {
-		running = mutant.Regroup(running, spoiled)
-	}
-	plan := vrrp.Regroup(now, running, spoiled)
-	if mutant != nil && mutant.Reloaded != nil {
-		plan.Ended, plan.Effects = mutant.Reloaded(plan.Ended), mutant.Reloaded(plan.Effects)
-	}
-	effects = append(slices.Clip(plan.Ended), plan.Effects...)
-	r.reloading = true
-	ended := r.reshadow(now, cfg)
-	r.farewells(ended, plan.Ended)
-	r.adopt(plan.Groups)
-	r.reloaded(plan.Effects)
-	for _, g := range r.groups {
-		r.inform(g)
-		effects = append(effects, r.step(g, vrrp.Start{})...)
-	}
-	r.reloading = false
-	for _, a := range r.going {
-		r.w.released(r, a.Prefix.Addr())
-	}
-	r.going = r.going[:0]
-	return effects
-}
-
-// adopt replaces the groups that run.
-func (r *router) adopt(next []*vrrp.Group) {
-	was := make(map[*vrrp.Group]*group, len(r.groups))
-	for _, g := range r.groups {
-		was[g.Group] = g
-	}
-	r.groups = make([]*group, 0, len(next))
-	r.place = map[string]*group{}
-	for _, pure := range next {
-		g := was[pure]
-		if g == nil {
-			g = newGroup(pure, r.w.o.Mutant)
-		}
-		r.groups = append(r.groups, g)
-		for _, m := range pure.Members() {
-			r.place[m.Name()] = g
-			if s := r.shadows[m.Name()]; s != nil {
-				s.m = m
-			}
-		}
-	}
-	for _, g := range was {
-		if !slices.Contains(r.groups, g) {
-			g.due = 0
-		}
-	}
-}
-
-// inform tells a group what is known about links and scripts.
-func (r *router) inform(g *group) {
-	for n := 1; n < len(r.links); n++ {
-		r.step(g, r.linkEvent(n))
-	}
-	for n := 1; n < len(r.scripts); n++ {
-		if s := r.scripts[n]; s.known {
-			r.step(g, scriptEvent(n, s.good))
-		}
 	}
 }
 
