@@ -151,9 +151,9 @@ func (r *router) became(seen *order, at int, e vrrp.Became) {
 // ordered looks at what came of a step for an instance, and when.
 func (s *shadow) ordered() string {
 	did := &s.did
-	first := did.farewell
-	if first == 0 {
-		first = did.advert
+	sent := did.farewell
+	if sent == 0 {
+		sent = did.advert
 	}
 	switch {
 	case s.state == s.was:
@@ -164,7 +164,7 @@ func (s *shadow) ordered() string {
 		return "must send, claim, announce and tell, in this order"
 	case s.was == config.Master && !(0 < did.release && did.release < did.became):
 		return "must release its addresses and then tell"
-	case s.was == config.Master && first > did.release:
+	case s.was == config.Master && sent > did.release:
 		return "must send before it releases its addresses"
 	case s.was == config.Master && did.announce > did.release:
 		return "announces what it has released"

@@ -7,14 +7,12 @@ import (
 
 // Shrink leaves out of a scenario what it does not need to break the same
 // invariant. It returns the violation of what is left.
-func Shrink(sc *Scenario, failed error) (*Scenario, error) { return shrink(sc, failed, nil) }
-
-func shrink(sc *Scenario, failed error, m *Mutant) (*Scenario, error) {
+func Shrink(sc *Scenario, failed error) (*Scenario, error) {
 	var want *Violation
 	if !errors.As(failed, &want) {
 		return sc, failed
 	}
-	s := shrinker{best: sc, err: failed, kind: want.Kind, mutant: m}
+	s := shrinker{best: sc, err: failed, kind: want.Kind}
 	for again := true; again; {
 		again = false
 		for size := max(len(s.best.Faults)/2, 1); size > 0; size /= 2 {
@@ -38,10 +36,9 @@ func shrink(sc *Scenario, failed error, m *Mutant) (*Scenario, error) {
 }
 
 type shrinker struct {
-	best   *Scenario
-	err    error
-	kind   string
-	mutant *Mutant
+	best *Scenario
+	err  error
+	kind string
 }
 
 // fails keeps a scenario that was changed and still fails in the same way.
@@ -49,7 +46,7 @@ func (s *shrinker) fails(try *Scenario, changed bool) bool {
 	if !changed {
 		return false
 	}
-	_, err := Run(try, Options{Mutant: s.mutant})
+	_, err := Run(try, Options{})
 	var v *Violation
 	if !errors.As(err, &v) || v.Kind != s.kind {
 		return false
