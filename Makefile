@@ -3,7 +3,7 @@ GO ?= go
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 
-.PHONY: help build check test demo bench lint fuzz clean
+.PHONY: help build check test sim demo bench lint fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -18,6 +18,9 @@ check: ## the quick part of the tests, under a minute: vet and unit tests
 
 test: ## everything, from unit tests to clusters in the virtual machine
 	$(GO) vet ./... && $(GO) run ./e2e/needs && $(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 -timeout 30m ./e2e/...
+
+sim: ## SEEDS simulated clusters of VRRP routers (300000) on all processors, the first one FIRST (1)
+	GOGC=400 $(GO) test ./vrrp/sim -count=1 -v -timeout 0 -run 'TestSimulation$$' -sim.seeds=$(or $(SEEDS),300000) -sim.first=$(or $(FIRST),1)
 
 demo: ## a two-director cluster, failing over before your eyes
 	$(SUDO) $(GO) run ./e2e/demo

@@ -37,13 +37,10 @@ func Regroup(now time.Time, running []*Group, next *config.Config) Reload {
 			}
 		}
 	}
-	renamed := reconfigureAll(now, machines, next, (*effects)(&r.Effects))
+	reconfigureAll(now, machines, next, (*effects)(&r.Effects))
 	r.Groups = regroup(machines, running, next)
 	for _, g := range r.Groups {
 		g.resume(now, (*effects)(&r.Effects))
-	}
-	for _, name := range renamed {
-		r.Effects = append(r.Effects, Claim{Instance: name})
 	}
 	return r
 }
@@ -93,18 +90,25 @@ func (m *Machine) delete(now time.Time, out *effects) {
 	out.add(Became{Name: m.cfg.Name, State: state, Priority: int(m.priority)})
 }
 
-// reconfigureAll gives each survivor its new configuration. It returns the
-// names under which addresses are still claimed and that nobody has any more.
-func reconfigureAll(now time.Time, machines []*Machine, next *config.Config, out *effects) (renamed []string) {
+// reconfigureAll gives each survivor its new configuration. Addresses are
+// claimed under the name of the instance: what a MASTER has claimed under its
+// old one is given back, unless the MASTER that has this name now has claimed
+// under it instead.
+func reconfigureAll(now time.Time, machines []*Machine, next *config.Config, out *effects) {
+	var left []string
 	for i, m := range machines {
 		was := m.cfg.Name
 		m.reconfigure(now, next.Instances[i], out)
-		named := func(c config.Instance) bool { return c.Name == was }
-		if m.state == config.Master && was != m.cfg.Name && !slices.ContainsFunc(next.Instances, named) {
-			renamed = append(renamed, was)
+		if m.state == config.Master && was != m.cfg.Name {
+			left = append(left, was)
 		}
 	}
-	return renamed
+	for _, name := range left {
+		claims := func(m *Machine) bool { return m.cfg.Name == name && m.state == config.Master }
+		if !slices.ContainsFunc(machines, claims) {
+			out.add(Claim{Instance: name})
+		}
+	}
 }
 
 // regroup puts the machines into groups, in the order of their instances. A
@@ -178,6 +182,7 @@ func (g *Group) resume(now time.Time, out *effects) {
 		g.state = config.Init // nothing to tell before Start
 	case g.sync == nil:
 		g.state = g.members[0].state
+	case running == waiting: // FAULT is told already, and Start says what follows
 	case faulty: // and settle brings all to FAULT
 	case masters == running:
 		g.told(config.Master, out)

@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"vrrp/wire":                  {},
 	"parser":                     {"config"},
 	"vrrp":                       {"config", "vrrp/wire"},
+	"vrrp/sim":                   {"config", "vrrp", "vrrp/wire"},
 	"ipvs":                       {"config"},
 	"checker":                    {"config"},
 	"notify":                     {"config", "internal/account"},
@@ -53,7 +54,7 @@ var importers = map[string][]string{
 
 // pure are the packages that decide and never do: they import neither a clock
 // nor the world.
-var pure = []string{"config", "vrrp/wire"}
+var pure = []string{"config", "vrrp/wire", "vrrp/sim"}
 
 type pkg struct {
 	ImportPath string

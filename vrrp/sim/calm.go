@@ -1,0 +1,235 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// wireRouter is a virtual router as the wire knows it, in one part of a
+// network that may be split.
+type wireRouter struct {
+	wireKey
+	part int
+}
+
+// calm ends all trouble. Soon there must be one MASTER for each virtual router,
+// and the right one; then nothing happens any more, a reload without a change
+// included, until the drill.
+func (w *world) calm() {
+	w.note("calm")
+	w.heal()
+	b := w.bounds()
+	w.watch.dual = b.interval + 2*w.sc.Net.Latency
+	w.until(w.now + b.settle)
+	w.checkCalm()
+	w.look()
+	w.watch.still = true
+	w.until(w.now + 20*b.interval)
+	w.reloadUnchanged()
+	w.until(w.now + 3*b.interval)
+	w.checkCalm()
+	w.watch.still = false
+	w.drill(b)
+}
+
+// heal makes everything good again, and everybody loads what the site wants.
+func (w *world) heal() {
+	w.quiet = true
+	w.mend()
+	for link := 1; link <= w.sc.Links && w.sc.Split > 0; link++ {
+		w.split(link, w.sc.Split)
+	}
+	for _, r := range w.routers {
+		r.resume()
+		for n := 1; n < len(r.links); n++ {
+			if good := (linkState{true, true, true}); r.links[n] != good {
+				r.link(n, good)
+			}
+		}
+		for n := range r.scripts {
+			if good := (verdict{true, true}); r.scripts[n] != good && n > 0 {
+				r.script(n, true)
+			}
+		}
+		if r.alive {
+			r.load()
+		} else {
+			r.boot()
+		}
+	}
+}
+
+// bounds are the times within which things must happen, on the slowest clock.
+type bounds struct{ interval, down, skew, settle time.Duration }
+
+func slow(d time.Duration) time.Duration { return d + d*7/100 }
+
+func (w *world) bounds() bounds {
+	var b bounds
+	var delay time.Duration
+	b.interval = w.sc.longest() // may still be learned somewhere
+	for _, r := range w.routers {
+		for _, s := range r.shadows {
+			skew := s.interval()
+			if s.cfg.Version.Value == 3 {
+				skew = b.interval
+			}
+			b.skew = max(b.skew, skew)
+			b.down = max(b.down, time.Duration(s.cfg.DownTimerAdverts.Value)*b.interval+skew)
+			delay = max(delay, s.cfg.PreemptDelay)
+		}
+	}
+	b.interval, b.down, b.skew = slow(b.interval), slow(b.down), slow(b.skew)
+	b.settle = 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
+	return b
+}
+
+// watch is what may not happen while it is calm.
+type watch struct {
+	dual  time.Duration // two MASTERs that hear each other are two for no longer; 0: they may
+	still bool          // nobody changes state
+	since map[wireRouter]time.Duration
+	seen  int // changes of state that were looked at
+}
+
+// look is called after everything that happens.
+func (w *world) look() {
+	changes := w.counts["BACKUP"] + w.counts["MASTER"] + w.counts["FAULT"]
+	if w.watch.dual == 0 || changes == w.watch.seen {
+		return
+	}
+	w.watch.seen = changes
+	if w.watch.still {
+		w.failf("flap", "the state of an instance changes without a cause")
+	}
+	was := w.watch.since
+	w.watch.since = map[wireRouter]time.Duration{}
+	for key, n := range w.masters() {
+		if n < 2 {
+			continue
+		}
+		w.counts["two masters"]++
+		since, before := was[key]
+		if !before {
+			since = w.now
+			w.after(w.watch.dual, func() { w.stillDual(key, since) })
+		}
+		w.watch.since[key] = since
+	}
+}
+
+func (w *world) stillDual(key wireRouter, since time.Duration) {
+	if began, dual := w.watch.since[key]; dual && began == since {
+		w.failf("two-masters", "of virtual router %d on eth%d for %s", key.vrid, key.link, w.now-since)
+	}
+}
+
+func (w *world) part(r *router) int {
+	if r.id <= w.sc.Split {
+		return 1
+	}
+	return 0
+}
+
+// each calls f for every instance that takes part in an election.
+func (w *world) each(f func(wireRouter, *shadow)) {
+	for _, r := range w.routers {
+		for _, d := range r.domains {
+			for _, s := range d.members {
+				if s.started && !d.any((*shadow).faulty) {
+					f(wireRouter{wireKey{s.link, s.cfg.VirtualRouterID, s.v6}, w.part(r)}, s)
+				}
+			}
+		}
+	}
+}
+
+// masters is how many MASTERs each virtual router has that anybody could be.
+func (w *world) masters() map[wireRouter]int {
+	n := map[wireRouter]int{}
+	w.each(func(key wireRouter, s *shadow) {
+		if s.m.State() == config.Master {
+			n[key]++
+		} else {
+			n[key] += 0
+		}
+	})
+	return n
+}
+
+func (w *world) checkCalm() {
+	w.checkMasters("no-master", func(n int) bool { return n == 1 })
+	best := map[wireRouter]uint8{}
+	willing := map[wireRouter]bool{}
+	w.each(func(key wireRouter, s *shadow) {
+		if _, known := willing[key]; !known {
+			willing[key] = true
+		}
+		best[key] = max(best[key], s.m.Priority())
+		willing[key] = willing[key] && !s.d.any(func(s *shadow) bool { return s.cfg.NoPreempt })
+	})
+	w.each(func(key wireRouter, s *shadow) {
+		if s.m.State() == config.Master && willing[key] && s.m.Priority() != best[key] {
+			w.failf("wrong-master", "r%d is MASTER of virtual router %d on eth%d with priority %d, there is one of %d",
+				s.r.id, key.vrid, key.link, s.m.Priority(), best[key])
+		}
+	})
+	for _, r := range w.routers {
+		for _, d := range r.domains {
+			if d.any(func(s *shadow) bool { return s.m.State() != d.members[0].m.State() }) {
+				w.failf("split-group", "r%d: %s rests with members of different states", r.id, d.name())
+			}
+		}
+	}
+	if w.sc.Split == 0 {
+		w.checkHosts()
+	}
+}
+
+func (w *world) checkMasters(kind string, right func(int) bool) {
+	for key, n := range w.masters() {
+		if !right(n) {
+			w.failf(kind, "virtual router %d on eth%d has %d MASTERs in part %d", key.vrid, key.link, n, key.part)
+		}
+	}
+}
+
+// reloadUnchanged: who loads what it runs already does nothing at all.
+func (w *world) reloadUnchanged() {
+	for _, r := range w.routers {
+		if effects := r.apply(w.site.config(r.id)); len(effects) > 0 {
+			w.failf("reload", "r%d: a reload without a change makes %s", r.id, describe(effects[0]))
+		}
+	}
+}
+
+// drill ends the router that is MASTER of the first virtual router. Another
+// one takes over within Active_Down_Interval, or within Skew_Time when it says
+// farewell.
+func (w *world) drill(b bounds) {
+	if w.sc.Drill == NoDrill {
+		return
+	}
+	var victim *router
+	w.each(func(_ wireRouter, s *shadow) {
+		if victim == nil && s.m.State() == config.Master {
+			victim = s.r
+		}
+	})
+	if victim == nil {
+		return
+	}
+	limit := b.down
+	if w.sc.Drill == StopDrill {
+		limit = b.skew
+		victim.stop()
+	} else {
+		victim.crash()
+	}
+	w.counts["drills"]++
+	w.until(w.now + limit + 2*w.sc.Net.Latency)
+	w.checkMasters("failover", func(n int) bool { return n > 0 })
+	w.until(w.now + b.settle)
+	w.checkCalm()
+}
