@@ -21,7 +21,7 @@ type instance struct {
 	nopreempt bool
 	source    string // unicast_src_ip
 	peers     []string
-	from      string // mcast_src_ip
+	from      string   // mcast_src_ip
 	device    string   // eth0
 	vips      []string // 10.9.0.100/24
 	excluded  []string

@@ -204,7 +204,9 @@ func (r *router) script(n int, good bool) {
 func scriptEvent(n int, good bool) vrrp.Tracked { return Verdict(scriptName(n), good) }
 
 // Verdict is the event about a vrrp_script.
-func Verdict(script string, good bool) vrrp.Tracked { return vrrp.Tracked{Kind: vrrp.Script, Name: script, Up: good} }
+func Verdict(script string, good bool) vrrp.Tracked {
+	return vrrp.Tracked{Kind: vrrp.Script, Name: script, Up: good}
+}
 
 func (r *router) all(ev vrrp.Event) {
 	for _, g := range r.groups {
