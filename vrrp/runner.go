@@ -118,11 +118,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		case a := <-r.received:
 			r.receive(a)
 		case <-timer.C:
-			// What came before a deadline that is served late counts: a
-			// backup that was not running must not mistake that for a silent
-			// master.
-			r.drain()
 		}
+		// What came before a deadline that is served late counts: a backup that
+		// was not running must not mistake that for a silent master.
+		r.drain()
 		r.fire(time.Now())
 		timer.Reset(r.sleep(time.Now()))
 	}

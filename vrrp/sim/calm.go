@@ -81,6 +81,9 @@ func (w *world) bounds() bounds {
 		}
 	}
 	b.interval, b.down, b.skew = slow(b.interval), slow(b.down), slow(b.skew)
+	for _, r := range w.sc.Routers {
+		delay = max(delay, r.Quiet)
+	}
 	b.settle = 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
 	return b
 }

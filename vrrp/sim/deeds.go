@@ -135,7 +135,8 @@ func (r *router) became(seen *order, at int, e vrrp.Became) {
 	if !follows(s.told, e.State) {
 		w.failf("notify", "r%d: %s becomes %s after %s", r.id, e.Name, e.State, s.told)
 	}
-	if e.State == config.Master && s.told != config.Backup && s.m.Priority() != config.Owner {
+	waited := s.told == config.Init && !s.quiet.IsZero() // an owner then, during the startup delay, untold
+	if e.State == config.Master && s.told != config.Backup && s.m.Priority() != config.Owner && !waited {
 		w.failf("notify", "r%d: %s becomes MASTER from %s and does not own the address", r.id, e.Name, s.told)
 	}
 	if silent := s.d.cfg != nil && s.spoken && s.d.told == e.State; silent != e.Silent {
@@ -157,6 +158,8 @@ func (s *shadow) ordered() string {
 	}
 	switch {
 	case s.state == s.was:
+		return ""
+	case did.became == 0 && s.hidden:
 		return ""
 	case did.became == 0 && s.started:
 		return "tells nobody"

@@ -65,6 +65,9 @@ func (g *generator) cluster() {
 		if g.chance(50) {
 			r.Drift = g.rand.IntN(100_001) - 50_000
 		}
+		if g.chance(15) {
+			r.Quiet = g.span(5 * g.unit)
+		}
 		sc.Routers = append(sc.Routers, r)
 	}
 	if g.chance(15) {
@@ -82,6 +85,9 @@ func (g *generator) priorities() []int {
 	}
 	if g.chance(10) {
 		p[g.rand.IntN(len(p))] = config.Owner
+		if g.chance(30) {
+			p[g.rand.IntN(len(p))] = config.Owner
+		}
 	}
 	if g.chance(10) {
 		p[g.rand.IntN(len(p))] = pick(g, 1, 2, 254)
@@ -141,6 +147,13 @@ func (g *generator) instance(n int) {
 	}
 	if g.chance(10) {
 		i.Refresh = 3 * g.unit
+	}
+	if g.chance(40) {
+		i.Expired = 100 + g.rand.IntN(60)
+	}
+	i.Ignore = g.chance(30)
+	if g.chance(10) {
+		i.Longest = g.unit
 	}
 	i.Off = g.chance(10)
 	g.sc.Instances = append(g.sc.Instances, i)

@@ -101,5 +101,8 @@ var configMutants = []sim.Mutant{
 	}},
 	{Name: "higher_prio_send_advert is forgotten", Subtle: true, Config: instances(func(c *config.Instance) { c.HigherPrioSendAdvert.Value = false })},
 	{Name: "lower_prio_no_advert is forgotten", Subtle: true, Config: instances(func(c *config.Instance) { c.LowerPrioNoAdvert.Value = false })},
+	{Name: "timer_expired_backup is forgotten", Subtle: true, Config: instances(func(c *config.Instance) { c.TimerExpiredBackup = 0 })},
+	{Name: "owner_ignore_adverts is forgotten", Config: instances(func(c *config.Instance) { c.OwnerIgnoreAdverts.Value = false })},
+	{Name: "vrrp_max_advert_interval is forgotten", Subtle: true, Config: instances(func(c *config.Instance) { c.MaxAdvertInterval = 0 })},
 	{Name: "excluded addresses are forgotten", Config: instances(func(c *config.Instance) { c.VirtualIPAddressExcluded = nil })},
 }

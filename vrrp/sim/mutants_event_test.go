@@ -15,7 +15,7 @@ var trackMutants = []sim.Mutant{
 		return slices.DeleteFunc(list, func(t config.Track) bool { return t.Weight.Value != 0 })
 	})},
 	{Name: "a weight is FAULT", Config: trackers(each(func(t *config.Track) { t.Weight.Value = 0 }))},
-	{Name: "reverse is forgotten", Config: trackers(each(func(t *config.Track) { t.Reverse = config.Some(false) }))},
+	{Name: "reverse is forgotten", Config: trackers(each(func(t *config.Track) { t.Reverse.Value = false }))},
 	{Name: "trackers of sync groups are forgotten", Config: groupTrackers(func([]config.Track) []config.Track { return nil })},
 	{Name: "dont_track_primary is forgotten", Config: instances(func(c *config.Instance) { c.DontTrackPrimary = false })},
 	{Name: "a link that comes up is not noticed", Event: func(_ *sim.Step, ev vrrp.Event) vrrp.Event {
@@ -49,6 +49,12 @@ var trackMutants = []sim.Mutant{
 					s.Group.Step(s.Now, sim.Verdict(t.Name, true))
 				}
 			}
+		}
+		return ev
+	}},
+	{Name: "the startup delay is forgotten", Event: func(_ *sim.Step, ev vrrp.Event) vrrp.Event {
+		if _, ok := ev.(vrrp.Start); ok {
+			return vrrp.Start{}
 		}
 		return ev
 	}},

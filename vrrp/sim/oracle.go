@@ -18,7 +18,7 @@ func (d *domain) expect(now time.Time, ev vrrp.Event) bool {
 	switch ev := ev.(type) {
 	case vrrp.Start:
 		for _, s := range d.members {
-			s.start()
+			s.start(ev.Quiet)
 		}
 		d.settle(now, true)
 	case vrrp.Received:
@@ -52,11 +52,11 @@ func (d *domain) expect(now time.Time, ev vrrp.Event) bool {
 }
 
 // start: a link that nobody has spoken of is not there.
-func (s *shadow) start() {
+func (s *shadow) start(quiet time.Time) {
 	if s.started {
 		return
 	}
-	s.started = true
+	s.started, s.quiet = true, quiet
 	for i := range s.trackers {
 		if t := &s.trackers[i]; t.link {
 			t.known = true
@@ -89,12 +89,18 @@ func (d *domain) recover(now time.Time, starting bool) {
 	if !d.any((*shadow).waiting) {
 		return
 	}
-	if !d.any(func(s *shadow) bool { return s.priority != config.Owner }) {
+	owners := !d.any(func(s *shadow) bool { return s.priority != config.Owner })
+	if owners && !now.Before(d.members[slices.IndexFunc(d.members, (*shadow).waiting)].quiet) {
 		d.win(now)
 		return
 	}
 	for _, s := range d.members {
 		if !s.waiting() {
+			continue
+		}
+		if owners && s.state == config.Init {
+			s.enter(config.Backup) // and nobody is told
+			s.deadline, s.hidden = s.quiet, true
 			continue
 		}
 		down := s.down()
@@ -126,6 +132,11 @@ func (d *domain) timers(now time.Time) {
 		if s.deadline.IsZero() || s.deadline.After(now) {
 			continue
 		}
+		if s.state == config.Master && s.lost(now) {
+			s.r.w.counts["timers expired"]++
+			d.yield(now)
+			continue
+		}
 		if s.state == config.Master {
 			s.adverts++
 			due := s.deadline
@@ -145,10 +156,13 @@ func (d *domain) timers(now time.Time) {
 
 // hears is sections 6.4.2 and 6.4.3 with keepalived's additions.
 func (d *domain) hears(now time.Time, s *shadow, dg *wire.Datagram) bool {
-	if s.state != config.Backup && s.state != config.Master || !s.accepts(dg) {
+	if s.state != config.Backup && s.state != config.Master || now.Before(s.quiet) || s.cfg.OwnerIgnoreAdverts.Value || !s.accepts(dg) {
 		return false
 	}
 	theirs := s.heard.Priority
+	if s.state == config.Backup && theirs != config.Owner {
+		s.reinstate(now)
+	}
 	switch {
 	case s.state == config.Master:
 		d.masterHears(now, s, dg)
@@ -181,11 +195,17 @@ func (s *shadow) follow() {
 	s.master = true
 	if s.cfg.Version.Value == 3 {
 		s.learned = s.heard.Interval
+		if most := s.cfg.MaxAdvertInterval; most > 0 {
+			s.learned = min(s.learned, max(most, s.interval()))
+		}
 	}
 }
 
 func (d *domain) masterHears(now time.Time, s *shadow, dg *wire.Datagram) {
 	theirs, tie := s.heard.Priority, dg.Src.Compare(address(s.v6, s.link, s.r.id))
+	if theirs == config.Owner && s.priority == config.Owner && tie != 0 {
+		s.twoOwners(now, tie > 0)
+	}
 	switch {
 	case theirs == 0:
 		if s.mayAnswer(now) {
@@ -218,4 +238,38 @@ func (s *shadow) mayAnswer(now time.Time) bool {
 	}
 	s.answered = [2]time.Time{s.answered[1], now}
 	return true
+}
+
+// lost is timer_expired_backup: an advert so late that a router of that
+// priority is MASTER.
+func (s *shadow) lost(now time.Time) bool {
+	highest := s.cfg.TimerExpiredBackup
+	silent := now.Sub(s.deadline) + s.interval()
+	return highest > 0 && silent > time.Duration(s.cfg.DownTimerAdverts.Value)*s.interval()+s.skew(uint8(highest))
+}
+
+// twoOwners: who has the higher address stays MASTER. One that sees the other
+// go on after two adverts of its own gives in.
+func (s *shadow) twoOwners(now time.Time, higher bool) {
+	s.r.w.counts["two owners"]++
+	longest := max(s.interval(), s.heard.Interval)
+	fresh := s.rival.last.IsZero() || now.Sub(s.rival.last) > 3*longest
+	s.rival.last = now
+	switch {
+	case higher:
+	case fresh:
+		s.rival.patience = now.Add(2*s.interval() + longest*6/5)
+	case now.After(s.rival.patience):
+		s.r.w.counts["owners reduced"]++
+		s.rival.reduced = true
+		s.weigh(now)
+	}
+}
+
+// reinstate gives an owner its priority back.
+func (s *shadow) reinstate(now time.Time) {
+	was := s.rival.reduced
+	if s.rival = (rival{}); was {
+		s.weigh(now)
+	}
 }

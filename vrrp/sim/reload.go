@@ -41,7 +41,7 @@ func (r *router) apply(cfg *config.Config) (effects []vrrp.Effect) {
 	r.reloaded(plan.Effects)
 	for _, g := range r.groups {
 		r.inform(g)
-		effects = append(effects, r.step(g, vrrp.Start{})...)
+		effects = append(effects, r.step(g, vrrp.Start{Quiet: r.quiet})...)
 	}
 	r.reloading = false
 	for _, a := range r.going {

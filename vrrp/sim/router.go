@@ -25,8 +25,9 @@ type router struct {
 	drift     int64
 	alive     bool
 	boots     uint64
-	stopped   bool // SIGSTOP: what comes meanwhile waits
-	stunned   bool // the whole machine: datagrams are lost too
+	quiet     time.Time // the end of vrrp_startup_delay
+	stopped   bool      // SIGSTOP: what comes meanwhile waits
+	stunned   bool      // the whole machine: datagrams are lost too
 	resuming  bool
 	reloading bool             // deletions wait
 	going     []config.Address // until then
@@ -113,6 +114,10 @@ func (r *router) boot() {
 	r.w.counts["boots"]++
 	r.alive = true
 	r.boots++
+	r.quiet = time.Time{}
+	if d := r.w.sc.Routers[r.id-1].Quiet; d > 0 && !r.w.quiet {
+		r.quiet = r.now().Add(d)
+	}
 	boots := r.boots
 	for n := 1; n < len(r.scripts); n++ {
 		throw := r.w.dice.of(99, uint64(r.id), r.boots, uint64(n))
@@ -204,9 +209,7 @@ func (r *router) script(n int, good bool) {
 func scriptEvent(n int, good bool) vrrp.Tracked { return Verdict(scriptName(n), good) }
 
 // Verdict is the event about a vrrp_script.
-func Verdict(script string, good bool) vrrp.Tracked {
-	return vrrp.Tracked{Kind: vrrp.Script, Name: script, Up: good}
-}
+func Verdict(script string, good bool) vrrp.Tracked { return vrrp.Tracked{Name: script, Up: good} }
 
 func (r *router) all(ev vrrp.Event) {
 	for _, g := range r.groups {

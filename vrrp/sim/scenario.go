@@ -42,6 +42,7 @@ const (
 type Router struct {
 	Drift int           // of its clock, millionths
 	Boot  time.Duration // when it starts
+	Quiet time.Duration // vrrp_startup_delay
 }
 
 // Instance is a vrrp_instance as the administrator wants it on every router.
@@ -71,6 +72,9 @@ type Instance struct {
 	Track     Track // a link
 	NoPrimary bool  // dont_track_primary
 	Refresh   time.Duration
+	Expired   int           // timer_expired_backup
+	Ignore    bool          // owner_ignore_adverts, where there is one owner
+	Longest   time.Duration // vrrp_max_advert_interval
 }
 
 // Track is a line of track_script or track_interface.

@@ -30,6 +30,8 @@ type shadow struct {
 	preemptAt time.Time
 	priority  uint8
 	answered  [2]time.Time
+	quiet     time.Time // the end of vrrp_startup_delay
+	rival     rival
 	trackers  []tracker
 	up        bool // the own link
 	addressed bool
@@ -38,8 +40,15 @@ type shadow struct {
 	did                       deeds
 	told                      config.State
 	spoken                    bool // has told a state
+	hidden                    bool // an owner that waits for the end of the startup delay
 	cadence                   cadence
 	heard                     wire.Advert
+}
+
+// rival is another owner of the addresses.
+type rival struct {
+	patience, last time.Time
+	reduced        bool
 }
 
 // tracker is a tracked object with what was told of it.
@@ -108,18 +117,20 @@ func (s *shadow) faulty() bool {
 func (s *shadow) effective() uint8 {
 	p := int(s.cfg.Priority.Value)
 	if p == config.Owner {
-		return config.Owner
+		if s.rival.reduced {
+			p--
+		}
+		return uint8(p)
 	}
 	for i := range s.trackers {
 		t := &s.trackers[i]
-		w := t.Weight.Value
-		if !t.known || (w > 0) != t.up {
-			continue
+		switch w := t.Weight.Value; {
+		case !t.known || (w > 0) != t.up:
+		case t.Reverse.Value:
+			p -= w
+		default:
+			p += w
 		}
-		if t.Reverse.Value { // changes the sign
-			w = -w
-		}
-		p += w
 	}
 	return uint8(min(max(p, 1), config.Owner-1))
 }
@@ -178,12 +189,13 @@ func (s *shadow) shift(now time.Time, by time.Duration) {
 }
 
 func (s *shadow) enter(state config.State) {
-	s.state = state
+	s.state, s.hidden = state, false
 	s.deadline, s.expired, s.preemptAt, s.answered = time.Time{}, false, time.Time{}, [2]time.Time{}
 }
 
 func (s *shadow) toMaster(now time.Time) {
 	s.enter(config.Master)
+	s.reinstate(now)
 	s.adverts++
 	s.learned, s.master = s.interval(), false
 	s.deadline = now.Add(s.interval())
@@ -191,6 +203,9 @@ func (s *shadow) toMaster(now time.Time) {
 
 func (s *shadow) toBackup(now time.Time, down time.Duration) {
 	s.enter(config.Backup)
+	if now.Before(s.quiet) {
+		now = s.quiet
+	}
 	s.deadline = now.Add(down)
 }
 

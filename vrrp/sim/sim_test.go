@@ -61,7 +61,7 @@ func rough(t *testing.T, total sim.Counts) {
 	for _, what := range []string{
 		"MASTER", "BACKUP", "FAULT", "STOP", "lost", "twice", "late", "boots", "loads", "crash", "stop", "pause", "stun",
 		"link", "script", "split", "cut", "set", "group", "garbage", "flood", "drills", "two masters",
-		"preempt delays", "masters reloaded", "instances removed",
+		"preempt delays", "timers expired", "two owners", "masters reloaded", "instances removed",
 	} {
 		if total[what] == 0 {
 			t.Errorf("%q has never happened", what)

@@ -70,8 +70,10 @@ func (s *site) absent(n int) bool {
 // mends.
 func (s *site) config(r int) *config.Config {
 	cfg := &config.Config{Global: config.DefaultGlobal}
+	var longest []time.Duration
 	for k := range s.instances {
 		if i := &s.instances[k]; !s.absent(k + 1) {
+			longest = append(longest, i.Longest)
 			cfg.Instances = append(cfg.Instances, s.instance(i, s.groupOf(k+1), r))
 		}
 	}
@@ -95,6 +97,9 @@ func (s *site) config(r int) *config.Config {
 		cfg.Groups = append(cfg.Groups, group)
 	}
 	cfg.Resolve()
+	for k := range cfg.Instances { // of global_defs, and here of each
+		cfg.Instances[k].MaxAdvertInterval = longest[k]
+	}
 	return cfg
 }
 
@@ -135,6 +140,10 @@ func (s *site) instance(i *Instance, g *Group, r int) config.Instance {
 	if i.Refresh > 0 {
 		c.GarpMasterRefresh = config.Some(i.Refresh)
 	}
+	if c.NoPreempt {
+		c.TimerExpiredBackup = i.Expired
+	}
+	c.OwnerIgnoreAdverts = config.Some(i.Ignore && owner && count(prio, config.Owner) == 1)
 	weighed := g == nil && !owner
 	c.TrackScript = tracks(i.Script, scriptName, weighed)
 	if i.Track.Object != i.Link {
@@ -154,6 +163,15 @@ func (s *site) unicast(i *Instance, r int, c *config.Instance) {
 			c.UnicastPeers = append(c.UnicastPeers, config.Peer{Addr: address(i.V6, i.Link, peer)})
 		}
 	}
+}
+
+func count(list []int, n int) (times int) {
+	for _, x := range list {
+		if x == n {
+			times++
+		}
+	}
+	return times
 }
 
 // tracks leaves out a weight where keepalived does: of the owner, and of

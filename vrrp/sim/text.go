@@ -111,6 +111,7 @@ var netFields = []field[Net]{
 var routerFields = []field[Router]{
 	number("drift", func(r *Router) *int { return &r.Drift }),
 	duration("boot", func(r *Router) *time.Duration { return &r.Boot }),
+	duration("quiet", func(r *Router) *time.Duration { return &r.Quiet }),
 }
 
 var instanceFields = []field[Instance]{
@@ -139,6 +140,9 @@ var instanceFields = []field[Instance]{
 	track("track", func(i *Instance) *Track { return &i.Track }),
 	flag("noprimary", func(i *Instance) *bool { return &i.NoPrimary }),
 	duration("refresh", func(i *Instance) *time.Duration { return &i.Refresh }),
+	number("expired", func(i *Instance) *int { return &i.Expired }),
+	flag("ignore", func(i *Instance) *bool { return &i.Ignore }),
+	duration("longest", func(i *Instance) *time.Duration { return &i.Longest }),
 }
 
 var groupFields = []field[Group]{
