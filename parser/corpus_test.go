@@ -33,6 +33,29 @@ func corpus(t *testing.T) string {
 	return dir
 }
 
+// eachOfCorpus tests every file of the collection, those that others include
+// too; with -short one in twenty.
+func eachOfCorpus(t *testing.T, test func(t *testing.T, file string)) {
+	t.Helper()
+	every, n := 1, 0
+	if testing.Short() {
+		every = 20
+	}
+	err := filepath.WalkDir(filepath.Join(corpus(t), "configs"), func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if n++; n%every == 0 {
+			t.Run(entry.Name(), func(t *testing.T) { test(t, file) })
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d files, one in %d tested", n, every)
+}
+
 // The shares of files whose exit status was keepalived's, and whose lines with
 // a complaint were, in per mille, when this was last improved. They only ever
 // rise.

@@ -107,27 +107,14 @@ func TestFormatConf(t *testing.T) {
 }
 
 func TestFormatCorpus(t *testing.T) {
-	dir := filepath.Join(corpus(t), "configs")
-	n := 0
-	err := filepath.WalkDir(dir, func(file string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	eachOfCorpus(t, func(t *testing.T, file string) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		n++
-		t.Run(entry.Name(), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			stable(t, string(text))
-			sameFormatted(t, Options{File: file, Files: readable{}, Environment: bench{}})
-		})
-		return nil
+		stable(t, string(text))
+		sameFormatted(t, Options{File: file, Files: readable{}, Environment: bench{}})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d files", n)
 }
 
 func FuzzFormat(f *testing.F) {

@@ -3,7 +3,6 @@ package parser
 import (
 	"bytes"
 	"encoding/json"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -131,20 +130,12 @@ func TestJSONConf(t *testing.T) {
 }
 
 func TestJSONCorpus(t *testing.T) {
-	dir := filepath.Join(corpus(t), "configs")
 	s := compiled(t)
-	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
+	eachOfCorpus(t, func(t *testing.T, file string) {
 		if c, _, err := Load(Options{File: file, Environment: bench{}}); err == nil {
-			t.Run(entry.Name(), func(t *testing.T) { valid(t, s, c) })
+			valid(t, s, c)
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestJSONSchemaRejects: what is not the form is not taken for it.

@@ -290,7 +290,7 @@ func (s *source) condition(l line) (line, bool) {
 		if (id == s.id && s.id != "") == negated {
 			return l, false
 		}
-		l.pos.column += int32(len(l.text) - len(rest))
+		l.pos = s.column(l.pos, len(l.text)-len(rest))
 		l.text = rest
 	}
 	return l, true

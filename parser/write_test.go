@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -72,16 +71,7 @@ func TestWriteConf(t *testing.T) {
 }
 
 func TestWriteCorpus(t *testing.T) {
-	dir := filepath.Join(corpus(t), "configs")
-	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			t.Run(entry.Name(), func(t *testing.T) { rewritten(t, Options{File: file, Environment: bench{}}) })
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	eachOfCorpus(t, func(t *testing.T, file string) { rewritten(t, Options{File: file, Environment: bench{}}) })
 }
 
 // TestWrite shows the form, with every keyword that it has.

@@ -19,6 +19,7 @@ type need struct{ command, pkg string }
 // the virtual machine, which sees the same files.
 var hostNeeds = []need{
 	{"bash", "bash"},
+	{"cc", "build-essential"},
 	{"ip", "iproute2"},
 	{"sysctl", "procps"},
 	{"ipvsadm", "ipvsadm"},
