@@ -14,8 +14,9 @@ type Environment interface {
 	MTU(name string) int
 	// HasUser reports whether an account exists, and its group unless empty.
 	HasUser(u User) bool
-	// Executable is nil when path is a regular file that may be executed.
-	Executable(path string) error
+	// Executable is nil when name is a regular file that may be executed; a
+	// name without a slash is looked for in $PATH.
+	Executable(name string) error
 	// HasDirectory reports whether path is a directory.
 	HasDirectory(path string) bool
 	// HasNamespace reports whether a network namespace of that name exists, as

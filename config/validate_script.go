@@ -2,14 +2,9 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
-
-// searchPath is where a command without a slash is looked for, as execvp(3)
-// does without PATH.
-var searchPath = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // quoted is the command as keepalived's diagnostics print it.
 func (c *Command) quoted() string { return "'" + strings.Join(Words(c.Line), "' '") + "'" }
@@ -36,17 +31,10 @@ func (v *validator) find(c *Command) found {
 		return foundNothing
 	case strings.HasPrefix(words[0], "<"), strings.HasPrefix(words[0], ">"):
 		return foundRedirect
-	case v.executable(words[0]):
+	case v.env.Executable(words[0]) == nil:
 		return foundFile
 	}
 	return foundNothing
-}
-
-func (v *validator) executable(name string) bool {
-	if strings.Contains(name, "/") {
-		return v.env.Executable(name) == nil
-	}
-	return slices.ContainsFunc(searchPath[:], func(dir string) bool { return v.env.Executable(dir+"/"+name) == nil })
 }
 
 // ownWords are what a shell needs no file for.
@@ -67,16 +55,12 @@ func (v *validator) shellRuns(c *Command) bool {
 		return first == "<" || first == ">" || first == "$(" || first == "`"
 	}
 	word := words[0]
-	return strings.ContainsAny(word, "=$(~") || slices.Contains(ownWords[:], word) || v.executable(word)
+	return strings.ContainsAny(word, "=$(~") || slices.Contains(ownWords[:], word) || v.env.Executable(word) == nil
 }
 
 // whyNot says why the first word of a script line is not found.
 func (v *validator) whyNot(c *Command) string {
-	name := Words(c.Line)[0]
-	if !strings.Contains(name, "/") {
-		return fmt.Sprintf("there is no %s in %s", name, strings.Join(searchPath[:], ", "))
-	}
-	if err := v.env.Executable(name); err != nil {
+	if err := v.env.Executable(Words(c.Line)[0]); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -18,8 +18,8 @@ func (world) HasInterface(name string) bool { return name == "eth0" }
 func (world) OnLink(Addr) bool              { return false }
 func (world) Subnets() []Subnet             { return nil }
 func (world) HasUser(u User) bool           { return u.Name == "root" }
-func (world) Executable(path string) error {
-	if path != "/usr/bin/true" {
+func (world) Executable(name string) error {
+	if name != "/usr/bin/true" && name != "true" {
 		return errors.New("no such file")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -258,10 +259,14 @@ func (m asked) HasUser(u config.User) bool {
 	return slices.Contains(strings.Fields("root nobody keepalived_script ziggy quentin haproxy nginx script_user"), u.Name)
 }
 
-func (m asked) Executable(path string) error {
+func (m asked) Executable(name string) error {
 	absent := []string{"killall", "netstat", "curl", "ping", "host", "pidof", "pkill", "sudo", "ps", "sleep"} // a small container
-	if slices.Contains(absent, filepath.Base(path)) && !strings.Contains(m.said, "scripts are being executed") {
+	if slices.Contains(absent, filepath.Base(name)) && !strings.Contains(m.said, "scripts are being executed") {
 		return os.ErrNotExist
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return err
 	}
 	info, err := os.Stat(path)
 	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o111 == 0) {

@@ -66,7 +66,7 @@ func TestSource(t *testing.T) {
 		{"several lines", Memory{"main": "$A=one \\\n  two $B \\\n three\n$B=2\nx $A y"},
 			[]string{"main:5:1 from main:1 x one", "main:5:1 from main:4 from main:1 two 2", "main:5:1 from main:1 three y"}, nil},
 		{"definition of a definition", Memory{"main": "$A=$B=c\n$A\n$B"}, []string{"main:3:1 from main:2 c"}, nil},
-		{"condition of a definition", Memory{"main": "$A=@one\n$B=@two\n$A a\n$B b"}, []string{"main:3:6 from main:1 a"}, nil},
+		{"condition of a definition", Memory{"main": "$A=@one\n$B=@two\n$A a\n$B b"}, []string{"main:3:1 from main:1 a"}, nil},
 		{"hash and bang", Memory{"main": "a \"${_HASH}b${_BANG}\" # c\na${_HASH}b\n$NO=${_BANG}\n$NO d\na\\${_HASH}b"},
 			[]string{`main:1:1 a "#b!"`, "main:2:1 a", "main:5:1 a#b"}, nil},
 		{"a comment in a definition ends it", Memory{"main": "$A=one \\\n# two \\\nthree\n$A"}, []string{"main:3:1 three", "main:4:1 from main:1 one"}, nil},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,7 +56,14 @@ func (machine) HasUser(u config.User) bool {
 
 var errNotExecutable = errors.New("not an executable file")
 
-func (machine) Executable(path string) error {
+func (machine) Executable(name string) error {
+	path := name
+	if !strings.Contains(name, "/") {
+		var err error
+		if path, err = exec.LookPath(name); err != nil {
+			return fmt.Errorf("there is no %s in the PATH, %s", name, os.Getenv("PATH"))
+		}
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err

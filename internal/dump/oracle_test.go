@@ -85,7 +85,11 @@ func (m machine) OnLink(config.Addr) bool              { return true }
 
 func (m machine) HasUser(u config.User) bool { _, _, ok := account(u); return ok }
 
-func (m machine) Executable(path string) error {
+func (m machine) Executable(name string) error {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o111 == 0) {
 		err = os.ErrPermission
