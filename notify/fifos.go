@@ -51,6 +51,7 @@ func NewFIFOs(log *zap.Logger) *FIFOs { return &FIFOs{log: log} }
 // pipe that cannot be opened is an error in the log, and is tried again with
 // the next configuration.
 func (f *FIFOs) Apply(next config.FIFOs) {
+	f.stopReaders()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -61,11 +62,29 @@ func (f *FIFOs) Apply(next config.FIFOs) {
 	}
 }
 
+// stopReaders ends the scripts and waits a little for that: one that is just
+// being ended takes along what it has read.
+func (f *FIFOs) stopReaders() {
+	var ending []<-chan struct{}
+	f.each(func(p *pipe) {
+		p.stop()
+		ending = append(ending, p.reader)
+	})
+	limit := time.NewTimer(endLimit)
+	defer limit.Stop()
+	for _, reader := range ending {
+		select {
+		case <-reader:
+		case <-limit.C:
+			return
+		}
+	}
+}
+
 func (f *FIFOs) apply(was *pipe, cfg config.FIFO) *pipe {
 	var before <-chan struct{}
 	var file *fifo
 	if was != nil {
-		was.stop()
 		before = was.reader
 		if cfg.Path == was.cfg.Path && reflect.DeepEqual(cfg.User, was.cfg.User) {
 			file = was.fifo
@@ -132,8 +151,9 @@ func (f *FIFOs) write(own int, l line, state bool) {
 	}
 }
 
-// Times of [FIFOs.Run].
+// Times of [FIFOs.Run], and of Apply.
 const (
+	endLimit      = 500 * time.Millisecond // for a script to end, before the next one is due
 	retryInterval = time.Second            // to write what had no room
 	drainLimit    = 500 * time.Millisecond // for the readers to see the last lines
 	drainInterval = 5 * time.Millisecond
