@@ -96,8 +96,8 @@ func plainTokens(code string) (tokens []string, plain bool) {
 			}
 			tokens = append(tokens, text)
 		}
-		if i >= len(code) { // include{ would become a directive
-			return tokens, len(tokens) == 0 || !directive(tokens[0])
+		if i >= len(code) { // include{ would become a directive, and }include} too
+			return tokens, !slices.ContainsFunc(tokens, directive)
 		}
 		tokens = append(tokens, code[i:i+1])
 		from = i + 1
