@@ -92,23 +92,21 @@ func (l *linter) allPorts(s *VirtualServer) bool {
 // only the hardware address of the real server is put on it. So the server
 // must be on a network of this machine.
 func (l *linter) offLink() {
-	if len(l.machine) == 0 {
+	if len(l.machine) == 0 || len(l.c.Services) == 0 {
 		return
 	}
 	near := l.nearby()
 	for i := range l.c.Services {
 		s := &l.c.Services[i]
-		var at Subnet
+		at := near.linkOf(l.addressOf(s))
+		if at.Link == "" {
+			continue // nobody knows where the virtual address is
+		}
 		for k := range s.RealServers {
 			r := &s.RealServers[k]
 			a := r.Addr.Addr()
 			if !s.direct(r) || a.IsLoopback() || a.IsLinkLocalUnicast() || near.has(a) || near.known(a, l.env) {
 				continue
-			}
-			if at.Link == "" {
-				if at = near.linkOf(l.addressOf(s)); at.Link == "" {
-					break // nobody knows where the virtual address is
-				}
 			}
 			l.warn(r.Origin, "off-link", "real server %s is on no network of this machine, but DR reaches servers on the wire only: interface %s of the virtual address is on %s",
 				a, at.Link, at.Prefix.Masked())
@@ -192,8 +190,12 @@ const maxAsked = 1000
 // known asks the machine whether it needs no gateway to an address.
 func (v *vicinity) known(a Addr, env Environment) bool {
 	near, ok := v.asked[a]
-	if !ok {
-		near = len(v.asked) >= maxAsked || env.OnLink(a)
+	switch {
+	case ok:
+	case len(v.asked) >= maxAsked:
+		return true
+	default:
+		near = env.OnLink(a)
 		v.asked[a] = near
 	}
 	return near
@@ -201,6 +203,9 @@ func (v *vicinity) known(a Addr, env Environment) bool {
 
 func (v *vicinity) has(a Addr) bool {
 	for bits := range v.lengths {
+		if bits > a.BitLen() {
+			continue
+		}
 		if p, err := a.Prefix(bits); err == nil && v.networks[p] {
 			return true
 		}
