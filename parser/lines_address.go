@@ -33,7 +33,8 @@ func (c *cursor) addressLine() (l addressLine) {
 		case "dev", "scope", "broadcast", "brd", "label", "peer", "preferred_lft", "track_group":
 			o.Key = text
 			if value, ok := c.next(); ok {
-				o.Value = new(c.wordHere(value))
+				v := c.wordHere(value)
+				o.Value = &v
 			}
 		case "home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac":
 			o.Flag = text

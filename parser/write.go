@@ -21,7 +21,7 @@ import (
 func Write(out io.Writer, c *config.Config) error {
 	w := &confWriter{cfg: c, schema: newSchema(), orders: map[any][]string{}}
 	writeRows(w, w.schema.root, rootWriters(), c, &config.Config{Global: config.DefaultGlobal, Daemon: config.DefaultDaemon})
-	if _, err := w.Buffer.WriteTo(out); err != nil {
+	if _, err := w.WriteTo(out); err != nil {
 		return err
 	}
 	return errors.Join(w.failed...)

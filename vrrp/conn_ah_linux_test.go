@@ -84,7 +84,7 @@ func sendRaw(datagram []byte, dst netip.Addr) error {
 	if err != nil {
 		return fmt.Errorf("open a raw socket: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if err := unix.BindToDevice(fd, "eth0"); err != nil {
 		return fmt.Errorf("bind to eth0: %w", err)
 	}

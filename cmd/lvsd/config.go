@@ -63,7 +63,7 @@ func (c *configuration) run(id string, out, errors io.Writer) int {
 func (c *configuration) print(id string, out, errors io.Writer) error {
 	w := bufio.NewWriter(out)
 	if c.schema {
-		w.Write(config.JSONSchema()) // an error stays until Flush
+		_, _ = w.Write(config.JSONSchema()) // an error stays until Flush
 		return w.Flush()
 	}
 	o := parser.Options{File: c.file, ConfigID: id, Environment: supervisor.Machine()}
@@ -85,7 +85,7 @@ func (c *configuration) print(id string, out, errors io.Writer) error {
 	}
 	switch {
 	case c.json:
-		w.Write(cfg.JSON(config.JSONOptions{Origins: c.origins, Secrets: c.showSecrets})) // an error stays until Flush
+		_, _ = w.Write(cfg.JSON(config.JSONOptions{Origins: c.origins, Secrets: c.showSecrets})) // an error stays until Flush
 	case c.conf:
 		err = parser.Write(w, cfg)
 	default:

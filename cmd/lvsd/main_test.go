@@ -51,7 +51,7 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd explain unknown-keyword", 0, "unknown-keyword", ""},
 		{"lvsd explain", 0, "unknown-keyword\n", ""},
 		{"lvsd explain nonsense", config.ExitFatal, "", "no diagnosis has the code"},
-		{"lvsd explain unkown-keyword", config.ExitFatal, "", "did you mean 'unknown-keyword'?"},
+		{"lvsd explain unknown-keywrd", config.ExitFatal, "", "did you mean 'unknown-keyword'?"},
 		{"lvsd -t --format json -f " + bad, config.ExitTestFailed, `"code": "unknown-keyword"`, ""},
 		{"lvsd -t --format=json -f " + good, config.ExitOK, `"problems": []`, ""},
 		{"lvsd --format sarif --config-test --use-file " + bad, config.ExitTestFailed, `"ruleId": "unknown-keyword"`, ""},

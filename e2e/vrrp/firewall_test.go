@@ -97,7 +97,7 @@ func TestFirewall(t *testing.T) {
 					rig.Until(t, "fe80::100", patience, func() bool { return strings.Contains(r.Run("ip", "-o", "addr"), "fe80::100") })
 				}
 				master := r.ruleset()
-				r.Daemon.Stop(patience)
+				r.Stop(patience)
 				after := r.ruleset()
 				states[short(binary)] = [3][]string{strings.Split(backup, "\n"), strings.Split(master, "\n"), strings.Split(after, "\n")}
 			}

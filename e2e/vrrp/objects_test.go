@@ -72,7 +72,7 @@ func TestKernelObjects(t *testing.T) {
 		r.Wait(0, "Startup complete", patience)
 		rig.Until(t, "the last rule of "+r.String(), patience, func() bool { return strings.Contains(r.Run("ip", "rule"), "121:") })
 		master := r.listed()
-		r.Daemon.Stop(patience)
+		r.Stop(patience)
 		// keepalived 2.2.7 forgets the address with a peer.
 		if diff := cmp.Diff(before, r.listed()); diff != "" && binary == rig.Binary() {
 			t.Errorf("%s left something (-before +after):\n%s", r, diff)

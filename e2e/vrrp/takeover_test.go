@@ -129,7 +129,7 @@ func TestTakeOver(t *testing.T) {
 	if states := r.states(mark); len(states) > 0 {
 		t.Errorf("a reload changed states: %q", states)
 	}
-	r.Daemon.Stop(patience)
+	r.Stop(patience)
 	if after := r.heldObjects(); after != before {
 		t.Errorf("left:\n%s\nbefore:\n%s", after, before)
 	}

@@ -124,7 +124,7 @@ func TestInterfaceRenamed(t *testing.T) {
 
 	rename("eth0", "away")
 	r.becomes(mark, "VI_1", "FAULT", patience)
-	mark, began = r.Mark(), time.Now()
+	mark = r.Mark()
 	rename("eth1", "eth0") // on another network, with another address
 	r.becomes(mark, "VI_1", "MASTER", i.down()+patience)
 	r.owns(true, patience)

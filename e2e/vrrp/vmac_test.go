@@ -146,7 +146,7 @@ func TestVMAC(t *testing.T) {
 			}
 		}
 		states[short(binary)] = strings.Split(r.devices(), "\n")
-		r.Daemon.Stop(patience)
+		r.Stop(patience)
 		// keepalived 2.2.7 leaves its sysctls.
 		if diff := cmp.Diff(before, r.devices()); diff != "" && binary == rig.Binary() {
 			t.Errorf("%s left something (-before +after):\n%s", r, diff)

@@ -30,7 +30,7 @@ func ask(name string, what uint) (uint32, bool) {
 	if err != nil {
 		return 0, false
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if err := unix.IoctlIfreq(fd, what, request); err != nil {
 		return 0, false
 	}

@@ -46,7 +46,7 @@ func probe(name string, how config.LinkbeatProbe) (up bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("probe %s: %w", name, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	for _, ask := range ways[how] {
 		if up, err = ask(fd, name); err == nil {
 			return up, nil

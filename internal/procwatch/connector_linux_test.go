@@ -3,6 +3,7 @@ package procwatch
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,7 +64,7 @@ func TestEvents(t *testing.T) {
 	if ok, err := confirms(message(eventNone, 0)); !ok || err != nil {
 		t.Errorf("confirmed: %t %v", ok, err)
 	}
-	if ok, err := confirms(message(eventNone, uint32(unix.EPERM))); !ok || err != unix.EPERM {
+	if ok, err := confirms(message(eventNone, uint32(unix.EPERM))); !ok || !errors.Is(err, unix.EPERM) {
 		t.Errorf("refused: %t %v", ok, err)
 	}
 	if ok, err := confirms(message(eventExit, 1, 1)); ok || err != nil {

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -59,7 +60,8 @@ func TestMutants(t *testing.T) {
 }
 
 func kind(seed uint64, err error) string {
-	if v, ok := err.(*sim.Violation); ok {
+	var v *sim.Violation
+	if errors.As(err, &v) {
 		return fmt.Sprintf("seed %d (%s)", seed, v.Kind)
 	}
 	return "-"

@@ -172,7 +172,8 @@ func history(t *testing.T, sc *sim.Scenario, all bool) string {
 // map or on another clock.
 func TestRepeats(t *testing.T) {
 	for seed := range some(30) {
-		if history(t, sim.Generate(seed+1), true) != history(t, sim.Generate(seed+1), true) {
+		first := history(t, sim.Generate(seed+1), true)
+		if again := history(t, sim.Generate(seed+1), true); again != first {
 			t.Errorf("seed %d has two histories", seed+1)
 		}
 	}
