@@ -23,11 +23,19 @@ type phrases struct {
 	failed  string // the check has failed
 }
 
-// build makes the checker of a configured check.
-func build(c config.Check) (Checker, phrases, error) {
+// recipe is how a check is run: its probes, one of them at a time. A check
+// holds when each of them has succeeded in turn, as the URLs of HTTP_GET; most
+// have one.
+type recipe struct {
+	probes  []Checker
+	phrases phrases
+}
+
+// build makes the recipe of a configured check.
+func build(c config.Check) (recipe, error) {
 	switch c.Kind {
 	case config.TCPCheck:
-		return newTCP(c), tcpPhrases, nil
+		return recipe{[]Checker{newTCP(c)}, tcpPhrases}, nil
 	}
-	return nil, phrases{}, fmt.Errorf("no checker for %s", c.Kind)
+	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

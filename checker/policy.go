@@ -11,6 +11,8 @@ type Result struct {
 	Up      bool
 	Timeout bool   // it failed for want of an answer
 	Reason  string // why it is not up
+	// Weight is what the probe says about the weight of its server.
+	Weight config.WeightChange
 	// Local is a sentence for the log when the probe could not be tried at
 	// all, which says nothing about the server.
 	Local string
@@ -22,46 +24,90 @@ type Policy struct {
 	// Timing is the resolved timing of the check. It may be replaced between
 	// two steps: a survivor of a reload keeps its state.
 	Timing config.Timing
+	Kind   config.CheckKind
+	Probes int // that have to succeed in turn; 0 means 1
 
+	probe   int // the next one
 	ran     bool
 	up      bool
-	retries int // failed attempts after the first, while up
+	retries int // failed attempts after the first of a round
+	weight  config.WeightChange
 }
 
 // Verdict is what a result means.
 type Verdict struct {
-	Changed bool // the check came up or went down; its first result always counts
+	Changed bool // the check came up or went down, its first result, or it says another weight
+	Turned  bool // it came up or went down, or this is its first result
 	Up      bool
+	Weight  config.WeightChange
 	Retries int // further attempts that were made before it went down
 	Next    time.Time
 }
 
-// Step takes the result of a probe that ended now.
+// Step takes the result of a probe that began and ended at these times.
 //
 // The very first result decides at once. A check that is up and fails is tried
 // again, up to retry times and delay_before_retry apart, before it is down.
 // One that is down comes up with its first success. All other probes are
-// delay_loop apart, from the end of one to the start of the next.
-func (p *Policy) Step(now time.Time, r Result) Verdict {
-	t := p.Timing
-	next := now.Add(t.DelayLoop.Value)
-	switch {
-	case r.Local != "":
-		return Verdict{Up: p.up, Next: next}
-	case r.Up:
-		v := Verdict{Changed: !p.ran || !p.up, Up: true, Next: next}
-		p.ran, p.up, p.retries = true, true, 0
-		return v
-	case p.ran && !p.up:
-		return Verdict{Next: next}
-	case p.ran && p.retries < t.Retry.Value:
-		p.retries++
-		return Verdict{Up: true, Next: now.Add(t.DelayBeforeRetry.Value)}
+// delay_loop apart: from the end of one to the start of the next, of
+// MISC_CHECK from start to start.
+func (p *Policy) Step(began, now time.Time, r Result) Verdict {
+	retries := p.retries
+	turned, again := p.judge(r)
+	v := Verdict{Turned: turned, Up: p.up, Weight: p.weight, Next: p.after(began, now)}
+	if again {
+		v.Next = now.Add(p.Timing.DelayBeforeRetry.Value)
 	}
-	v := Verdict{Changed: true, Retries: p.retries, Next: next}
-	p.ran, p.up, p.retries = true, false, 0
+	if turned && !p.up {
+		v.Retries = retries
+	}
+	if r.Local == "" && p.up && r.Up && p.weight != r.Weight {
+		p.weight, v.Weight, v.Changed = r.Weight, r.Weight, true
+	}
+	v.Changed = v.Changed || turned
 	return v
 }
+
+// judge notes a result. It tells whether the check came up or went down, its
+// first result included, and whether to try again soon.
+func (p *Policy) judge(r Result) (turned, again bool) {
+	switch {
+	case r.Local != "":
+		return false, false
+	case r.Up && p.probe+1 < p.Probes:
+		p.probe, p.retries = p.probe+1, 0
+		return false, false
+	case r.Up:
+		p.probe = 0
+		turned = !p.ran || !p.up
+		p.ran, p.up, p.retries = true, true, 0
+		return turned, false
+	case p.ran && (p.up || p.triesWhenDown()) && p.retries < p.Timing.Retry.Value:
+		p.retries++
+		return false, true
+	}
+	turned = !p.ran || p.up
+	p.ran, p.up, p.retries = true, false, 0
+	return turned, false
+}
+
+// triesWhenDown: a round of SMTP_CHECK has all its attempts while it is down,
+// too.
+func (p *Policy) triesWhenDown() bool { return p.Kind == config.SMTPCheck }
+
+// after is when the next round begins.
+func (p *Policy) after(began, now time.Time) time.Time {
+	if p.Kind != config.MiscCheck {
+		return now.Add(p.Timing.DelayLoop.Value)
+	}
+	if next := began.Add(p.Timing.DelayLoop.Value); next.After(now) {
+		return next
+	}
+	return now
+}
+
+// Probe is the number of the probe that is next, from 0.
+func (p *Policy) Probe() int { return p.probe }
 
 // Up reports whether the last results make the check up. Before the first one
 // it is not.

@@ -20,8 +20,9 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 // TestPolicy plays the scripts of testdata/policy. Indented lines are the
 // policy's answers: when the probe ended, what it meant, when the next is due.
 //
+//	kind NAME [PROBES]
 //	timing delay_loop=D retry=N delay_before_retry=D
-//	ok|fail|local [for D]    the probe that is due, how long it takes
+//	ok|fail|local|weight=N [for D]    the probe that is due, how long it takes
 func TestPolicy(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/policy/*.txt")
 	if err != nil || len(scripts) == 0 {
@@ -65,26 +66,45 @@ func play(t *testing.T, script string) string {
 		case "timing":
 			p.Timing = parseTiming(words[1:])
 			continue
+		case "kind":
+			p.Kind = config.CheckKind(words[1])
+			if len(words) == 3 {
+				p.Probes, _ = strconv.Atoi(words[2])
+			}
+			continue
 		case "ok":
 			r.Up = true
 		case "local":
 			r.Local = "no descriptor"
 		case "fail":
 		default:
-			t.Fatalf("what is %q?", line)
+			weight, ok := strings.CutPrefix(words[0], "weight=")
+			n, err := strconv.Atoi(weight)
+			if !ok || err != nil {
+				t.Fatalf("what is %q?", line)
+			}
+			r.Up, r.Weight.To = true, config.Opt[int]{Value: n, Set: true}
 		}
+		start := now
 		if len(words) == 3 {
 			now = now.Add(duration(words[2]))
 		}
-		v := p.Step(now, r)
+		v := p.Step(start, now, r)
 		fmt.Fprintf(&out, "\t%v:", now.Sub(began))
-		if v.Changed {
+		if v.Turned {
 			fmt.Fprintf(&out, " %s", map[bool]string{true: "UP", false: "DOWN"}[v.Up])
 		}
 		if v.Retries > 0 {
 			fmt.Fprintf(&out, " after %d retries", v.Retries)
 		}
-		fmt.Fprintf(&out, " next %v\n", v.Next.Sub(began))
+		if v.Changed && !v.Turned {
+			fmt.Fprintf(&out, " weight %d", v.Weight.To.Value)
+		}
+		fmt.Fprintf(&out, " next %v", v.Next.Sub(began))
+		if p.Probe() != 0 {
+			fmt.Fprintf(&out, " probe %d", p.Probe())
+		}
+		out.WriteString("\n")
 		now = v.Next
 	}
 	return out.String()

@@ -17,15 +17,25 @@ import (
 // Options are what a [Scheduler] needs.
 type Options struct {
 	Log *zap.Logger
-	// OnResult is told when a check comes up or goes down; the first result of
-	// a check always counts. Calls about one check are in order. It may block
-	// a worker, and must not call the Scheduler.
-	OnResult func(service config.ServiceKey, server netip.AddrPort, check config.CheckID, up bool, reason string)
+	// OnResult is told when a check comes up, goes down or says another weight;
+	// the first result of a check always counts. Calls about one check are in
+	// order. It may block a worker, and must not call the Scheduler.
+	OnResult func(Report)
 	// Rand spreads the first probes. Only the Scheduler uses it.
 	Rand *rand.Rand
 	// InFlight bounds the probes at a time and so the descriptors; 0 means
 	// [DefaultInFlight].
 	InFlight int
+}
+
+// Report is what a check has found out about its real server.
+type Report struct {
+	Service config.ServiceKey
+	Server  netip.AddrPort
+	Check   config.CheckID
+	Up      bool
+	Weight  config.WeightChange // while it is up
+	Reason  string              // why it is not up
 }
 
 // DefaultInFlight is how many probes run at a time unless told otherwise.
@@ -38,7 +48,7 @@ const bootstrapDelay = time.Second
 // Scheduler runs the checks of all real servers.
 type Scheduler struct {
 	opts  Options
-	build func(config.Check) (Checker, phrases, error)
+	build func(config.Check) (recipe, error)
 
 	workers sync.WaitGroup
 	mu      sync.Mutex      // guards what follows and the jobs
@@ -58,8 +68,7 @@ type jobKey struct {
 type job struct {
 	key     jobKey
 	name    string // the real server in the log
-	checker Checker
-	phrases phrases
+	recipe  recipe
 	policy  Policy
 	due     time.Time
 	timer   *time.Timer
@@ -134,18 +143,19 @@ func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
 	if ok && j.policy.Timing == *check.Timing {
 		return nil
 	}
-	checker, phrases, err := s.build(check)
+	how, err := s.build(check)
 	if err != nil {
 		return err
 	}
 	if ok {
-		j.checker, j.policy.Timing = checker, *check.Timing
+		j.recipe, j.policy.Timing = how, *check.Timing
 		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
 			s.arm(j, soon)
 		}
 		return nil
 	}
-	j = &job{key: key, name: name, checker: checker, phrases: phrases, policy: Policy{Timing: *check.Timing}}
+	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes)}
+	j = &job{key: key, name: name, recipe: how, policy: policy}
 	s.jobs[key] = j
 	s.opts.Log.Info(fmt.Sprintf("Activating healthchecker for service %s for VS %s", name, key.service))
 	if s.running() {
@@ -219,8 +229,9 @@ func (s *Scheduler) dequeue() *job {
 // work runs one probe and acts on its result. The lock is held on entry and
 // exit, not while probing and telling.
 func (s *Scheduler) work(j *job) {
-	checker, ctx := j.checker, s.ctx
+	checker, ctx := j.recipe.probes[j.policy.Probe()], s.ctx
 	s.mu.Unlock()
+	began := time.Now()
 	result := s.probe(ctx, j, checker)
 	now := time.Now()
 	s.mu.Lock()
@@ -228,13 +239,13 @@ func (s *Scheduler) work(j *job) {
 		return
 	}
 	wasUp := j.policy.Up()
-	verdict := j.policy.Step(now, result)
+	verdict := j.policy.Step(began, now, result)
 	logAll := j.policy.Timing.LogAllFailures.Value
 	s.mu.Unlock()
 
 	s.log(j, result, verdict, wasUp && logAll)
 	if verdict.Changed {
-		s.opts.OnResult(j.key.service, j.key.server, j.key.check, verdict.Up, result.Reason)
+		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason})
 	}
 
 	s.mu.Lock()
@@ -260,18 +271,18 @@ func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
 	switch {
 	case r.Local != "":
 		s.opts.Log.Warn(r.Local, zap.String("server", j.name), reason)
-	case v.Changed && v.Up:
-		s.opts.Log.Info(fmt.Sprintf(j.phrases.success, j.name))
+	case v.Turned && v.Up:
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.success, j.name))
 		return
 	case !r.Up && logFailure && r.Timeout:
-		s.opts.Log.Info(fmt.Sprintf(j.phrases.timeout, j.name), reason)
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.timeout, j.name), reason)
 	case !r.Up && logFailure:
-		s.opts.Log.Info(fmt.Sprintf(j.phrases.failure, j.name), reason)
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.failure, j.name), reason)
 	}
 	switch {
-	case v.Changed && v.Retries > 0:
-		s.opts.Log.Info(fmt.Sprintf(j.phrases.failed+" after %d retries.", j.name, v.Retries), reason)
-	case v.Changed:
-		s.opts.Log.Info(fmt.Sprintf(j.phrases.failed+".", j.name), reason)
+	case v.Turned && v.Retries > 0:
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.failed+" after %d retries.", j.name, v.Retries), reason)
+	case v.Turned:
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.failed+".", j.name), reason)
 	}
 }

@@ -44,12 +44,11 @@ func newBench(t *testing.T, inFlight int) *bench {
 	b.probe = func(context.Context, netip.AddrPort) Result { return Result{Up: true} }
 	b.Scheduler = New(Options{
 		Log: zap.New(core), Rand: rand.New(rand.NewPCG(1, 2)), InFlight: inFlight,
-		OnResult: func(_ config.ServiceKey, server netip.AddrPort, _ config.CheckID, up bool, reason string) {
-			b.note(&b.told, "%v %v %s", server, up, reason)
-		},
+		OnResult: func(r Report) { b.note(&b.told, "%v %v %s", r.Server, r.Up, r.Reason) },
 	})
-	b.build = func(c config.Check) (Checker, phrases, error) {
-		return checkFunc(func(ctx context.Context) Result { return b.check(ctx, c.Target()) }), tcpPhrases, nil
+	b.build = func(c config.Check) (recipe, error) {
+		probe := checkFunc(func(ctx context.Context) Result { return b.check(ctx, c.Target()) })
+		return recipe{[]Checker{probe}, tcpPhrases}, nil
 	}
 	go func() { b.result <- b.Run(ctx) }()
 	return b

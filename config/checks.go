@@ -97,6 +97,21 @@ type Check struct {
 	Params      Params  // of Kind; nil for TCP_CHECK and PING_CHECK
 }
 
+// WeightChange is what a check does to the weight of its real server while it
+// is up. The zero value does nothing.
+type WeightChange struct {
+	To Opt[int] // the weight in place of the configured one: misc_dynamic
+	By int      // added to the weight: FILE_CHECK
+}
+
+// Difference is by how much the weight is to differ from the configured one.
+func (w WeightChange) Difference(configured int) int {
+	if w.To.Set {
+		return w.To.Value - configured + w.By
+	}
+	return w.By
+}
+
 // Bind says how a check leaves this host.
 type Bind struct {
 	BindTo   Addr

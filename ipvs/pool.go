@@ -23,6 +23,7 @@ type Health struct {
 	Server netip.AddrPort
 	Check  config.CheckID
 	Up     bool
+	Weight config.WeightChange // while it is up
 }
 
 // Removed says that the service is not in the configuration any more.
@@ -74,8 +75,9 @@ type health struct {
 }
 
 type verdict struct {
-	check config.CheckID
-	up    bool
+	check  config.CheckID
+	up     bool
+	weight config.WeightChange
 }
 
 // Step takes an event and answers with effects. Nothing about a pool depends
@@ -149,7 +151,7 @@ func newHealth(s *config.Server, was *health) *health {
 		if was != nil {
 			v.up = v.up || was.alive
 			if at := was.index(v.check); at >= 0 {
-				v.up = was.checks[at].up
+				v.up, v.weight = was.checks[at].up, was.checks[at].weight
 			}
 		}
 		h.checks[i] = v
@@ -160,6 +162,15 @@ func newHealth(s *config.Server, was *health) *health {
 
 func (h *health) index(id config.CheckID) int {
 	return slices.IndexFunc(h.checks, func(v verdict) bool { return v.check == id })
+}
+
+// weight is the configured one with what the checks say about it.
+func (h *health) weight() int {
+	w := h.server.Weight
+	for i := range h.checks {
+		w += h.checks[i].weight.Difference(h.server.Weight)
+	}
+	return w
 }
 
 // holds reports that every check holds; a server without checks is always up.
@@ -175,7 +186,7 @@ func (p *Pool) judge(e Health) []Effect {
 	known := false
 	for i := range h.checks {
 		if h.checks[i].check == e.Check {
-			h.checks[i].up, known = e.Up, true
+			h.checks[i].up, h.checks[i].weight, known = e.Up, e.Weight, true
 		}
 	}
 	alive := h.holds()
@@ -204,7 +215,7 @@ func (p *Pool) wish() *Service {
 		s := &p.service.Servers[i]
 		switch {
 		case p.servers[s.Addr].alive:
-			w.Dests = append(w.Dests, dest(s, s.Weight))
+			w.Dests = append(w.Dests, dest(s, p.servers[s.Addr].weight()))
 		case s.InhibitOnFailure:
 			w.Dests = append(w.Dests, dest(s, 0))
 		}

@@ -90,7 +90,7 @@ func play(script string) string {
 			pending.Servers = append(pending.Servers, parseServer(words[1:]))
 		case "up", "down":
 			check := testCheck(netip.MustParseAddrPort(words[1]).Addr(), words[2], false)
-			step(Health{netip.MustParseAddrPort(words[1]), check.ID(), words[0] == "up"})
+			step(Health{Server: netip.MustParseAddrPort(words[1]), Check: check.ID(), Up: words[0] == "up"})
 		case "removed":
 			step(Removed{})
 			pool = Pool{}

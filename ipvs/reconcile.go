@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -132,9 +131,9 @@ func (m *Manager) Apply(services []config.Service) error {
 }
 
 // Health takes the verdict of a check.
-func (m *Manager) Health(service config.ServiceKey, server netip.AddrPort, check config.CheckID, up bool) {
+func (m *Manager) Health(service config.ServiceKey, verdict Health) {
 	select {
-	case m.health <- report{service, Health{server, check, up}}:
+	case m.health <- report{service, verdict}:
 	case <-m.done:
 	}
 }

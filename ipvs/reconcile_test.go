@@ -54,7 +54,7 @@ func (r *running) stop() error {
 func (r *running) verdict(s config.Service, server string, up bool) {
 	addr := netip.MustParseAddrPort(server)
 	check := testCheck(addr.Addr(), "80", false)
-	r.Health(s.Key, addr, check.ID(), up)
+	r.Health(s.Key, Health{Server: addr, Check: check.ID(), Up: up})
 	synctest.Wait()
 }
 
@@ -125,7 +125,7 @@ func TestReloadTouchesOnlyWhatChanges(t *testing.T) {
 		if err := r.Apply(nil); !errors.Is(err, ErrStopped) {
 			t.Error(err)
 		}
-		r.Health(web.Key, web.Servers[0].Addr, config.CheckID{}, true) // does not block
+		r.Health(web.Key, Health{Server: web.Servers[0].Addr, Up: true}) // does not block
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -183,8 +182,8 @@ func (s *Supervisor) build(next *config.Config) {
 	})
 	s.checks = checker.New(checker.Options{
 		Log: checkLog, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		OnResult: func(service config.ServiceKey, server netip.AddrPort, check config.CheckID, up bool, _ string) {
-			s.services.Health(service, server, check, up)
+		OnResult: func(r checker.Report) {
+			s.services.Health(r.Service, ipvs.Health{Server: r.Server, Check: r.Check, Up: r.Up, Weight: r.Weight})
 		},
 	})
 }
