@@ -60,7 +60,7 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, cmp.Or(cmd.Long, cmd.Short), "\n\n", cmd.UsageString())
 	})
 	if !p.asKeepalived() {
-		root.AddCommand(explainCommand(), fmtCommand(p), configCommand(p), manCommand(root))
+		root.AddCommand(explainCommand(), fmtCommand(p), configCommand(p), manCommand(root), migrateCommand(p))
 	}
 	args, err := arguments(root, table, argv[1:])
 	if err == nil {
