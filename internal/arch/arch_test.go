@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"internal/filewatch":         {},
 	"internal/procwatch":         {"config"},
 	"internal/linkbeat":          {"config"},
+	"internal/migrate":           {},
 	"internal/syslog":            {},
 	"internal/daemon":            {},
 	"internal/arch":              {},
