@@ -131,11 +131,19 @@ func (c *cursor) errorf(class config.Class, code, format string, args ...any) {
 	c.problem(config.Error, class, code, fmt.Sprintf(format, args...))
 }
 
+// takes reports what is wrong with a value, and whether it counts all the same.
+func (c *cursor) takes(f *fault, value string) bool {
+	if f != nil {
+		c.invalid(f, value)
+	}
+	return f.counts()
+}
+
 // invalid reports a wrong value: in keepalived's sentence for the keyword when
 // there is one. There %[1]s is the name of the block and %[2]s the value.
 func (c *cursor) invalid(f *fault, value string) {
 	message := c.keyword + ": " + f.text
-	if c.says != "" {
+	if c.says != "" && !f.rounded {
 		message = strings.NewReplacer("%N", c.d.name, "%V", value).Replace(c.says)
 	}
 	c.hinted(f.class, f.code, f.hint, "%s", message)

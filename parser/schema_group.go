@@ -97,8 +97,8 @@ func scriptBlock() *block[config.TrackScript] {
 	type track = config.TrackScript
 	return &block[track]{path: "vrrp_script", rows: rows[track]{
 		"script":    {apply: trackScriptCommand},
-		"interval":  atLeast(seconds(0, longest), time.Second, scriptLeast, func(s *track, v time.Duration) { s.Interval = v }).or("(%N): vrrp script interval '%V' must be between 1 and 4294 - ignoring"),
-		"timeout":   atLeast(seconds(0, longest), time.Second, scriptLeast, func(s *track, v time.Duration) { s.Timeout = config.Some(v) }).or("(%N): vrrp script timeout '%V' must be between 1 and 4294 - ignoring"),
+		"interval":  atLeast(secondsTo(3, 0, longest), time.Second, scriptLeast, func(s *track, v time.Duration) { s.Interval = v }).or("(%N): vrrp script interval '%V' must be between 1 and 4294 - ignoring"),
+		"timeout":   atLeast(secondsTo(3, 0, longest), time.Second, scriptLeast, func(s *track, v time.Duration) { s.Timeout = config.Some(v) }).or("(%N): vrrp script timeout '%V' must be between 1 and 4294 - ignoring"),
 		"weight":    {apply: scriptWeight},
 		"rise":      set(count(1, maxInt), func(s *track) *int { return &s.Rise }).or("(%N): vrrp script rise value '%V' invalid, defaulting to 1"),
 		"fall":      set(count(1, maxInt), func(s *track) *int { return &s.Fall }).or("(%N): vrrp script fall value '%V' invalid, defaulting to 1"),
@@ -118,8 +118,7 @@ func atLeast[T any](read value[time.Duration], least time.Duration, says string,
 		}
 		v, f := read(word)
 		switch {
-		case f != nil:
-			c.invalid(f, word)
+		case !c.takes(f, word):
 			return
 		case v == 0:
 			c.problem(config.Error, config.ClassGeneral, "invalid-value", strings.NewReplacer("%N", c.d.name, "%K", c.keyword).Replace(says))

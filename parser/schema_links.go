@@ -87,6 +87,8 @@ func upDownDelay(c *cursor, cfg *config.Config) {
 		v, f := seconds(0, 255*time.Second)(word)
 		if f != nil {
 			c.errorf(f.class, f.code, "%s", f.text)
+		}
+		if !f.counts() {
 			return
 		}
 		*field = v

@@ -14,11 +14,15 @@ import (
 
 // fault is why a word is not a value.
 type fault struct {
-	class config.Class
-	code  string
-	text  string
-	hint  string // what would be right
+	class   config.Class
+	code    string
+	text    string
+	hint    string // what would be right
+	rounded bool   // it is one, but not quite the one that is written
 }
+
+// counts says that there is a value.
+func (f *fault) counts() bool { return f == nil || f.rounded }
 
 func badNumber(format string, args ...any) *fault {
 	return &fault{class: config.ClassInvalidNumber, code: "invalid-number", text: fmt.Sprintf(format, args...)}
@@ -48,9 +52,7 @@ type value[V any] func(word string) (V, *fault)
 func set[T any, V comparable](read value[V], field func(*T) *V) row[T] {
 	return row[T]{apply: func(c *cursor, t *T) {
 		if word, ok := c.need(); ok {
-			if v, f := read(word); f != nil {
-				c.invalid(f, word)
-			} else {
+			if v, f := read(word); c.takes(f, word) {
 				*field(t) = v
 			}
 		}
@@ -168,31 +170,50 @@ var count = num[int]
 const longTime = 100 * 365 * 24 * time.Hour
 
 // seconds is a time: a decimal number of seconds, to the microsecond.
-func seconds(lo, hi time.Duration) value[time.Duration] {
+func seconds(lo, hi time.Duration) value[time.Duration] { return secondsTo(6, lo, hi) }
+
+// secondsTo is a time of which that many decimal places count.
+func secondsTo(places int, lo, hi time.Duration) value[time.Duration] {
 	return func(word string) (time.Duration, *fault) {
-		whole, fraction, _ := strings.Cut(trimLeft(word), ".")
-		if whole == "" && fraction != "" {
-			whole = "0"
-		}
+		d, tooLong, f := fixedPoint(word, places, time.Second)
 		switch {
-		case !decimal(whole), fraction != "" && !decimal(fraction):
-			return 0, badNumber("invalid number '%s'", word)
-		case len(fraction) > 6:
-			return 0, badNumber("number '%s' has too many decimal places", word)
-		}
-		n, err := strconv.ParseUint(whole, 10, 33)
-		d := time.Duration(n) * time.Second
-		for i, unit := 0, 100*time.Millisecond; i < len(fraction); i, unit = i+1, unit/10 {
-			d += time.Duration(fraction[i]-'0') * unit
-		}
-		switch {
-		case hi == longTime && (err != nil || d > hi):
+		case tooLong && hi == longTime, f.counts() && d > hi && hi == longTime:
 			return longTime, nil
-		case err != nil || d < lo || d > hi:
+		case tooLong, f.counts() && (d < lo || d > hi):
 			return 0, badNumber("number '%s' outside range [%f, %f]", word, lo.Seconds(), hi.Seconds())
 		}
-		return d, nil
+		return d, f
 	}
+}
+
+// fixedPoint is a decimal number of a unit. Of more places than count
+// keepalived rounds the last one, and complains; it does not look at the rest.
+func fixedPoint(word string, places int, unit time.Duration) (d time.Duration, tooLong bool, f *fault) {
+	whole, fraction, _ := strings.Cut(trimLeft(word), ".")
+	if whole == "" && fraction != "" {
+		whole = "0"
+	}
+	up := false
+	if len(fraction) > places && decimal(fraction[:places+1]) {
+		f = badNumber("number '%s' has too many decimal places", word)
+		f.rounded = true
+		fraction, up = fraction[:places], fraction[places] >= '5'
+	}
+	if !decimal(whole) || fraction != "" && !decimal(fraction) {
+		return 0, false, badNumber("invalid number '%s'", word)
+	}
+	n, err := strconv.ParseUint(whole, 10, 33) // what a Duration of seconds holds
+	d = time.Duration(n) * unit
+	for i := range places {
+		unit /= 10
+		if i < len(fraction) {
+			d += time.Duration(fraction[i]-'0') * unit
+		}
+	}
+	if up {
+		d += unit
+	}
+	return d, err != nil, f
 }
 
 // wholeSeconds is a time without a fraction.
@@ -216,18 +237,12 @@ func micros(lo, hi int64) value[time.Duration] {
 // millis is a decimal number of milliseconds, to the microsecond.
 func millis(lo, hi int64) value[time.Duration] {
 	return func(word string) (time.Duration, *fault) {
-		whole, fraction, _ := strings.Cut(trimLeft(word), ".")
-		switch {
-		case !decimal(whole), fraction != "" && !decimal(fraction):
-			return 0, badNumber("invalid number '%s'", word)
-		case len(fraction) > 3:
-			return 0, badNumber("number '%s' has too many decimal places", word)
-		}
-		n, err := strconv.ParseInt(whole+(fraction + "000")[:3], 10, 64)
-		if err != nil || n < lo*1000 || n > hi*1000 {
+		d, tooLong, f := fixedPoint(word, 3, time.Millisecond)
+		least, most := time.Duration(lo)*time.Millisecond, time.Duration(hi)*time.Millisecond
+		if tooLong || f.counts() && (d < least || d > most) {
 			return 0, badNumber("number '%s' outside range [%d.000, %d.000]", word, lo, hi)
 		}
-		return time.Duration(n) * time.Microsecond, nil
+		return d, f
 	}
 }
 

@@ -236,10 +236,10 @@ func (p *printer) garpGroups(c *config.Config) {
 func (p *printer) garpGroup(n int, g *config.GarpGroup) {
 	p.title(fmt.Sprintf("GARP delay group %d", n))
 	if g.GarpInterval.Set {
-		p.line(" GARP interval = %g", g.GarpInterval.Value.Seconds())
+		p.line(" GARP interval = %.6g", g.GarpInterval.Value.Seconds())
 	}
 	if g.GnaInterval.Set {
-		p.line(" GNA interval = %g", g.GnaInterval.Value.Seconds())
+		p.line(" GNA interval = %.6g", g.GnaInterval.Value.Seconds())
 	}
 	p.line(" Interfaces")
 	for _, link := range g.Interfaces {

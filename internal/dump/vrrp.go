@@ -86,7 +86,7 @@ func (p *printer) instance(c *config.Config, i *config.Instance) {
 	p.field("Accept", enabled(i.Accepts()))
 	p.field("Preempt", enabled(!i.NoPreempt))
 	if i.PreemptDelay > 0 {
-		p.line("   Preempt delay = %g secs", i.PreemptDelay.Seconds())
+		p.line("   Preempt delay = %.6g secs", i.PreemptDelay.Seconds())
 	}
 	p.field("Promote_secondaries", enabled(i.PromoteSecondaries))
 	if i.KernelRxBufSize > 0 {
