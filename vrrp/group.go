@@ -110,6 +110,10 @@ func (g *Group) timers(now time.Time, out *effects) {
 			g.loses(now, m, out)
 		case m.state == config.Master:
 			m.beat(now, out)
+		case m.state == config.Init:
+			m.detail(out, "Receive advertisement timeout")
+			m.deadline = time.Time{}
+			g.settle(now, false, out)
 		default:
 			g.ready(now, m, out)
 		}
@@ -213,7 +217,7 @@ func (g *Group) recover(now time.Time, starting bool, out *effects) {
 		case !m.waiting():
 			continue
 		case owners && m.state == config.Init:
-			m.await(now)
+			m.await()
 			continue
 		case starting && m.state == config.Init && g.sync == nil:
 			m.begin(now, m.startTimer(), out)

@@ -21,7 +21,7 @@ type Machine struct {
 	own     wire.Advert // what is sent, made again when something in it changes
 	advert  advert      // the effect that sends it
 
-	deadline time.Time // Adver_Timer of a MASTER, Active_Down_Timer of a BACKUP
+	deadline time.Time // Adver_Timer of a MASTER, Active_Down_Timer of a BACKUP, end of the startup delay of an owner in INIT
 	expired  bool      // the BACKUP's timer has run out, its sync group is not ready
 	announce announcer // gratuitous ARP that is still to come
 	answered [2]time.Time
@@ -206,11 +206,8 @@ func (m *Machine) begin(now time.Time, down time.Duration, out *effects) {
 }
 
 // await is for an owner of the addresses during the startup delay, at the end
-// of which it is MASTER. As in keepalived nobody is told that it waits.
-func (m *Machine) await(now time.Time) {
-	m.enter(now, config.Backup)
-	m.deadline = m.quiet
-}
+// of which it is MASTER: it stays in INIT, and nobody is told.
+func (m *Machine) await() { m.deadline = m.quiet }
 
 // toBackup waits for adverts, for down at the longest.
 func (m *Machine) toBackup(now time.Time, down time.Duration, out *effects) {

@@ -159,8 +159,6 @@ func (s *shadow) ordered() string {
 	switch {
 	case s.state == s.was:
 		return ""
-	case did.became == 0 && s.hidden:
-		return ""
 	case did.became == 0 && s.started:
 		return "tells nobody"
 	case s.state == config.Master && !(0 < did.advert && did.advert < did.claim && did.claim < did.announce && did.announce < did.became):

@@ -99,8 +99,7 @@ func (d *domain) recover(now time.Time, starting bool) {
 			continue
 		}
 		if owners && s.state == config.Init {
-			s.enter(config.Backup) // and nobody is told
-			s.deadline, s.hidden = s.quiet, true
+			s.deadline = s.quiet // and nobody is told
 			continue
 		}
 		down := s.down()
@@ -143,6 +142,11 @@ func (d *domain) timers(now time.Time) {
 			if s.deadline = due.Add(s.interval()); !s.deadline.After(now) {
 				s.deadline = now.Add(s.interval())
 			}
+			continue
+		}
+		if s.state == config.Init { // an owner, and the startup delay is over
+			s.deadline = time.Time{}
+			d.settle(now, false)
 			continue
 		}
 		s.expired = true

@@ -40,7 +40,6 @@ type shadow struct {
 	did                       deeds
 	told                      config.State
 	spoken                    bool // has told a state
-	hidden                    bool // an owner that waits for the end of the startup delay
 	cadence                   cadence
 	heard                     wire.Advert
 }
@@ -189,7 +188,7 @@ func (s *shadow) shift(now time.Time, by time.Duration) {
 }
 
 func (s *shadow) enter(state config.State) {
-	s.state, s.hidden = state, false
+	s.state = state
 	s.deadline, s.expired, s.preemptAt, s.answered = time.Time{}, false, time.Time{}, [2]time.Time{}
 }
 

@@ -145,7 +145,6 @@ func (r *router) uniform(d *domain) {
 	case split && !d.mixed:
 		r.w.failf("split-group", "r%d: the members of %s are in different states", r.id, d.name())
 	case split:
-	case d.told == config.Init && d.any(func(s *shadow) bool { return s.hidden }): // owners that wait
 	case d.told == config.Init && d.any((*shadow).undecided): // new, and waits for a verdict
 	case d.told != first && first != config.Init:
 		r.w.failf("notify", "r%d: group %s is %s and has told %s", r.id, d.name(), first, d.told)
