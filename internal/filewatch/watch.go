@@ -20,7 +20,8 @@ import (
 
 // Watcher watches the folders of all files that are followed.
 type Watcher struct {
-	log *zap.Logger
+	log    *zap.Logger
+	missed chan struct{} // a folder could not be watched
 
 	mu      sync.Mutex
 	inotify int // -1: not running
@@ -47,7 +48,7 @@ const again = time.Second
 
 // New makes a watcher; nothing is watched before Run.
 func New(log *zap.Logger) *Watcher {
-	return &Watcher{log: log, inotify: -1, folders: make(map[string]*folder)}
+	return &Watcher{log: log, missed: make(chan struct{}, 1), inotify: -1, folders: make(map[string]*folder)}
 }
 
 // Follow reports the number in a file, at once and after every change, until
@@ -123,6 +124,10 @@ func (w *Watcher) watch(d *folder) {
 			w.log.Warn("the folder of a track file cannot be watched, trying again", zap.String("folder", d.path), zap.Error(err))
 		}
 		d.missed = true
+		select {
+		case w.missed <- struct{}{}:
+		default:
+		}
 		return
 	}
 	d.wd, d.missed = wd, false
@@ -172,11 +177,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 		events.Close()
 	})
 	defer stop()
-	retry := time.NewTicker(again)
-	defer retry.Stop()
 	var looking sync.WaitGroup
 	running, end := context.WithCancel(ctx)
-	looking.Go(func() { w.retry(running, retry.C) })
+	looking.Go(func() { w.retry(running) })
 	defer looking.Wait()
 	defer end()
 	buffer := make([]byte, 64<<10)
@@ -202,10 +205,19 @@ func (w *Watcher) open(inotify int) {
 	}
 }
 
-func (w *Watcher) retry(ctx context.Context, tick <-chan time.Time) {
+// retry looks again for folders that could not be watched. As long as all are,
+// nothing has to wake up.
+func (w *Watcher) retry(ctx context.Context) {
+	var later <-chan time.Time
 	for {
 		select {
-		case <-tick:
+		case <-w.missed:
+			if later == nil {
+				later = time.After(again)
+			}
+			continue
+		case <-later:
+			later = nil
 		case <-ctx.Done():
 			return
 		}

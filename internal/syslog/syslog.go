@@ -19,8 +19,11 @@ const (
 	// FlushTime is what the outputs have to write what is buffered when Run
 	// ends.
 	FlushTime = time.Second
-	// Retry is how long a destination that failed is left alone.
-	Retry = time.Second
+	// Retry is how long a destination that failed is left alone, at first. It
+	// doubles up to LongestRetry: a machine without a syslog need not be asked
+	// for it every second.
+	Retry        = time.Second
+	LongestRetry = 16 * time.Second
 )
 
 // Options says where the log goes.

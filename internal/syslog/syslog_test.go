@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,4 +257,49 @@ func TestParseFacility(t *testing.T) {
 	if Facility(0).code() != 3 {
 		t.Error("the default is not daemon")
 	}
+}
+
+// absent is a destination that is not there until it comes.
+type absent struct {
+	came  atomic.Bool
+	tries []time.Duration
+	began time.Time
+}
+
+func (a *absent) write(line) error {
+	a.tries = append(a.tries, time.Since(a.began))
+	if a.came.Load() {
+		return nil
+	}
+	return errors.New("not there")
+}
+
+// What is not there is asked for less and less, and again after a second when
+// it was there in between.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &absent{began: time.Now()}
+		o := &Output{}
+		o.add(a)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- o.Run(ctx) }()
+		log := o.Logger()
+		log.Info("one")
+		time.Sleep(40 * time.Second)
+		a.came.Store(true)
+		time.Sleep(10 * time.Second)
+		a.came.Store(false)
+		log.Info("two")
+		time.Sleep(1500 * time.Millisecond)
+		cancel()
+		<-done
+		var got []int
+		for _, d := range a.tries {
+			got = append(got, int(d/time.Second))
+		}
+		if want := []int{0, 1, 3, 7, 15, 31, 47, 50, 51, 51}; !slices.Equal(got, want) {
+			t.Errorf("asked at %v s, want %v", got, want)
+		}
+	})
 }

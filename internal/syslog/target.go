@@ -22,6 +22,7 @@ type target struct {
 }
 
 func (t *target) run(ctx context.Context) {
+	pause := Retry
 	for {
 		last := ctx.Err() != nil
 		ok := t.drain()
@@ -30,8 +31,11 @@ func (t *target) run(ctx context.Context) {
 		}
 		var retry <-chan time.Time
 		wake := t.wake
-		if !ok {
-			retry, wake = time.After(Retry), nil
+		if ok {
+			pause = Retry
+		} else {
+			retry, wake = time.After(pause), nil
+			pause = min(2*pause, LongestRetry)
 		}
 		select {
 		case <-ctx.Done():
