@@ -114,6 +114,7 @@ type GlobalProcess struct {
 	MinAutoPriorityDelay time.Duration
 	Umask                uint16 // bits as of umask(2)
 	RandomSeed           Opt[uint32]
+	VRRPNoRealtime       bool // lvsd's own keyword: adverts go without real-time scheduling
 	VRRP, Checker, BFD   Process
 }
 
@@ -123,7 +124,7 @@ type Process struct {
 	ProcessName  string        // at most 15 bytes
 	Priority     int           // nice(2), -20..19
 	NoSwap       bool          // mlockall(2)
-	RTPriority   int           // SCHED_RR, 1..99; 0: off
+	RTPriority   int           // SCHED_RR, 1..99; 0: not given
 	CPUAffinity  []int         // sched_setaffinity(2); none: all
 	RlimitRttime time.Duration // RLIMIT_RTTIME, to the microsecond
 }

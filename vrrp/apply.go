@@ -105,8 +105,9 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 		between.push(func() { <-passed })
 	}
 	r.delay(&cfg.Global)
-	r.pacer.configure(cfg)
-	r.logUnknown = cfg.Global.LogUnknownVRIDs
+	between.push(func() { r.pacer.configure(cfg) })
+	r.schedule(cfg)
+	r.logUnknown, r.receiving = cfg.Global.LogUnknownVRIDs, cfg.Global.Receive
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncDelays(cfg)
@@ -135,6 +136,13 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	return append(done, between.ended)
 }
 
+// schedule says how the thread of the loop is to run.
+func (r *Runner) schedule(cfg *config.Config) {
+	for _, err := range r.waiter.schedule(&cfg.Global.Process) {
+		r.write(zap.WarnLevel, err.Error())
+	}
+}
+
 // delay begins vrrp_startup_delay and vrrp_delay_after_boot, with the first
 // configuration and never again.
 func (r *Runner) delay(g *config.Global) {
@@ -147,7 +155,7 @@ func (r *Runner) delay(g *config.Global) {
 		wait = max(wait, g.VRRPDelayAfterBoot-r.uptime())
 	}
 	if wait > 0 {
-		r.log.Info(fmt.Sprintf("Delaying startup for %.3f seconds", wait.Seconds()))
+		r.write(zap.InfoLevel, fmt.Sprintf("Delaying startup for %.3f seconds", wait.Seconds()))
 		r.quiet = time.Now().Add(wait)
 	}
 }

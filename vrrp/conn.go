@@ -17,14 +17,24 @@ type Socket struct {
 }
 
 // Conn carries the adverts of one [Socket]. Its methods are called by the loop
-// only.
+// only, and none of them blocks.
 type Conn interface {
-	// Send sends one datagram. It never blocks.
+	// Send sends one datagram.
 	Send(Outgoing) error
+	// Receive hands over what has arrived, datagram by datagram, each of which
+	// is valid during the call only. It may leave some for the next time.
+	Receive(each func(*wire.Datagram))
 	// Filter replaces the virtual router ids that are received; nil: all.
 	Filter(vrids []uint8) error
+	// Buffer sizes what the kernel keeps of datagrams that are not received
+	// yet; the zero value: as much as it likes to.
+	Buffer(Buffer) error
 	Close() error
 }
+
+// Buffer is the size of a receive buffer: a number of bytes, and as many
+// datagrams as long as the link can carry.
+type Buffer struct{ Bytes, MTUs int }
 
 // Outgoing is a datagram of protocol 112 to be sent, or of protocol 51.
 type Outgoing struct {
@@ -37,9 +47,8 @@ type Outgoing struct {
 }
 
 // Opener opens connections, for some virtual router ids or, with nil, all.
-// Received datagrams are handed to receive, from a
-// goroutine of the connection; receive may block until Close is called and is
-// not called any more when Close has returned.
+// Whenever there is something to receive that was not there before, arrived is
+// called, by any goroutine; it never blocks.
 type Opener interface {
-	Open(s Socket, vrids []uint8, receive func(wire.Datagram)) (Conn, error)
+	Open(s Socket, vrids []uint8, arrived func()) (Conn, error)
 }

@@ -13,6 +13,7 @@ import (
 type ipv4 struct {
 	protocol int    // 112, or 51 with authentication headers
 	buf      []byte // of the datagram being sent
+	to       unix.RawSockaddrInet4
 }
 
 func (f *ipv4) openReceive(s Socket, vrids []uint8) (int, error) {
@@ -97,9 +98,12 @@ func (f *ipv4) send(fd int, o *Outgoing, flags int) error {
 	} else {
 		f.buf = wire.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Payload)
 	}
-	return unix.Sendto(fd, f.buf, flags, &unix.SockaddrInet4{Addr: o.Dst.As4()})
+	f.to = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: o.Dst.As4()}
+	return sendto(fd, f.buf, flags, &f.to)
 }
 
 // parse splits off the headers. The kernel has checked that of IP already; the
 // length that it names is checked by the machine.
-func (*ipv4) parse(b, _ []byte, _ unix.Sockaddr) (wire.Datagram, bool) { return wire.ParseIPv4(b) }
+func (*ipv4) parse(b, _ []byte, _ *unix.RawSockaddrInet6) (wire.Datagram, bool) {
+	return wire.ParseIPv4(b)
+}

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"golang.org/x/net/bpf"
@@ -17,6 +18,8 @@ type ipv6 struct {
 	index     int32 // of the link; 0: none
 	header    ipv6Header
 	ancillary []byte // the same for sendmsg(2)
+	to        unix.RawSockaddrInet6
+	out       message
 }
 
 // ipv6Header is what the IP header of the last datagram has from us, which is
@@ -100,21 +103,31 @@ func (f *ipv6) send(fd int, o *Outgoing, flags int) error {
 		message := xipv6.ControlMessage{Src: o.Src.AsSlice(), HopLimit: int(o.TTL), IfIndex: int(header.index)}
 		f.header, f.ancillary = header, message.Marshal()
 	}
-	_, err := unix.SendmsgN(fd, o.Payload, f.ancillary, f.sockaddr(o.Dst), flags)
-	return err
+	f.to = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: o.Dst.As16()}
+	if local(o.Dst) {
+		f.to.Scope_id = uint32(f.index)
+	}
+	return f.out.send(fd, o.Payload, f.ancillary, flags, &f.to)
 }
 
 // parse takes the destination and the hop limit from the ancillary data. Where
 // the kernel does not tell the hop limit it is -1, which no check accepts.
-func (*ipv6) parse(b, ancillary []byte, from unix.Sockaddr) (wire.Datagram, bool) {
-	peer, ok := from.(*unix.SockaddrInet6)
-	if !ok {
-		return wire.Datagram{}, false
+func (*ipv6) parse(b, ancillary []byte, from *unix.RawSockaddrInet6) (d wire.Datagram, ok bool) {
+	const address = 16 // of struct in6_pktinfo
+	d = wire.Datagram{Src: netip.AddrFrom16(from.Addr), TTL: -1, Payload: b}
+	for len(ancillary) >= unix.SizeofCmsghdr {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(ancillary)
+		if err != nil {
+			return wire.Datagram{}, false
+		}
+		ancillary = rest
+		switch {
+		case header.Level != unix.IPPROTO_IPV6:
+		case header.Type == unix.IPV6_PKTINFO && len(data) >= address:
+			d.Dst, ok = netip.AddrFrom16([address]byte(data)), true
+		case header.Type == unix.IPV6_HOPLIMIT && len(data) >= 4:
+			d.TTL = int(int32(binary.NativeEndian.Uint32(data)))
+		}
 	}
-	message := xipv6.ControlMessage{HopLimit: -1}
-	if err := message.Parse(ancillary); err != nil {
-		return wire.Datagram{}, false
-	}
-	dst, ok := netip.AddrFromSlice(message.Dst)
-	return wire.Datagram{Src: netip.AddrFrom16(peer.Addr), Dst: dst, TTL: message.HopLimit, Payload: b}, ok
+	return d, ok && from.Family == unix.AF_INET6
 }

@@ -4,18 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
+	"time"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/vrrp/wire"
 )
-
-// RawSockets opens raw sockets as keepalived does: one to receive, bound to
-// the link and to the group or own address, and one to send, which receives
-// nothing. They belong to the network namespace of the thread that calls Open.
-type RawSockets struct{}
 
 // control is the type of service, or traffic class, of adverts: internetwork
 // control, RFC 791.
@@ -25,25 +20,24 @@ const control = 0xc0
 // sends adverts first.
 const priority = 7
 
-// Open implements [Opener].
-func (RawSockets) Open(s Socket, vrids []uint8, receive func(wire.Datagram)) (Conn, error) {
-	c := &rawConn{family: &ipv4{protocol: wire.Protocol}, socket: s, ended: make(chan struct{})}
+// openRaw opens raw sockets as keepalived does: one to receive, bound to the
+// link and to the group or own address, and one to send, which receives
+// nothing. They belong to the network namespace of the calling thread.
+func openRaw(s Socket, vrids []uint8, in *inbox) (*rawConn, error) {
+	c := &rawConn{family: &ipv4{protocol: wire.Protocol}, socket: s, in: in}
 	switch {
 	case s.local().Is6():
 		c.family = &ipv6{}
 	case s.AH:
 		c.family = &ipv4{protocol: wire.ProtocolAH}
 	}
-	rx, err := c.openReceive(s, vrids)
-	if err != nil {
+	var err error
+	if c.rx, err = c.openReceive(s, vrids); err != nil {
 		return nil, fmt.Errorf("open VRRP socket for %s on %q: %w", s.local(), s.Link, err)
 	}
-	tx, err := c.openSend(s)
-	if err != nil {
-		return nil, fmt.Errorf("open VRRP socket to send on %q: %w", s.Link, errors.Join(err, unix.Close(rx)))
+	if c.tx, err = c.openSend(s); err != nil {
+		return nil, fmt.Errorf("open VRRP socket to send on %q: %w", s.Link, errors.Join(err, unix.Close(c.rx)))
 	}
-	c.rx, c.tx = os.NewFile(uintptr(rx), "vrrp"), tx
-	go c.read(receive)
 	return c, nil
 }
 
@@ -66,16 +60,18 @@ type family interface {
 	send(fd int, o *Outgoing, flags int) error
 	// parse makes a datagram of what recvmsg(2) delivers; its payload is part
 	// of b.
-	parse(b, ancillary []byte, from unix.Sockaddr) (wire.Datagram, bool)
+	parse(b, ancillary []byte, from *unix.RawSockaddrInet6) (wire.Datagram, bool)
 }
 
 // rawConn is a pair of raw sockets.
 type rawConn struct {
 	family
 	socket Socket
-	rx     *os.File
-	tx     int
-	ended  chan struct{} // closed when the reader has ended
+	rx, tx int
+	in     *inbox
+	heard  wire.Datagram // what is handed over
+	rest   func()        // may be nil: lets the socket rest when it has much to say
+	pulse  pulse
 }
 
 // rawSocket makes a socket for an IP protocol and takes the steps on it.
@@ -163,61 +159,63 @@ func (c *rawConn) Send(o Outgoing) error {
 	return nil
 }
 
+// mostAtOnce is how many datagrams are received before something else has its turn:
+// more than wait in a buffer of the usual size.
+const mostAtOnce = 1024
+
+// Receive implements [Conn]. Errors of recvmsg belong to a link that is down
+// or to an ICMP message and end with the call that reports them.
+func (c *rawConn) Receive(each func(*wire.Datagram)) {
+	for taken := 0; taken < mostAtOnce; {
+		n := c.in.receive(c.rx)
+		for i := range n {
+			var ok bool
+			if c.heard, ok = c.parse(c.in.at(i)); ok && c.heard.Dst == c.socket.local() {
+				each(&c.heard)
+			}
+		}
+		if taken += n; n < batch {
+			break
+		}
+	}
+	if c.rest != nil && c.pulse.fast(time.Now()) {
+		c.rest()
+	}
+}
+
 // Filter implements [Conn].
-func (c *rawConn) Filter(vrids []uint8) error {
-	raw, err := c.rx.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) { failed = attach(int(fd), c.filter(vrids)) })
-	return errors.Join(err, failed)
-}
+func (c *rawConn) Filter(vrids []uint8) error { return attach(c.rx, c.filter(vrids)) }
 
-// Close implements [Conn]: it ends the reader and waits for it.
-func (c *rawConn) Close() error {
-	err := errors.Join(c.rx.Close(), unix.Close(c.tx))
-	<-c.ended
-	return err
-}
-
-// read hands on datagrams until the socket is closed. Errors of recvmsg belong
-// to a link that is down or to an ICMP message and end with the call that
-// reports them.
-func (c *rawConn) read(receive func(wire.Datagram)) {
-	defer close(c.ended)
-	raw, err := c.rx.SyscallConn()
-	if err != nil {
-		return
-	}
-	buf, ancillary := make([]byte, 1<<16), make([]byte, 256)
-	for {
-		var n, m int
-		var from unix.Sockaddr
-		var failed error
-		err := raw.Read(func(fd uintptr) bool {
-			n, m, _, from, failed = unix.Recvmsg(int(fd), buf, ancillary, 0)
-			return !errors.Is(failed, unix.EAGAIN)
-		})
+// Buffer implements [Conn]. Back to the kernel's own choice leads the next
+// socket: nobody can tell what that would be now.
+func (c *rawConn) Buffer(b Buffer) error {
+	size := b.Bytes
+	if b.MTUs > 0 {
+		mtu, err := linkMTU(c.rx, c.socket.Link)
 		if err != nil {
-			return
+			return fmt.Errorf("size the receive buffer on %q: %w", c.socket.Link, err)
 		}
-		if failed != nil {
-			continue
-		}
-		if d, ok := c.parse(buf[:n], ancillary[:m], from); ok && d.Dst == c.socket.local() {
-			receive(kept(d))
-		}
+		size += b.MTUs * mtu
 	}
+	if size == 0 {
+		return nil
+	}
+	return unix.SetsockoptInt(c.rx, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 }
 
-// kept is a datagram with bytes of its own: the buffer is used again.
-func kept(d wire.Datagram) wire.Datagram {
-	headers := len(d.Headers)
-	own := append(append(make([]byte, 0, headers+len(d.Payload)), d.Headers...), d.Payload...)
-	if headers > 0 {
-		d.Headers = own[:headers:headers]
+// linkMTU is that of the link, or the usual one without a link.
+func linkMTU(fd int, link string) (int, error) {
+	const usual = 1500
+	if link == "" {
+		return usual, nil
 	}
-	d.Payload = own[headers:]
-	return d
+	request, err := unix.NewIfreq(link)
+	if err != nil {
+		return 0, err
+	}
+	err = unix.IoctlIfreq(fd, unix.SIOCGIFMTU, request)
+	return int(request.Uint32()), err
 }
+
+// Close implements [Conn].
+func (c *rawConn) Close() error { return errors.Join(unix.Close(c.rx), unix.Close(c.tx)) }

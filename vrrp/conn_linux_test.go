@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,15 +63,41 @@ func opened(t *testing.T, ns *netns.NS, s vrrp.Socket, vrids ...uint8) (vrrp.Con
 	t.Helper()
 	arrived := make(chan wire.Datagram, 100)
 	var conn vrrp.Conn
+	var wait func() bool
 	err := ns.Do(func() (err error) {
-		conn, err = vrrp.RawSockets{}.Open(s, vrids, func(d wire.Datagram) { arrived <- d })
+		conn, wait, err = vrrp.OpenRaw(s, vrids)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	var reading sync.WaitGroup
+	ending := make(chan struct{})
+	reading.Go(func() {
+		for {
+			select {
+			case <-ending:
+				return
+			default:
+			}
+			if wait() {
+				conn.Receive(func(d *wire.Datagram) { arrived <- kept(d) })
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(ending)
+		reading.Wait()
+		_ = conn.Close()
+	})
 	return conn, arrived
+}
+
+// kept is a datagram with bytes of its own.
+func kept(d *wire.Datagram) wire.Datagram {
+	own := *d
+	own.Payload, own.Headers = bytes.Clone(d.Payload), bytes.Clone(d.Headers)
+	return own
 }
 
 func pair(t *testing.T) (a, b *netns.NS) {
@@ -192,7 +219,7 @@ func TestOpenFails(t *testing.T) {
 		{Link: "lo", Source: netip.MustParseAddr("2001:db8::1")},
 	} {
 		err := ns.Do(func() error {
-			_, err := vrrp.RawSockets{}.Open(s, []uint8{1}, nil)
+			_, _, err := vrrp.OpenRaw(s, []uint8{1})
 			return err
 		})
 		if err == nil || !strings.Contains(err.Error(), "open VRRP socket for") {

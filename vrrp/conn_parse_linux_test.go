@@ -13,13 +13,13 @@ import (
 // accepts; one whose destination it does not tell is none. Addresses have no
 // zones: those of a link are compared with those of the configuration.
 func TestParseIPv6(t *testing.T) {
-	from := &unix.SockaddrInet6{Addr: netip.MustParseAddr("fe80::1").As16(), ZoneId: 7}
+	from := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("fe80::1").As16(), Scope_id: 7}
 	dst := xipv6.ControlMessage{Src: net.ParseIP("ff02::12"), IfIndex: 7} // pktinfo: in what is received the destination
 	hops := xipv6.ControlMessage{HopLimit: 254}
 	both := append(dst.Marshal(), hops.Marshal()...)
 	for _, c := range []struct {
 		name      string
-		from      unix.Sockaddr
+		from      unix.RawSockaddrInet6
 		ancillary []byte
 		ttl       int // -2: no datagram
 	}{
@@ -28,10 +28,10 @@ func TestParseIPv6(t *testing.T) {
 		{"no destination", from, hops.Marshal(), -2},
 		{"nothing", from, nil, -2},
 		{"cut", from, both[:5], -2},
-		{"IPv4", &unix.SockaddrInet4{}, both, -2},
-		{"nobody", nil, both, -2},
+		{"IPv4", unix.RawSockaddrInet6{Family: unix.AF_INET}, both, -2},
+		{"nobody", unix.RawSockaddrInet6{}, both, -2},
 	} {
-		d, ok := (&ipv6{}).parse([]byte{1, 2}, c.ancillary, c.from)
+		d, ok := (&ipv6{}).parse([]byte{1, 2}, c.ancillary, &c.from)
 		switch {
 		case !ok:
 			d.TTL = -2

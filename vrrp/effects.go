@@ -91,12 +91,12 @@ func (r *Runner) send(e SendAdvert) {
 	if m == nil {
 		return
 	}
-	m.last = &e
+	m.last = e
 	if m.id++; m.id == 0 {
 		m.id = 1 // with 0 the kernel would choose one
 	}
 	cfg := m.Config()
-	s := r.sockets[r.socketOf(m.Machine)]
+	s := m.socket
 	if s == nil || s.conn == nil {
 		r.counters.SendErrors++
 		return
@@ -121,6 +121,6 @@ func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl
 		r.counters.SendErrors++
 	}
 	if link := m.Config().AdvertDevice(); link == "" || r.links[link].Up {
-		s.report(r.log, err) // over a link that is down nobody expects to send
+		r.report(s, err) // over a link that is down nobody expects to send
 	}
 }

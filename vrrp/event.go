@@ -24,6 +24,7 @@ type Start struct {
 
 // Received is a datagram that arrived for an instance. It is not trusted yet:
 // the machine checks it, and a rejected one changes a counter and nothing else.
+// A pointer to one is an event too; neither it nor the payload is kept.
 type Received struct {
 	Instance string // name of the vrrp_instance
 	Datagram wire.Datagram

@@ -70,9 +70,9 @@ func (g *Group) Step(now time.Time, ev Event) []Effect {
 	case Start:
 		g.start(now, ev.Quiet, &out)
 	case Received:
-		if m := g.member(ev.Instance); m != nil {
-			g.received(now, m, &ev.Datagram, &out)
-		}
+		g.hear(now, &ev, &out)
+	case *Received:
+		g.hear(now, ev, &out)
 	case TimerFired:
 		g.timers(now, &out)
 	case LinkChanged:
@@ -91,6 +91,12 @@ func (g *Group) Step(now time.Time, ev Event) []Effect {
 		g.shutdown(now, &out)
 	}
 	return out
+}
+
+func (g *Group) hear(now time.Time, ev *Received, out *effects) {
+	if m := g.member(ev.Instance); m != nil {
+		g.received(now, m, &ev.Datagram, out)
+	}
 }
 
 func (g *Group) member(name string) *Machine {

@@ -34,9 +34,8 @@ type port struct {
 	lan      *lan
 	router   *router
 	socket   vrrp.Socket
-	datagram chan wire.Datagram
-	ended    chan struct{}
-	once     sync.Once
+	arrived  func()
+	received []wire.Datagram
 }
 
 // router is a host on the lan, with a runner on it.
@@ -56,6 +55,7 @@ type router struct {
 	openErr  error // of the next sockets
 	opened   int
 	filtered [][]uint8
+	buffers  []vrrp.Buffer
 }
 
 func newLAN() *lan { return &lan{start: time.Now()} }
@@ -110,7 +110,7 @@ func (r *router) fail(err error) {
 }
 
 // Open implements [vrrp.Opener].
-func (r *router) Open(s vrrp.Socket, vrids []uint8, receive func(wire.Datagram)) (vrrp.Conn, error) {
+func (r *router) Open(s vrrp.Socket, vrids []uint8, arrived func()) (vrrp.Conn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.openErr != nil {
@@ -118,13 +118,7 @@ func (r *router) Open(s vrrp.Socket, vrids []uint8, receive func(wire.Datagram))
 	}
 	r.opened++
 	r.filtered = append(r.filtered, slices.Clone(vrids))
-	p := &port{lan: r.lan, router: r, socket: s, datagram: make(chan wire.Datagram, 100), ended: make(chan struct{})}
-	go func() {
-		defer close(p.ended)
-		for d := range p.datagram {
-			receive(d)
-		}
-	}()
+	p := &port{lan: r.lan, router: r, socket: s, arrived: arrived}
 	r.lan.mu.Lock()
 	defer r.lan.mu.Unlock()
 	r.lan.conns = append(r.lan.conns, p)
@@ -153,7 +147,8 @@ func (p *port) Send(o vrrp.Outgoing) error {
 	for _, other := range l.conns {
 		if other.router != p.router && !other.router.isCut() && other.socket.AH == (o.AH != nil) &&
 			(other.socket.Group == o.Dst || other.socket.Source == o.Dst) {
-			other.datagram <- d
+			other.received = append(other.received, d)
+			other.arrived()
 		}
 	}
 	return nil
@@ -167,13 +162,30 @@ func (p *port) Filter(vrids []uint8) error {
 	return nil
 }
 
+// Receive implements [vrrp.Conn].
+func (p *port) Receive(each func(*wire.Datagram)) {
+	p.lan.mu.Lock()
+	received := p.received
+	p.received = nil
+	p.lan.mu.Unlock()
+	for i := range received {
+		each(&received[i])
+	}
+}
+
+// Buffer implements [vrrp.Conn].
+func (p *port) Buffer(b vrrp.Buffer) error {
+	p.router.mu.Lock()
+	defer p.router.mu.Unlock()
+	p.router.buffers = append(p.router.buffers, b)
+	return nil
+}
+
 // Close implements [vrrp.Conn].
 func (p *port) Close() error {
 	p.lan.mu.Lock()
+	defer p.lan.mu.Unlock()
 	p.lan.conns = slices.DeleteFunc(p.lan.conns, func(o *port) bool { return o == p })
-	p.lan.mu.Unlock()
-	p.once.Do(func() { close(p.datagram) })
-	<-p.ended
 	return nil
 }
 

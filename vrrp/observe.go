@@ -76,13 +76,15 @@ func (r *Runner) observe(object Object, cfg any, last *Tracked) *watched {
 	r.observers[object] = o
 	report := func(ev Tracked) {
 		ev.Kind, ev.Name = object.Kind, object.Name
-		verdict := func() {
+		told := make(chan struct{})
+		r.post(&post{run: func() {
+			defer close(told)
 			if r.observers[object] == o {
 				r.tracked(ev)
 			}
-		}
+		}})
 		select {
-		case r.calls <- verdict:
+		case <-told:
 		case <-ctx.Done():
 		}
 	}

@@ -38,11 +38,13 @@ func (tp *tape) read() []string {
 	return slices.Clone(tp.lines)
 }
 
-func (tp *tape) Open(Socket, []uint8, func(wire.Datagram)) (Conn, error) { return tp, nil }
-func (tp *tape) Filter([]uint8) error                                    { return nil }
-func (tp *tape) Close() error                                            { return nil }
-func (tp *tape) ReceivedLowerPriority(ReceivedLowerPriority)             {}
-func (tp *tape) Reprioritised(Reprioritised)                             {}
+func (tp *tape) Open(Socket, []uint8, func()) (Conn, error)  { return tp, nil }
+func (tp *tape) Receive(func(*wire.Datagram))                {}
+func (tp *tape) Filter([]uint8) error                        { return nil }
+func (tp *tape) Buffer(Buffer) error                         { return nil }
+func (tp *tape) Close() error                                { return nil }
+func (tp *tape) ReceivedLowerPriority(ReceivedLowerPriority) {}
+func (tp *tape) Reprioritised(Reprioritised)                 {}
 
 func (tp *tape) Send(o Outgoing) error {
 	a, err := wire.Parse(o.Payload, wire.Pseudo{Src: o.Src, Dst: o.Dst})

@@ -1,15 +1,15 @@
 package vrrp
 
-import "sync"
+import "sync/atomic"
 
 // queue carries out what is slower than an advert, in order, on a goroutine of
 // its own. Pushing never blocks.
 type queue struct {
-	mu     sync.Mutex
-	items  []func()
-	closed bool
-	wake   chan struct{} // holds one token: look at the items
-	ended  chan struct{}
+	items   posts
+	waiting atomic.Int64 // items that are not done
+	closed  atomic.Bool
+	wake    chan struct{} // holds one token: look at the items
+	ended   chan struct{}
 }
 
 // newQueue starts a queue that ends after close, when everything is done.
@@ -21,18 +21,13 @@ func newQueue() *queue {
 
 // push adds an item.
 func (q *queue) push(item func()) {
-	q.mu.Lock()
-	q.items = append(q.items, item)
-	q.mu.Unlock()
+	q.waiting.Add(1)
+	q.items.add(&post{run: func() { item(); q.waiting.Add(-1) }})
 	q.poke()
 }
 
-// len is the number of items that wait.
-func (q *queue) len() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.items)
-}
+// len is the number of items that wait or are being done.
+func (q *queue) len() int { return int(q.waiting.Load()) }
 
 // mark is closed when everything that was pushed before it is done.
 func (q *queue) mark() <-chan struct{} {
@@ -43,9 +38,7 @@ func (q *queue) mark() <-chan struct{} {
 
 // close lets the queue end when it is empty; nothing is pushed afterwards.
 func (q *queue) close() {
-	q.mu.Lock()
-	q.closed = true
-	q.mu.Unlock()
+	q.closed.Store(true)
 	q.poke()
 }
 
@@ -59,26 +52,13 @@ func (q *queue) poke() {
 func (q *queue) run() {
 	defer close(q.ended)
 	for {
-		item, closed := q.pop()
+		closed := q.closed.Load()
 		switch {
-		case item != nil:
-			item()
+		case q.items.do():
 		case closed:
 			return
 		default:
 			<-q.wake
 		}
 	}
-}
-
-func (q *queue) pop() (item func(), closed bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.items) == 0 {
-		return nil, q.closed
-	}
-	item = q.items[0]
-	q.items[0] = nil
-	q.items = q.items[1:]
-	return item, false
 }

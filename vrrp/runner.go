@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -19,7 +20,7 @@ type Options struct {
 	Log      *zap.Logger // nil: no log
 	Host     Host
 	Notifier Notifier
-	Opener   Opener // nil: [RawSockets]
+	Opener   Opener // nil: raw sockets of the network namespace in which Run is called
 	Observe  Observers
 	// Uptime is how long the machine has been up, for vrrp_delay_after_boot;
 	// nil: asked of the kernel.
@@ -36,13 +37,12 @@ type Runner struct {
 	log      *zap.Logger
 	host     Host
 	notifier Notifier
-	opener   Opener
 	uptime   func() time.Duration
 	observes Observers
 	pacer    *pacer
 
-	calls    chan func()
-	received chan arrival
+	posts    posts         // what others ask the loop to do
+	waiter   waiter        // where it waits for that
 	stopped  chan struct{} // closed when Run has ended
 	applying sync.Mutex    // one Apply at a time
 
@@ -57,8 +57,11 @@ type Runner struct {
 	observers  map[Object]*watched
 	tracking   sync.WaitGroup // observers that have not ended
 	counters   Counters
-	payload    []byte    // of the advert being sent
-	logUnknown bool      // log_unknown_vrids
+	journal    *queue   // of lines for the log that belong to no group
+	payload    []byte   // of the advert being sent
+	heard      Received // the event of the datagram being looked at
+	logUnknown bool     // log_unknown_vrids
+	receiving  config.ReceiveBuffers
 	begun      bool      // a configuration has been applied
 	quiet      time.Time // end of vrrp_startup_delay
 }
@@ -76,9 +79,10 @@ type group struct {
 // member is an instance with what the shell keeps about it.
 type member struct {
 	*Machine
-	group *group
-	id    uint16      // of the last datagram
-	last  *SendAdvert // the last advert
+	group  *group
+	socket *socket    // nil: there is no link or no address for it
+	id     uint16     // of the last datagram
+	last   SendAdvert // the last advert; none before it names the instance
 }
 
 // New makes a runner; nothing runs before [Runner.Run].
@@ -86,56 +90,72 @@ func New(o Options) *Runner {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	if o.Opener == nil {
-		o.Opener = RawSockets{}
-	}
 	if o.Uptime == nil {
 		o.Uptime = uptime
 	}
-	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
-	return &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, opener: o.Opener, observes: o.Observe, uptime: o.Uptime, pacer: newPacer(o.Host, o.Log),
-		calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
+	r := &Runner{
+		log: o.Log, host: o.Host, notifier: o.Notifier, observes: o.Observe, uptime: o.Uptime, pacer: newPacer(o.Host, o.Log),
+		stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
 	}
+	r.waiter = newPoller(&r.posts)
+	if o.Opener != nil {
+		r.waiter = newSleeper(o.Opener)
+	}
+	return r
 }
 
 // Run runs the loop until ctx ends. Then every instance says farewell: Run
 // returns when the adverts of priority 0 are sent, the addresses released and
 // the STOP notifications handed over.
-func (r *Runner) Run(ctx context.Context) error {
+func (r *Runner) Run(ctx context.Context) (err error) {
 	defer close(r.stopped)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			r.shutdown()
-			return nil
-		case call := <-r.calls:
-			call()
-		case a := <-r.received:
-			r.receive(a)
-		case <-timer.C:
-		}
-		// What came before a deadline that is served late counts: a backup that
-		// was not running must not mistake that for a silent master.
-		r.drain()
-		r.fire(time.Now())
-		timer.Reset(r.sleep(time.Now()))
+	if err := r.waiter.open(); err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, r.waiter.close()) }()
+	defer context.AfterFunc(ctx, r.waiter.wake)()
+	r.journal = newQueue()
+	for err == nil && ctx.Err() == nil {
+		err = r.turn()
+	}
+	r.shutdown()
+	return err
 }
 
-func (r *Runner) drain() {
-	for range cap(r.received) {
-		select {
-		case a := <-r.received:
-			r.receive(a)
-		default:
-			return
+// turn is one turn of the loop. What came before a deadline that is served late
+// counts: a backup that was not running must not mistake that for a silent
+// master. Therefore the time up to which deadlines are served is taken first,
+// and what has arrived until then is heard before them.
+func (r *Runner) turn() error {
+	until := r.until(time.Now())
+	if err := r.waiter.wait(until); err != nil {
+		return err
+	}
+	now := time.Now()
+	if !until.After(now) {
+		if err := r.waiter.look(); err != nil {
+			return err
+		}
+		if raised := r.waiter.late(now.Sub(until)); raised != "" {
+			r.write(zap.InfoLevel, raised)
 		}
 	}
+	r.posts.do()
+	r.fire(now)
+	return nil
+}
+
+// post lets the loop do something. It does not wait.
+func (r *Runner) post(x *post) {
+	r.posts.add(x)
+	r.waiter.wake()
+}
+
+// write adds a line to the log. The loop itself never waits for the log.
+func (r *Runner) write(level zapcore.Level, text string, fields ...zap.Field) {
+	r.journal.push(func() { r.log.Log(level, text, fields...) })
 }
 
 // fire serves the deadlines that have passed, no group more often than there
@@ -146,7 +166,7 @@ func (r *Runner) fire(now time.Time) {
 		if g.deadline.IsZero() || g.deadline.After(now) {
 			break
 		}
-		r.step(g, TimerFired{})
+		r.stepAt(now, g, TimerFired{})
 	}
 	if !r.retry.IsZero() && !r.retry.After(now) {
 		r.reopen()
@@ -154,8 +174,8 @@ func (r *Runner) fire(now time.Time) {
 	r.fireDelays(now)
 }
 
-// sleep is how long the loop may wait for other inputs.
-func (r *Runner) sleep(now time.Time) time.Duration {
+// until is when the loop must be awake again.
+func (r *Runner) until(now time.Time) time.Time {
 	const long = time.Hour
 	until := now.Add(long)
 	if g := r.groups.first(); g != nil && !g.deadline.IsZero() && g.deadline.Before(until) {
@@ -169,17 +189,22 @@ func (r *Runner) sleep(now time.Time) time.Duration {
 			until = d.due
 		}
 	}
-	return until.Sub(now)
+	return until
 }
 
 // do runs f on the loop and waits for it.
 func (r *Runner) do(f func()) error {
 	done := make(chan struct{})
+	r.post(&post{run: func() { defer close(done); f() }})
 	select {
-	case r.calls <- func() { defer close(done); f() }:
-		<-done
+	case <-done:
 		return nil
 	case <-r.stopped:
+	}
+	select {
+	case <-done:
+		return nil
+	default:
 		return ErrStopped
 	}
 }
@@ -204,12 +229,13 @@ func (r *Runner) linkChanged(l LinkChanged) {
 		return
 	}
 	if known && was.Up != l.Up {
-		r.log.Info("Netlink reports " + l.Link + " " + upOrDown(l.Up))
+		r.write(zap.InfoLevel, "Netlink reports "+l.Link+" "+upOrDown(l.Up))
 	}
 	r.syncSockets()
 	for _, g := range concerned {
 		r.step(g, r.linkFor(g, l.Link))
 	}
+	r.syncSockets() // an instance may have another source now
 }
 
 func upOrDown(up bool) string {
@@ -252,17 +278,22 @@ func (r *Runner) linkFor(g *group, name string) LinkChanged {
 
 // step takes an event to a group and carries out the effects. A panic ends the
 // group and nothing else.
-func (r *Runner) step(g *group, ev Event) {
+func (r *Runner) step(g *group, ev Event) { r.stepAt(time.Now(), g, ev) }
+
+func (r *Runner) stepAt(now time.Time, g *group, ev Event) {
 	if g.failed {
 		return
 	}
+	before := g.deadline
 	defer func() {
 		if cause := recover(); cause != nil {
 			r.bury(g, cause, debug.Stack())
 		}
-		r.groups.moved(g)
+		if g.deadline != before {
+			r.groups.moved(g)
+		}
 	}()
-	effects := g.Step(time.Now(), ev)
+	effects := g.Step(now, ev)
 	g.deadline = g.Deadline()
 	r.perform(g.queue, effects)
 }
@@ -273,14 +304,13 @@ func (r *Runner) step(g *group, ev Event) {
 func (r *Runner) bury(g *group, cause any, stack []byte) {
 	g.failed, g.deadline = true, time.Time{}
 	r.counters.Panics++
-	r.log.Error("VRRP group failed", zap.String("group", g.label), zap.Any("panic", cause), zap.ByteString("stack", stack))
+	r.write(zap.ErrorLevel, "VRRP group failed", zap.String("group", g.label), zap.Any("panic", cause), zap.ByteString("stack", stack))
 	for _, name := range slices.Sorted(maps.Keys(r.members)) {
 		m := r.members[name]
 		if m.group != g {
 			continue
 		}
-		if m.last != nil && m.last.Advert.Priority != 0 {
-			farewell := *m.last
+		if farewell := m.last; farewell.Instance != "" && farewell.Advert.Priority != 0 {
 			farewell.Advert.Priority = 0
 			if farewell.Sequence > 0 {
 				farewell.Sequence++ // or peers take it for a copy
@@ -318,4 +348,6 @@ func (r *Runner) shutdown() {
 		s.close()
 	}
 	r.tracking.Wait()
+	r.journal.close()
+	<-r.journal.ended
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,18 +21,27 @@ const reopenAfter = time.Second
 type socket struct {
 	conn    Conn
 	vrids   []uint8
+	buffer  Buffer
 	members map[uint8][]*member // by virtual router id; several when unicast peers differ
-	closing chan struct{}
-	unknown [256]bool // virtual router ids that the log has been told nobody is here for
-	failure string    // why it cannot be opened, which the log has been told
-	link    string    // for the log
-	failing bool      // the last send failed, which the log has been told
+	input   post                // receives what has arrived
+	waits   atomic.Bool         // input is posted
+	unknown [256]bool           // virtual router ids that the log has been told nobody is here for
+	failure string              // why it cannot be opened, which the log has been told
+	link    string              // for the log
+	failing bool                // the last send failed, which the log has been told
 }
 
-// arrival is a datagram on its way to the loop.
-type arrival struct {
-	socket   *socket
-	datagram wire.Datagram
+// newSocket is a socket that is not open yet.
+func (r *Runner) newSocket(link string) *socket {
+	s := &socket{link: link}
+	hear := func(d *wire.Datagram) { r.receive(s, d) }
+	s.input.run = func() {
+		s.waits.Store(false)
+		if s.conn != nil {
+			s.conn.Receive(hear)
+		}
+	}
+	return s
 }
 
 // socketOf is the socket of an instance as things are now.
@@ -63,6 +73,7 @@ func (r *Runner) syncSockets() {
 	want := make(map[Socket]map[uint8][]*member)
 	for _, m := range r.members {
 		s := r.socketOf(m.Machine)
+		m.socket = nil
 		if !r.possible(s) {
 			continue
 		}
@@ -82,12 +93,17 @@ func (r *Runner) syncSockets() {
 	for key, members := range want {
 		s := r.sockets[key]
 		if s == nil {
-			s = &socket{closing: make(chan struct{}), link: key.Link}
+			s = r.newSocket(key.Link)
 			r.sockets[key] = s
 		}
 		s.members, s.unknown = members, [256]bool{}
+		for _, sharing := range members {
+			for _, m := range sharing {
+				m.socket = s
+			}
+		}
 		err := r.refresh(key, s)
-		s.complain(r.log, err)
+		r.complainOf(s, err)
 		if err != nil {
 			r.retry = time.Now().Add(reopenAfter)
 		}
@@ -113,23 +129,27 @@ func (r *Runner) refresh(key Socket, s *socket) error {
 	if r.logUnknown {
 		vrids = nil
 	}
-	if s.conn != nil {
-		if slices.Equal(s.vrids, vrids) && (s.vrids == nil) == (vrids == nil) {
-			return nil
+	if s.conn == nil {
+		conn, err := r.waiter.Open(key, vrids, func() {
+			if !s.waits.Swap(true) {
+				r.post(&s.input)
+			}
+		})
+		if err != nil {
+			return err
 		}
+		s.conn, s.vrids, s.buffer = conn, vrids, Buffer{}
+	}
+	if !slices.Equal(s.vrids, vrids) || (s.vrids == nil) != (vrids == nil) {
 		s.vrids = vrids
-		return s.conn.Filter(vrids)
-	}
-	conn, err := r.opener.Open(key, vrids, func(d wire.Datagram) {
-		select {
-		case r.received <- arrival{s, d}:
-		case <-s.closing:
+		if err := s.conn.Filter(vrids); err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
 	}
-	s.conn, s.vrids = conn, vrids
+	if buffer := r.buffer(s); s.buffer != buffer {
+		s.buffer = buffer
+		return s.conn.Buffer(buffer)
+	}
 	return nil
 }
 
@@ -162,31 +182,32 @@ func (r *Runner) deaf(g *group, link string) bool {
 }
 
 // receive takes a datagram to the instance that it is for.
-func (r *Runner) receive(a arrival) {
+func (r *Runner) receive(s *socket, d *wire.Datagram) {
 	const vridAt = 1
-	if len(a.datagram.Payload) <= vridAt {
+	if len(d.Payload) <= vridAt {
 		return
 	}
-	vrid := a.datagram.Payload[vridAt]
-	candidates := a.socket.members[vrid]
+	vrid := d.Payload[vridAt]
+	candidates := s.members[vrid]
 	if len(candidates) == 0 {
-		r.stranger(a.socket, vrid)
+		r.stranger(s, vrid)
 		return
 	}
 	m := candidates[0]
 	for _, other := range candidates[1:] {
-		if other.hasPeer(a.datagram.Src) {
+		if other.hasPeer(d.Src) {
 			m = other
 		}
 	}
-	r.step(m.group, Received{Instance: m.Name(), Datagram: a.datagram})
+	r.heard = Received{Instance: m.Name(), Datagram: *d}
+	r.step(m.group, &r.heard)
 }
 
 // stranger is log_unknown_vrids, once for each of them until a reload.
 func (r *Runner) stranger(s *socket, vrid uint8) {
 	if r.logUnknown && !s.unknown[vrid] {
 		s.unknown[vrid] = true
-		r.log.Info(fmt.Sprintf("Unknown VRID(%d) received on interface(%s). ignoring...", vrid, s.link))
+		r.write(zap.InfoLevel, fmt.Sprintf("Unknown VRID(%d) received on interface(%s). ignoring...", vrid, s.link))
 	}
 }
 
@@ -199,25 +220,25 @@ func (m *member) hasPeer(addr netip.Addr) bool {
 	return false
 }
 
-// complain tells the log why the socket does not work, once.
-func (s *socket) complain(log *zap.Logger, err error) {
+// complainOf tells the log why a socket does not work, once.
+func (r *Runner) complainOf(s *socket, err error) {
 	if err == nil {
 		s.failure = ""
 		return
 	}
 	if s.failure != err.Error() {
 		s.failure = err.Error()
-		log.Error(s.failure)
+		r.write(zap.ErrorLevel, s.failure)
 	}
 }
 
 // report tells the log when sending begins to fail and when it works again.
-func (s *socket) report(log *zap.Logger, err error) {
+func (r *Runner) report(s *socket, err error) {
 	switch {
 	case err != nil && !s.failing:
-		log.Warn("sending adverts fails", zap.Error(err))
+		r.write(zap.WarnLevel, "sending adverts fails", zap.Error(err))
 	case err == nil && s.failing:
-		log.Info("sending adverts works again")
+		r.write(zap.InfoLevel, "sending adverts works again")
 	}
 	s.failing = err != nil
 }
@@ -225,9 +246,8 @@ func (s *socket) report(log *zap.Logger, err error) {
 // close ends the socket. What has arrived through it and still waits for the
 // loop is for nobody any more.
 func (s *socket) close() {
-	s.members = nil
-	close(s.closing)
 	if s.conn != nil {
 		_ = s.conn.Close() // the descriptors are gone in any case
 	}
+	s.conn, s.members = nil, nil
 }

@@ -1,0 +1,69 @@
+package vrrp
+
+import (
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// waiter is where the loop waits for its next input: epoll on a thread of its
+// own (poller), or channels where the sockets are somebody else's (sleeper).
+// All but wake belongs to the loop.
+type waiter interface {
+	Opener
+	// open takes hold of what close gives back.
+	open() error
+	close() error
+	// wait returns at a time, after wake, or when a connection has something to
+	// receive, which the connection has told then. It may return early.
+	wait(until time.Time) error
+	// look lets the connections tell what they have received until now.
+	look() error
+	// wake ends wait, or the next one. Anybody may call it; it never blocks.
+	wake()
+	// schedule says how the thread is to run from now on; each answer is
+	// something that could not be had.
+	schedule(g *config.GlobalProcess) []error
+	// late is told how late a deadline was served: max_auto_priority.
+	late(by time.Duration) (raised string)
+}
+
+// sleeper waits with channels and package time. Its connections tell by
+// themselves what they have received.
+type sleeper struct {
+	Opener
+	woken chan struct{} // holds one token
+	timer *time.Timer
+}
+
+func newSleeper(o Opener) *sleeper { return &sleeper{Opener: o, woken: make(chan struct{}, 1)} }
+
+func (s *sleeper) open() error {
+	s.timer = time.NewTimer(0)
+	return nil
+}
+
+func (s *sleeper) close() error {
+	s.timer.Stop()
+	return nil
+}
+
+func (s *sleeper) wait(until time.Time) error {
+	s.timer.Reset(time.Until(until))
+	select {
+	case <-s.woken:
+	case <-s.timer.C:
+	}
+	return nil
+}
+
+func (s *sleeper) wake() {
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (*sleeper) look() error                            { return nil }
+func (*sleeper) schedule(*config.GlobalProcess) []error { return nil }
+func (*sleeper) late(time.Duration) string              { return "" }
