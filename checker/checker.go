@@ -21,21 +21,25 @@ type phrases struct {
 	failure string // one failed attempt, logged with log_all_failures
 	timeout string // the same, when it was for want of an answer
 	failed  string // the check has failed
+
+	// What this host could not do; there is no %s in these.
+	noSocket string
+	noBind   string
 }
 
 // recipe is how a check is run: its probes, one of them at a time. A check
 // holds when each of them has succeeded in turn, as the URLs of HTTP_GET; most
 // have one.
 type recipe struct {
-	probes  []Checker
-	phrases phrases
+	probes []Checker
+	says   *phrases
 }
 
 // build makes the recipe of a configured check.
 func build(c config.Check) (recipe, error) {
 	switch c.Kind {
 	case config.TCPCheck:
-		return recipe{[]Checker{newTCP(c)}, tcpPhrases}, nil
+		return recipe{[]Checker{newTCP(c)}, &tcpPhrases}, nil
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

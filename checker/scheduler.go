@@ -272,17 +272,17 @@ func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
 	case r.Local != "":
 		s.opts.Log.Warn(r.Local, zap.String("server", j.name), reason)
 	case v.Turned && v.Up:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.success, j.name))
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.success, j.name))
 		return
 	case !r.Up && logFailure && r.Timeout:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.timeout, j.name), reason)
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.timeout, j.name), reason)
 	case !r.Up && logFailure:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.failure, j.name), reason)
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.failure, j.name), reason)
 	}
 	switch {
 	case v.Turned && v.Retries > 0:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.failed+" after %d retries.", j.name, v.Retries), reason)
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.failed+" after %d retries.", j.name, v.Retries), reason)
 	case v.Turned:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.phrases.failed+".", j.name), reason)
+		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.failed+".", j.name), reason)
 	}
 }

@@ -174,7 +174,7 @@ func TestFailure(t *testing.T) {
 	for errno, local := range map[syscall.Errno]bool{
 		unix.ENETUNREACH: false, unix.EHOSTUNREACH: false, unix.ECONNREFUSED: false, unix.EADDRNOTAVAIL: true,
 	} {
-		r := failure(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
+		r := failure(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)}, &tcpPhrases)
 		if (r.Local != "") != local {
 			t.Errorf("%v: %+v", errno, r)
 		}

@@ -1,0 +1,112 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// dialer is the way of a check to its target: connect_ip and connect_port,
+// bindto, bind_port, bind_if and fwmark, keepalived.conf(5).
+type dialer struct {
+	target netip.AddrPort // a link-local one has bind_if for its zone
+	bind   *config.Bind   // nil: up to the kernel
+}
+
+func newDialer(c config.Check) dialer {
+	return dialer{zoned(c.Target(), c.Source().BindIf), c.Bind}
+}
+
+// dial connects over "tcp" or "udp". [failure] knows its errors.
+func (d dialer) dial(ctx context.Context, network string) (net.Conn, error) {
+	via := net.Dialer{KeepAlive: -1}
+	if from, ok := d.local(); ok {
+		via.LocalAddr = net.TCPAddrFromAddrPort(from)
+		if network == "udp" {
+			via.LocalAddr = net.UDPAddrFromAddrPort(from)
+		}
+	}
+	if d.bind != nil {
+		via.Control = func(_, _ string, conn syscall.RawConn) error {
+			var err error
+			return errors.Join(conn.Control(func(fd uintptr) { err = d.prepare(int(fd)) }), err)
+		}
+	}
+	return via.DialContext(ctx, network, d.target.String())
+}
+
+// local is the address that the socket is bound to, if it is.
+func (d dialer) local() (netip.AddrPort, bool) {
+	if d.bind == nil || !d.bind.BindTo.IsValid() && d.bind.BindPort == 0 {
+		return netip.AddrPort{}, false
+	}
+	return zoned(netip.AddrPortFrom(d.bind.BindTo, d.bind.BindPort), d.bind.BindIf), true
+}
+
+// prepare sets bind_if and fwmark on a socket, socket(7). A bind_port that the
+// last connection still holds in TIME_WAIT is used again.
+func (d dialer) prepare(fd int) error {
+	if d.bind == nil {
+		return nil
+	}
+	if d.bind.BindPort != 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return os.NewSyscallError("SO_REUSEADDR", err)
+		}
+	}
+	if d.bind.BindIf != "" {
+		if err := unix.BindToDevice(fd, d.bind.BindIf); err != nil {
+			return os.NewSyscallError("SO_BINDTODEVICE", err)
+		}
+	}
+	if d.bind.FWMark != 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(d.bind.FWMark)); err != nil {
+			return os.NewSyscallError("SO_MARK", err)
+		}
+	}
+	return nil
+}
+
+// zoned gives a link-local address the interface that the check is bound to.
+func zoned(a netip.AddrPort, link string) netip.AddrPort {
+	if !a.Addr().IsLinkLocalUnicast() || !a.Addr().Is6() || a.Addr().Zone() != "" {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr().WithZone(link), a.Port())
+}
+
+// failure tells what the network said from what this host could not do: no
+// descriptor, no such address or interface to bind to, no free port. The
+// sentences for these are those of the kind of check.
+func failure(err error, says *phrases) Result {
+	r := Result{Reason: err.Error()}
+	var call *os.SyscallError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &call) && call.Syscall == "socket":
+		r.Local = says.noSocket
+	case call != nil && local(call):
+		r.Local = says.noBind
+	case errors.As(err, &timeout):
+		r.Timeout = timeout.Timeout()
+	}
+	return r
+}
+
+// local reports whether a call on a socket failed for a reason on this host.
+func local(call *os.SyscallError) bool {
+	switch call.Syscall {
+	case "connect":
+		return errors.Is(call, unix.EADDRNOTAVAIL)
+	case "read", "write", "sendto", "recvfrom", "recvmsg":
+		return false
+	}
+	return true
+}
