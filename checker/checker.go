@@ -14,15 +14,16 @@ type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// phrases are the sentences that keepalived logs for a kind of check; %s is
-// the real server.
+// phrases are the sentences that keepalived logs for a kind of check: of the
+// real server %s of the virtual server %v, for the reason %r, after %n retries.
 type phrases struct {
 	success string
 	failure string // one failed attempt, logged with log_all_failures
 	timeout string // the same, when it was for want of an answer
-	failed  string // the check has failed
+	failed  string // the check has failed; failure is not said before the same
+	retried string // the same after retries
 
-	// What this host could not do; there is no %s in these.
+	// What this host could not do.
 	noSocket string
 	noBind   string
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,10 +34,10 @@ func (d dialer) dial(ctx context.Context, network string) (net.Conn, error) {
 			via.LocalAddr = net.UDPAddrFromAddrPort(from)
 		}
 	}
-	if d.bind != nil {
-		via.Control = func(_, _ string, conn syscall.RawConn) error {
+	if d.bind != nil || network == "udp" {
+		via.Control = func(network, _ string, conn syscall.RawConn) error {
 			var err error
-			return errors.Join(conn.Control(func(fd uintptr) { err = d.prepare(int(fd)) }), err)
+			return errors.Join(conn.Control(func(fd uintptr) { err = d.prepare(int(fd), network) }), err)
 		}
 	}
 	return via.DialContext(ctx, network, d.target.String())
@@ -50,9 +51,55 @@ func (d dialer) local() (netip.AddrPort, bool) {
 	return zoned(netip.AddrPortFrom(d.bind.BindTo, d.bind.BindPort), d.bind.BindIf), true
 }
 
-// prepare sets bind_if and fwmark on a socket, socket(7). A bind_port that the
-// last connection still holds in TIME_WAIT is used again.
-func (d dialer) prepare(fd int) error {
+// connect prepares a socket of one's own, binds it if that is wanted, and
+// begins to connect it: one that does not block answers EINPROGRESS.
+func (d dialer) connect(fd int, network string) error {
+	if err := d.prepare(fd, network); err != nil {
+		return err
+	}
+	if from, ok := d.local(); ok {
+		if err := unix.Bind(fd, sockaddr(from, d.target.Addr().Is6())); err != nil {
+			return os.NewSyscallError("bind", err)
+		}
+	}
+	return os.NewSyscallError("connect", unix.Connect(fd, sockaddr(d.target, d.target.Addr().Is6())))
+}
+
+// sockaddr is an address as system calls take it. No address is the
+// unspecified one of the family.
+func sockaddr(a netip.AddrPort, v6 bool) unix.Sockaddr {
+	if !v6 {
+		s := &unix.SockaddrInet4{Port: int(a.Port())}
+		if a.Addr().Is4() {
+			s.Addr = a.Addr().As4()
+		}
+		return s
+	}
+	s := &unix.SockaddrInet6{Port: int(a.Port())}
+	if a.Addr().IsValid() {
+		s.Addr = a.Addr().As16()
+	}
+	if zone := a.Addr().Zone(); zone != "" {
+		if link, err := net.InterfaceByName(zone); err == nil {
+			s.ZoneId = uint32(link.Index)
+		}
+	}
+	return s
+}
+
+// endWith ends what waits on conn when ctx ends; the function that it answers
+// with is called when nothing waits any more.
+func endWith(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+}
+
+// prepare sets bind_if and fwmark on a socket, socket(7), and has datagrams
+// report every ICMP error, ip(7). A bind_port that the last connection still
+// holds in TIME_WAIT is used again.
+func (d dialer) prepare(fd int, network string) error {
+	if err := reportErrors(fd, network); err != nil {
+		return err
+	}
 	if d.bind == nil {
 		return nil
 	}
@@ -70,6 +117,17 @@ func (d dialer) prepare(fd int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(d.bind.FWMark)); err != nil {
 			return os.NewSyscallError("SO_MARK", err)
 		}
+	}
+	return nil
+}
+
+// reportErrors: without it a socket for datagrams hears of closed ports only.
+func reportErrors(fd int, network string) error {
+	switch network {
+	case "udp4":
+		return os.NewSyscallError("IP_RECVERR", unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_RECVERR, 1))
+	case "udp6":
+		return os.NewSyscallError("IPV6_RECVERR", unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_RECVERR, 1))
 	}
 	return nil
 }

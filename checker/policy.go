@@ -46,9 +46,9 @@ type Verdict struct {
 
 // Step takes the result of a probe that began and ended at these times.
 //
-// The very first result decides at once. A check that is up and fails is tried
-// again, up to retry times and delay_before_retry apart, before it is down.
-// One that is down comes up with its first success. All other probes are
+// The very first result decides at once, but of SMTP_CHECK. A check that is up
+// and fails is tried again, up to retry times and delay_before_retry apart,
+// before it is down. One that is down comes up with its first success. All other probes are
 // delay_loop apart: from the end of one to the start of the next, of
 // MISC_CHECK from start to start.
 func (p *Policy) Step(began, now time.Time, r Result) Verdict {
@@ -82,7 +82,7 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 		turned = !p.ran || !p.up
 		p.ran, p.up, p.retries = true, true, 0
 		return turned, false
-	case p.ran && (p.up || p.triesWhenDown()) && p.retries < p.Timing.Retry.Value:
+	case (p.up || p.retriesAlways()) && p.retries < p.Timing.Retry.Value:
 		p.retries++
 		return false, true
 	}
@@ -91,9 +91,9 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 	return turned, false
 }
 
-// triesWhenDown: a round of SMTP_CHECK has all its attempts while it is down,
-// too.
-func (p *Policy) triesWhenDown() bool { return p.Kind == config.SMTPCheck }
+// retriesAlways: a round of SMTP_CHECK has all its attempts while it is down
+// and before its first result, too.
+func (p *Policy) retriesAlways() bool { return p.Kind == config.SMTPCheck }
 
 // after is when the next round begins.
 func (p *Policy) after(began, now time.Time) time.Time {
@@ -108,6 +108,10 @@ func (p *Policy) after(began, now time.Time) time.Time {
 
 // Probe is the number of the probe that is next, from 0.
 func (p *Policy) Probe() int { return p.probe }
+
+// Down reports whether the last results make the check down. Before the first
+// one it is not.
+func (p *Policy) Down() bool { return p.ran && !p.up }
 
 // Up reports whether the last results make the check up. Before the first one
 // it is not.

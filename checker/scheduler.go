@@ -238,12 +238,11 @@ func (s *Scheduler) work(j *job) {
 	if j.removed || ctx.Err() != nil {
 		return
 	}
-	wasUp := j.policy.Up()
+	logFailure := j.policy.Timing.LogAllFailures.Value && !j.policy.Down()
 	verdict := j.policy.Step(began, now, result)
-	logAll := j.policy.Timing.LogAllFailures.Value
 	s.mu.Unlock()
 
-	s.log(j, result, verdict, wasUp && logAll)
+	s.log(j, result, verdict, logFailure)
 	if verdict.Changed {
 		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason})
 	}
@@ -264,25 +263,4 @@ func (s *Scheduler) probe(ctx context.Context, j *job, c Checker) (r Result) {
 		}
 	}()
 	return c.Check(ctx)
-}
-
-func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
-	reason := zap.String("reason", r.Reason)
-	switch {
-	case r.Local != "":
-		s.opts.Log.Warn(r.Local, zap.String("server", j.name), reason)
-	case v.Turned && v.Up:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.success, j.name))
-		return
-	case !r.Up && logFailure && r.Timeout:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.timeout, j.name), reason)
-	case !r.Up && logFailure:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.failure, j.name), reason)
-	}
-	switch {
-	case v.Turned && v.Retries > 0:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.failed+" after %d retries.", j.name, v.Retries), reason)
-	case v.Turned:
-		s.opts.Log.Info(fmt.Sprintf(j.recipe.says.failed+".", j.name), reason)
-	}
 }

@@ -200,7 +200,7 @@ func TestFirstFailureDecides(t *testing.T) {
 		sleep(5 * time.Second)
 		b.stop(t)
 		equal(t, []string{"1s 10.0.0.2:80 false refused"}, b.told)
-		equal(t, []string{"TCP_CHECK on service [10.0.0.2]:tcp:80 failed."}, messages(b.log)[1:])
+		equal(t, []string{"TCP connection to [10.0.0.2]:tcp:80 failed.", "TCP_CHECK on service [10.0.0.2]:tcp:80 failed."}, messages(b.log)[1:])
 	})
 }
 

@@ -11,7 +11,8 @@ var tcpPhrases = phrases{
 	success:  "TCP connection to %s success.",
 	failure:  "TCP connection to %s failed.",
 	timeout:  "TCP connection to %s timeout.",
-	failed:   "TCP_CHECK on service %s failed",
+	failed:   "TCP_CHECK on service %s failed.",
+	retried:  "TCP_CHECK on service %s failed after %n retries.",
 	noSocket: "TCP connect fail to create socket. Rescheduling.",
 	noBind:   "TCP socket bind failed. Rescheduling.",
 }

@@ -1,0 +1,43 @@
+package checker
+
+import (
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// log says what a probe has come to, in the words of its kind of check. A
+// failed attempt is told with log_all_failures, until the check is down.
+func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
+	says := j.recipe.says
+	words := strings.NewReplacer("%s", j.name, "%v", j.key.service.String(), "%r", r.Reason, "%n", strconv.Itoa(v.Retries))
+	say := func(level zapcore.Level, sentence string) {
+		var why []zap.Field
+		if r.Reason != "" && !strings.Contains(sentence, "%r") {
+			why = append(why, zap.String("reason", r.Reason))
+		}
+		s.opts.Log.Log(level, words.Replace(sentence), why...)
+	}
+	last := says.failed
+	if v.Retries > 0 {
+		last = says.retried
+	}
+	switch {
+	case r.Local != "":
+		say(zapcore.WarnLevel, r.Local)
+		return
+	case r.Up && v.Turned:
+		say(zapcore.InfoLevel, says.success)
+		return
+	case r.Up || !logFailure || v.Turned && says.failed == says.failure:
+	case r.Timeout:
+		say(zapcore.InfoLevel, says.timeout)
+	default:
+		say(zapcore.InfoLevel, says.failure)
+	}
+	if v.Turned && !r.Up {
+		say(zapcore.InfoLevel, last)
+	}
+}
