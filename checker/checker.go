@@ -41,6 +41,8 @@ func build(c config.Check) (recipe, error) {
 	switch c.Kind {
 	case config.TCPCheck:
 		return recipe{[]Checker{newTCP(c)}, &tcpPhrases}, nil
+	case config.UDPCheck:
+		return recipe{[]Checker{newUDP(c)}, &udpPhrases}, nil
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

@@ -57,7 +57,13 @@ const (
 
 // Runs reports whether lvsd acts on checks of this kind. One that it learns to
 // run is added here, and a file to package checker.
-func (k CheckKind) Runs() bool { return k == TCPCheck }
+func (k CheckKind) Runs() bool {
+	switch k {
+	case TCPCheck, UDPCheck:
+		return true
+	}
+	return false
+}
 
 // Connects reports whether checks of this kind have a target.
 func (k CheckKind) Connects() bool { return k != MiscCheck && k != FileCheck && k != BFDCheck }
