@@ -43,6 +43,8 @@ func build(c config.Check) (recipe, error) {
 		return recipe{[]Checker{newTCP(c)}, &tcpPhrases}, nil
 	case config.UDPCheck:
 		return recipe{[]Checker{newUDP(c)}, &udpPhrases}, nil
+	case config.PingCheck:
+		return recipe{[]Checker{newPing(c)}, &pingPhrases}, nil
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

@@ -1,0 +1,150 @@
+package checker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+var pingPhrases = phrases{
+	success:  "ICMP connection to %s success.",
+	failure:  "ICMP connection to %s of %v failed.",
+	timeout:  "ICMP connection to address %s timeout.",
+	failed:   "ICMP CHECK on service %s failed.",
+	retried:  "ICMP CHECK on service %s of %v failed after %n retries.",
+	noSocket: "ICMP connect fail to create socket. Rescheduling.",
+	noBind:   "ICMP socket bind failed. Rescheduling.",
+}
+
+// ping is PING_CHECK, keepalived.conf(5): the server is up when it answers an
+// echo request, RFC 792 and RFC 4443, within connect_timeout.
+type ping struct {
+	dialer
+	timeout time.Duration // of the whole probe
+}
+
+func newPing(c config.Check) *ping {
+	p := &ping{newDialer(c), c.Timing.ConnectTimeout.Value}
+	p.target = netip.AddrPortFrom(p.target.Addr(), 0)
+	return p
+}
+
+// Check sends one echo request and waits for its reply.
+func (p *ping) Check(ctx context.Context) Result {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	socket, raw, err := p.open()
+	if err != nil {
+		return failure(err, &pingPhrases)
+	}
+	defer socket.Close()
+	defer endWith(ctx, socket)()
+	e := p.newEcho(raw)
+	if _, err := socket.Write(e.request()); err != nil {
+		return failure(err, &pingPhrases)
+	}
+	buffer := make([]byte, maxEcho)
+	for range maxStrangers {
+		n, err := socket.Read(buffer)
+		if err != nil {
+			return failure(err, &pingPhrases)
+		}
+		if e.answeredBy(buffer[:n]) {
+			return Result{Up: true}
+		}
+	}
+	return Result{Reason: errStrangers.Error()}
+}
+
+// maxStrangers bounds how many datagrams a probe takes that are not the answer
+// that it waits for, so that a server cannot keep it busy.
+const maxStrangers = 1000
+
+var errStrangers = errors.New("too many datagrams that are no answer")
+
+// maxEcho is the longest reply that is looked at, with an IPv4 header before
+// it that has all its options.
+const maxEcho = 60 + 8 + 8
+
+// open gives a connected socket for ICMP. An unprivileged one, icmp(7), is
+// for the groups of the sysctl ping_group_range, which a distribution may have
+// left empty; root opens a raw one then.
+func (p *ping) open() (socket *os.File, raw bool, err error) {
+	family, protocol, network := unix.AF_INET, unix.IPPROTO_ICMP, "udp4"
+	if p.target.Addr().Is6() {
+		family, protocol, network = unix.AF_INET6, unix.IPPROTO_ICMPV6, "udp6"
+	}
+	const flags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|flags, protocol)
+	if raw = errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM); raw {
+		fd, err = unix.Socket(family, unix.SOCK_RAW|flags, protocol)
+	}
+	if err != nil {
+		return nil, raw, os.NewSyscallError("socket", err)
+	}
+	if err := p.connect(fd, network); err != nil { // which does not wait
+		_ = unix.Close(fd)
+		return nil, raw, err
+	}
+	return os.NewFile(uintptr(fd), "icmp"), raw, nil
+}
+
+// echo is a request and what its reply looks like.
+type echo struct {
+	v4, raw bool
+	message icmp.Echo
+}
+
+// newEcho makes a request that no reply to another one answers.
+func (p *ping) newEcho(raw bool) *echo {
+	e := &echo{p.target.Addr().Is4(), raw, icmp.Echo{ID: int(rand.Uint32() >> 16), Seq: 1}}
+	e.message.Data = binary.BigEndian.AppendUint64(nil, rand.Uint64())
+	return e
+}
+
+// request is the message as it is sent. The kernel has the last word on the
+// identifier, if the socket is not raw, and on the checksum of ICMPv6.
+func (e *echo) request() []byte {
+	m := icmp.Message{Type: ipv6.ICMPTypeEchoRequest, Body: &e.message}
+	if e.v4 {
+		m.Type = ipv4.ICMPTypeEcho
+	}
+	b, _ := m.Marshal(nil) // an echo has no length that could be too much
+	return b
+}
+
+// answeredBy reports whether a datagram is the reply.
+func (e *echo) answeredBy(b []byte) bool {
+	protocol, reply := unix.IPPROTO_ICMPV6, icmp.Type(ipv6.ICMPTypeEchoReply)
+	if e.v4 {
+		protocol, reply = unix.IPPROTO_ICMP, ipv4.ICMPTypeEchoReply
+		if e.raw {
+			b = withoutIPv4Header(b)
+		}
+	}
+	m, err := icmp.ParseMessage(protocol, b)
+	if err != nil || m.Type != reply {
+		return false
+	}
+	got, ok := m.Body.(*icmp.Echo)
+	return ok && got.Seq == e.message.Seq && string(got.Data) == string(e.message.Data) && (!e.raw || got.ID == e.message.ID)
+}
+
+// withoutIPv4Header is what follows the header, RFC 791 section 3.1.
+func withoutIPv4Header(b []byte) []byte {
+	if len(b) == 0 || int(b[0]&0xf)*4 > len(b) {
+		return nil
+	}
+	return b[int(b[0]&0xf)*4:]
+}
