@@ -45,6 +45,8 @@ func build(c config.Check) (recipe, error) {
 		return recipe{[]Checker{newUDP(c)}, &udpPhrases}, nil
 	case config.PingCheck:
 		return recipe{[]Checker{newPing(c)}, &pingPhrases}, nil
+	case config.DNSCheck:
+		return recipe{[]Checker{newDNS(c)}, &dnsPhrases}, nil
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

@@ -59,7 +59,7 @@ const (
 // run is added here, and a file to package checker.
 func (k CheckKind) Runs() bool {
 	switch k {
-	case TCPCheck, UDPCheck, PingCheck:
+	case TCPCheck, UDPCheck, PingCheck, DNSCheck:
 		return true
 	}
 	return false
