@@ -47,6 +47,8 @@ func build(c config.Check) (recipe, error) {
 		return recipe{[]Checker{newPing(c)}, &pingPhrases}, nil
 	case config.DNSCheck:
 		return recipe{[]Checker{newDNS(c)}, &dnsPhrases}, nil
+	case config.SMTPCheck:
+		return recipe{[]Checker{newSMTP(c)}, &smtpPhrases}, nil
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

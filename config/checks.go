@@ -59,7 +59,7 @@ const (
 // run is added here, and a file to package checker.
 func (k CheckKind) Runs() bool {
 	switch k {
-	case TCPCheck, UDPCheck, PingCheck, DNSCheck:
+	case TCPCheck, UDPCheck, PingCheck, DNSCheck, SMTPCheck:
 		return true
 	}
 	return false

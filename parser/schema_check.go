@@ -312,7 +312,6 @@ func smtpHostBlock() *block[smtpHostDraft] {
 	b := &block[smtpHostDraft]{path: checkPath(config.SMTPCheck) + "/host", rows: rows[smtpHostDraft]{}}
 	connection(b.rows, func(h *smtpHostDraft) *checkDraft { return &h.host })
 	checkTiming(b.rows, func(h *smtpHostDraft) *config.Timing { return &h.parent.timing })
-	b.unused()
 	return b
 }
 
