@@ -204,8 +204,8 @@ func (d *Dispatcher) call(grace context.Context, e Event, call Call) {
 	switch status, err := Exec(ctx, call.Command, call.Args...); {
 	case err != nil:
 		d.o.Log.Warn(fmt.Sprintf("%s %s: %v", e.Object, e.What, err))
-	case status > 128:
-		d.o.Log.Info(fmt.Sprintf("%s %s: %s terminated by signal %d", e.Object, e.What, call.Command.Line, status-128))
+	case status < 0:
+		d.o.Log.Info(fmt.Sprintf("%s %s: %s terminated by signal %d", e.Object, e.What, call.Command.Line, -status))
 	case status != 0:
 		d.o.Log.Info(fmt.Sprintf("%s %s: %s exited with status %d", e.Object, e.What, call.Command.Line, status))
 	}

@@ -24,8 +24,8 @@ const KillDelay = 2 * time.Second
 // not executable, no such user, or a status of 126 or 127 of the shell.
 var ErrNotRun = errors.New("cannot run script")
 
-// Exec runs a script to its end and returns its exit status, 128+n when signal
-// n ended it. The extra arguments are appended; the line of a Shell command is
+// Exec runs a script to its end and returns its exit status, -n when signal n
+// ended it: a script may exit with any status up to 255. The extra arguments are appended; the line of a Shell command is
 // extended by them, quoted.
 //
 // When ctx ends first, the script's process group gets SIGTERM and, once the
@@ -140,7 +140,7 @@ func wait(ctx context.Context, c *exec.Cmd) (status int, ended bool) {
 	_ = c.Wait() // the state says it all
 	ws := c.ProcessState.Sys().(syscall.WaitStatus)
 	if ws.Signaled() {
-		return 128 + int(ws.Signal()), ended
+		return -int(ws.Signal()), ended
 	}
 	return ws.ExitStatus(), ended
 }

@@ -115,6 +115,7 @@ func noChildren(t *testing.T) {
 }
 
 func TestExec(t *testing.T) {
+	const flood = -1000
 	dir := t.TempDir()
 	args := script(t, dir, "args", `for a; do printf '<%s>' "$a"; done >$dir/out`)
 	env := script(t, dir, "env", `{ echo "[$LD_LIBRARY_PATH$LD_PRELOAD]$KEPT"; readlink /proc/$$/fd/0 /proc/$$/fd/1; } >$dir/out 2>&1
@@ -138,20 +139,21 @@ n=0; for fd in 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$fd ] && n=$((n+1)); done; ech
 		{nohash + " 1", nil, 0, "<1>"},
 		{"sh -c 'exit 3'", nil, 3, ""},
 		{"sh -c 'exit 127'", nil, 127, ""},
-		{"sh -c 'kill -9 $$'", nil, 128 + 9, ""},
+		{"sh -c 'kill -9 $$'", nil, -9, ""},
+		{"sh -c 'exit 137'", nil, 137, ""},
 		{"test -e /nonexistent && exit 1 || exit 4", nil, 4, ""},
 		{"test -e / && exit 1 || exit 4", nil, 1, ""},
-		{"yes", nil, -1, ""}, // a flood: ended below
+		{"yes", nil, flood, ""}, // ended below
 		{env, nil, 0, "[]kept\n/dev/null\n" + dir + "/out\n0\n"},
 	} {
 		_ = os.Remove(dir + "/out")
 		ctx, cancel := context.WithCancel(t.Context())
-		if tc.status < 0 {
+		if tc.status == flood {
 			time.AfterFunc(100*time.Millisecond, cancel)
 		}
 		status, err := Exec(ctx, command(tc.line), tc.extra...)
 		cancel()
-		if tc.status < 0 {
+		if tc.status == flood {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: %d, %v", tc.line, status, err)
 			}

@@ -145,9 +145,13 @@ func (t *Tracker) shout(o outcome) {
 		t.Log.Warn(fmt.Sprintf("VRRP_Script(%s) can be run again", t.Script.Name))
 	}
 	t.notRun = notRun
-	if o.err == nil && o.status != t.status {
-		t.Log.Info(fmt.Sprintf("Script `%s` now returning %d", t.Script.Name, o.status))
-		t.status = o.status
+	status := o.status
+	if status < 0 {
+		status = 128 - status // as a shell numbers what a signal ended
+	}
+	if o.err == nil && status != t.status {
+		t.Log.Info(fmt.Sprintf("Script `%s` now returning %d", t.Script.Name, status))
+		t.status = status
 	}
 }
 
@@ -157,8 +161,8 @@ func describe(o outcome) string {
 		return "succeeded"
 	case o.err != nil:
 		return "timed_out"
-	case o.status > 128:
-		return fmt.Sprintf("failed (due to signal %d)", o.status-128)
+	case o.status < 0:
+		return fmt.Sprintf("failed (due to signal %d)", -o.status)
 	}
 	return fmt.Sprintf("failed (exited with status %d)", o.status)
 }

@@ -113,7 +113,7 @@ VRRP_Script(chk) succeeded
 Script ` + "`chk`" + ` now returning 3
 VRRP_Script(chk) failed (exited with status 3)
 `},
-		{"signal", s, Unknown, []outcome{{137, nil}}, quick, time.Second, ` 0.0 run
+		{"signal", s, Unknown, []outcome{{-9, nil}}, quick, time.Second, ` 0.0 run
  0.1 up=false
 Script ` + "`chk`" + ` now returning 137
 VRRP_Script(chk) failed (due to signal 9)
