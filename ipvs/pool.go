@@ -13,8 +13,12 @@ type Event interface{ event() }
 
 // Reconfigured brings the configuration of the service, at first and after
 // every reload. Real servers are matched by address, their checks by
-// [config.Check.ID]; survivors keep their health.
-type Reconfigured struct{ Service config.Service }
+// [config.Check.ID]; survivors keep their health. Known are verdicts that hold
+// from the beginning.
+type Reconfigured struct {
+	Service config.Service
+	Known   []Health
+}
 
 // Health is the verdict of one check about one real server. What concerns an
 // unknown server or check changes nothing: it was on its way when a reload
@@ -85,7 +89,7 @@ type verdict struct {
 func (p *Pool) Step(ev Event) []Effect {
 	switch e := ev.(type) {
 	case Reconfigured:
-		return p.settle(p.reconfigure(e.Service))
+		return p.settle(p.reconfigure(e.Service, e.Known))
 	case Health:
 		return p.settle(p.judge(e))
 	case Removed:
@@ -96,10 +100,12 @@ func (p *Pool) Step(ev Event) []Effect {
 	return nil
 }
 
-// ServerHealth is a real server and whether all its checks hold.
+// ServerHealth is a real server, whether all its checks hold, and its weight
+// with what they say about it.
 type ServerHealth struct {
-	Addr  netip.AddrPort
-	Alive bool
+	Addr   netip.AddrPort
+	Alive  bool
+	Weight int
 }
 
 // Servers are the real servers in the order of the configuration.
@@ -107,17 +113,23 @@ func (p *Pool) Servers() []ServerHealth {
 	all := make([]ServerHealth, len(p.service.Servers))
 	for i := range p.service.Servers {
 		addr := p.service.Servers[i].Addr
-		all[i] = ServerHealth{addr, p.servers[addr].alive}
+		h := p.servers[addr]
+		all[i] = ServerHealth{addr, h.alive, h.weight()}
 	}
 	return all
 }
 
-func (p *Pool) reconfigure(next config.Service) (out []Effect) {
+func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect) {
 	prev, known := p.service, p.servers
 	p.service, p.servers = next, make(map[netip.AddrPort]*health, len(next.Servers))
 	for i := range next.Servers {
 		s := &next.Servers[i]
 		p.servers[s.Addr] = newHealth(s, known[s.Addr])
+	}
+	for _, v := range verdicts {
+		if h, ok := p.servers[v.Server]; ok {
+			h.learn(v)
+		}
 	}
 	for i := range prev.Servers {
 		s := &prev.Servers[i]
@@ -130,8 +142,8 @@ func (p *Pool) reconfigure(next config.Service) (out []Effect) {
 			}
 			continue
 		}
-		if s.Weight != is.server.Weight {
-			out = append(out, p.weightLog(s, is.server, was))
+		if clamped(was.weight()) != clamped(is.weight()) {
+			out = append(out, p.weightLog(was.weight(), is.weight(), was))
 		}
 		if was.alive != is.alive {
 			out = append(out, p.became(is)...)
@@ -183,18 +195,25 @@ func (p *Pool) judge(e Health) []Effect {
 	if !ok {
 		return nil
 	}
-	known := false
+	alive, weight := h.alive, h.weight()
+	h.learn(e)
+	switch {
+	case alive != h.alive:
+		return p.became(h)
+	case alive && clamped(weight) != clamped(h.weight()):
+		return []Effect{p.weightLog(weight, h.weight(), h)}
+	}
+	return nil
+}
+
+// learn notes the verdict of a check; that of an unknown one changes nothing.
+func (h *health) learn(e Health) {
 	for i := range h.checks {
 		if h.checks[i].check == e.Check {
-			h.checks[i].up, h.checks[i].weight, known = e.Up, e.Weight, true
+			h.checks[i].up, h.checks[i].weight = e.Up, e.Weight
 		}
 	}
-	alive := h.holds()
-	if !known || alive == h.alive {
-		return nil
-	}
-	h.alive = alive
-	return p.became(h)
+	h.alive = h.holds()
 }
 
 // settle adds the wish when it has changed.
@@ -247,13 +266,13 @@ func (p *Pool) leaving(doing string, h *health) Effect {
 	return logf("%s %sservice %s from VS %s", doing, inhibited, p.name(h.server), p.service.Key)
 }
 
-func (p *Pool) weightLog(prev, next *config.Server, h *health) Effect {
+func (p *Pool) weightLog(prev, next int, h *health) Effect {
 	active := "active"
 	if !h.alive {
 		active = "inactive"
 	}
 	return logf("Changing weight from %d to %d for %s service %s of VS %s",
-		prev.Weight, next.Weight, active, p.name(next), p.service.Key)
+		clamped(prev), clamped(next), active, p.name(h.server), p.service.Key)
 }
 
 func (p *Pool) name(s *config.Server) string { return s.String(p.service.Key.Protocol) }

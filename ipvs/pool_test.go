@@ -24,8 +24,8 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 // arguments of ipvsadm.
 //
 //	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N] [persist=D] [mask=N] [sched=N] [ops]
-//	 - SERVER [w=N] [dr|nat|tun] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha]
-//	up|down SERVER CHECKPORT
+//	 - SERVER [w=N] [dr|nat|tun] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [down=PORT]
+//	up|down SERVER CHECKPORT [to=N|by=N]
 //	removed
 //	shutdown
 func TestPool(t *testing.T) {
@@ -56,7 +56,7 @@ func play(script string) string {
 	var out strings.Builder
 	var pool Pool
 	var have *Service
-	var pending *config.Service
+	var pending *Reconfigured
 	step := func(ev Event) {
 		for _, e := range pool.Step(ev) {
 			switch e := e.(type) {
@@ -84,13 +84,16 @@ func play(script string) string {
 		}
 		switch words[0] {
 		case "config":
-			s := parseService(words[1:])
-			pending = &s
+			pending = &Reconfigured{Service: parseService(words[1:])}
 		case "-":
-			pending.Servers = append(pending.Servers, parseServer(words[1:]))
+			pending.Service.Servers = append(pending.Service.Servers, parseServer(words[1:]))
+			for _, w := range words {
+				if port, ok := strings.CutPrefix(w, "down="); ok {
+					pending.Known = append(pending.Known, parseHealth([]string{"down", words[1], port}))
+				}
+			}
 		case "up", "down":
-			check := testCheck(netip.MustParseAddrPort(words[1]).Addr(), words[2], false)
-			step(Health{Server: netip.MustParseAddrPort(words[1]), Check: check.ID(), Up: words[0] == "up"})
+			step(parseHealth(words))
 		case "removed":
 			step(Removed{})
 			pool = Pool{}
@@ -99,11 +102,30 @@ func play(script string) string {
 			pool = Pool{}
 		}
 		if pending != nil && (i+1 == len(lines) || !strings.HasPrefix(lines[i+1], " -")) {
-			step(Reconfigured{*pending})
+			step(*pending)
 			pending = nil
 		}
 	}
 	return out.String()
+}
+
+func parseHealth(words []string) Health {
+	server := netip.MustParseAddrPort(words[1])
+	check := testCheck(server.Addr(), words[2], false)
+	h := Health{Server: server, Check: check.ID(), Up: words[0] == "up"}
+	for _, w := range words[3:] {
+		name, value, _ := strings.Cut(w, "=")
+		n, err := strconv.Atoi(value)
+		switch {
+		case err != nil:
+			panic(err)
+		case name == "to":
+			h.Weight.To = config.Some(n)
+		case name == "by":
+			h.Weight.By = n
+		}
+	}
+	return h
 }
 
 func parseService(words []string) config.Service {

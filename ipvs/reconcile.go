@@ -48,7 +48,7 @@ type Options struct {
 type Manager struct {
 	opts   Options
 	calls  chan func()
-	health chan report
+	health chan Verdict
 	done   chan struct{}
 
 	// What follows belongs to the goroutine of Run.
@@ -70,9 +70,10 @@ type entry struct {
 	dirty bool // in Manager.dirty
 }
 
-type report struct {
-	service config.ServiceKey
-	event   Health
+// Verdict is what a check of a service has found out.
+type Verdict struct {
+	Service config.ServiceKey
+	Health
 }
 
 // Delays between attempts to repair what the kernel refused.
@@ -87,7 +88,7 @@ var ErrStopped = errors.New("the IPVS manager has stopped")
 // New prepares a Manager; nothing happens before Run.
 func New(opts Options) *Manager {
 	return &Manager{
-		opts: opts, calls: make(chan func()), health: make(chan report, 64), done: make(chan struct{}),
+		opts: opts, calls: make(chan func()), health: make(chan Verdict, 64), done: make(chan struct{}),
 		services: make(map[config.ServiceKey]*entry), failed: make(map[config.ServiceKey]*entry),
 	}
 }
@@ -121,10 +122,11 @@ func (m *Manager) Run(ctx context.Context) error {
 
 // Apply makes these the services of the configuration, at start and at every
 // reload, and returns when the kernel has them. The error says what could not
-// be done; Run goes on trying it.
-func (m *Manager) Apply(services []config.Service) error {
+// be done; Run goes on trying it. Verdicts hold from the beginning: a server that
+// is down is not up before.
+func (m *Manager) Apply(services []config.Service, known ...Verdict) error {
 	var err error
-	if !m.call(func() { err = m.apply(services) }) {
+	if !m.call(func() { err = m.apply(services, known) }) {
 		return ErrStopped
 	}
 	return err
@@ -133,7 +135,7 @@ func (m *Manager) Apply(services []config.Service) error {
 // Health takes the verdict of a check.
 func (m *Manager) Health(service config.ServiceKey, verdict Health) {
 	select {
-	case m.health <- report{service, verdict}:
+	case m.health <- Verdict{service, verdict}:
 	case <-m.done:
 	}
 }
@@ -169,7 +171,12 @@ func (m *Manager) call(f func()) bool {
 	}
 }
 
-func (m *Manager) apply(services []config.Service) error {
+func (m *Manager) apply(services []config.Service, known []Verdict) error {
+	m.hear()
+	verdicts := make(map[config.ServiceKey][]Health)
+	for _, v := range known {
+		verdicts[v.Service] = append(verdicts[v.Service], v.Health)
+	}
 	prev := m.order
 	m.order = make([]config.ServiceKey, 0, len(services))
 	stays := make(map[config.ServiceKey]bool, len(services))
@@ -184,7 +191,7 @@ func (m *Manager) apply(services []config.Service) error {
 		if e.pool == nil {
 			e.pool = new(Pool)
 		}
-		m.step(e, Reconfigured{s})
+		m.step(e, Reconfigured{s, verdicts[s.Key]})
 	}
 	for _, key := range prev {
 		if !stays[key] {
@@ -198,18 +205,27 @@ func (m *Manager) apply(services []config.Service) error {
 
 // absorb takes a verdict and those that have queued up behind it, so that
 // many at once change a service once.
-func (m *Manager) absorb(r report) {
+func (m *Manager) absorb(v Verdict) {
+	m.judge(v)
+	m.hear()
+	m.complain(m.settle())
+}
+
+// hear takes the verdicts that have queued up.
+func (m *Manager) hear() {
 	for {
-		if e := m.services[r.service]; e != nil && e.pool != nil {
-			m.step(e, r.event)
-		}
 		select {
-		case r = <-m.health:
-			continue
+		case v := <-m.health:
+			m.judge(v)
 		default:
+			return
 		}
-		m.complain(m.settle())
-		return
+	}
+}
+
+func (m *Manager) judge(v Verdict) {
+	if e := m.services[v.Service]; e != nil && e.pool != nil {
+		m.step(e, v.Health)
 	}
 }
 

@@ -112,8 +112,8 @@ func TestReloadTouchesOnlyWhatChanges(t *testing.T) {
 			t.Error(d)
 		}
 		want := []Status{
-			{web.Key, []ServerHealth{{web.Servers[0].Addr, false}, {web.Servers[1].Addr, true}, {web.Servers[2].Addr, true}}, true},
-			{ssh.Key, []ServerHealth{{ssh.Servers[0].Addr, true}}, true},
+			{web.Key, []ServerHealth{{web.Servers[0].Addr, false, web.Servers[0].Weight}, {web.Servers[1].Addr, true, web.Servers[1].Weight}, {web.Servers[2].Addr, true, web.Servers[2].Weight}}, true},
+			{ssh.Key, []ServerHealth{{ssh.Servers[0].Addr, true, ssh.Servers[0].Weight}}, true},
 		}
 		if d := cmp.Diff(want, r.Snapshot(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 			t.Error(d)

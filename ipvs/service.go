@@ -53,10 +53,13 @@ func attrs(s *config.Service) Attrs {
 // dest is a configured real server with a weight that the kernel takes.
 func dest(s *config.Server, weight int) Dest {
 	return Dest{
-		Addr: s.Addr, Method: s.Method, Weight: min(max(weight, 0), 65535), // IPVS_WEIGHT_MAX of keepalived
+		Addr: s.Addr, Method: s.Method, Weight: clamped(weight),
 		UThreshold: s.UThreshold, LThreshold: s.LThreshold,
 	}
 }
+
+// clamped is a weight that the kernel takes, IPVS_WEIGHT_MAX of keepalived.
+func clamped(weight int) int { return min(max(weight, 0), 65535) }
 
 // Verb is what an [Op] does, spelled like ipvsadm's option.
 type Verb string
