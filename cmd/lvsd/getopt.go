@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -14,9 +15,12 @@ func (e usageError) Error() string { return string(e) }
 // library with other habits cannot misread: every option in its long spelling,
 // an argument always behind "=", everything else after "--". So -nlP, -tFILE,
 // -t, -f FILE, -fFILE, --use-file FILE and the abbreviation --use all work.
-func getopt(table []option, args []string) ([]string, error) {
-	var opts, rest []string
-	for len(args) > 0 {
+//
+// A mistake is no reason to stop, and nothing counts behind an option that is
+// answered at once, such as -v.
+func getopt(table []option, args []string) (opts []string, mistakes error) {
+	var rest []string
+	for len(args) > 0 && !answered(table, opts) {
 		arg := args[0]
 		args = args[1:]
 		var err error
@@ -24,7 +28,6 @@ func getopt(table []option, args []string) ([]string, error) {
 		switch {
 		case arg == "--":
 			rest, args = append(rest, args...), nil
-			continue
 		case strings.HasPrefix(arg, "--"):
 			taken, args, err = longOption(table, arg[2:], args)
 		case len(arg) > 1 && arg[0] == '-':
@@ -32,15 +35,22 @@ func getopt(table []option, args []string) ([]string, error) {
 		default:
 			rest = append(rest, arg)
 		}
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, taken...)
+		opts, mistakes = append(opts, taken...), errors.Join(mistakes, err)
 	}
 	if len(rest) > 0 {
 		opts = append(append(opts, "--"), rest...)
 	}
-	return opts, nil
+	return opts, mistakes
+}
+
+// answered reports whether the last option is one that ends the program.
+func answered(table []option, opts []string) bool {
+	if len(opts) == 0 {
+		return false
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(opts[len(opts)-1], "--"), "=")
+	o := lookupLong(table, name)
+	return o != nil && o.answers
 }
 
 // longOption reads --name, --name=value or --name value; any unambiguous
@@ -50,9 +60,9 @@ func longOption(table []option, arg string, args []string) (opts, left []string,
 	o := lookupLong(table, name)
 	switch {
 	case o == nil, given && o.arg == none:
-		return nil, nil, usageError("Unknown option --" + name)
+		return nil, args, usageError("Unknown option --" + arg)
 	case given && value == "":
-		return nil, nil, usageError("Missing parameter for option --" + name)
+		return nil, args, usageError("Missing parameter for option --" + name)
 	case given:
 		return []string{"--" + o.long + "=" + value}, args, nil
 	case o.arg == required && len(args) == 0:
@@ -70,21 +80,21 @@ func shortOptions(table []option, run string, args []string) (opts, left []strin
 		o := lookupShort(table, run[i])
 		switch {
 		case o == nil:
-			return nil, nil, usageError(fmt.Sprintf("Unknown option -%c", run[i]))
+			err = errors.Join(err, usageError(fmt.Sprintf("Unknown option -%c", run[i])))
 		case o.arg == none:
 			opts = append(opts, "--"+o.long)
 			continue
 		case i+1 < len(run):
-			return append(opts, "--"+o.long+"="+run[i+1:]), args, nil
+			return append(opts, "--"+o.long+"="+run[i+1:]), args, err
 		case o.arg == optional:
-			return append(opts, "--"+o.long), args, nil
+			return append(opts, "--"+o.long), args, err
 		case len(args) == 0:
-			return nil, nil, usageError(fmt.Sprintf("Missing parameter for option -%c", run[i]))
+			return opts, nil, errors.Join(err, usageError(fmt.Sprintf("Missing parameter for option -%c", run[i])))
 		default:
-			return append(opts, "--"+o.long+"="+args[0]), args[1:], nil
+			return append(opts, "--"+o.long+"="+args[0]), args[1:], err
 		}
 	}
-	return opts, args, nil
+	return opts, args, err
 }
 
 func lookupShort(table []option, short byte) *option {

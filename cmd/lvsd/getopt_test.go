@@ -22,6 +22,7 @@ func TestGetopt(t *testing.T) {
 		{"--use /a --log-c", "--use-file=/a --log-console"},
 		{"--signum=STOP", "--signum=STOP"},
 		{"-DD -- -x", "--log-detail --log-detail -- -x"},
+		{"-v -z extra", "--version"}, // answered at once
 		{"-t extra -l", "--config-test --log-console -- extra"},
 	} {
 		got, err := getopt(optionTable, strings.Fields(tc.in))
@@ -41,7 +42,8 @@ func TestGetoptErrors(t *testing.T) {
 		{"-nz", "Unknown option -z"},
 		{"--wrong", "Unknown option --wrong"},
 		{"--log", "Unknown option --log"}, // log-console, log-detail, ...
-		{"--vrrp=1", "Unknown option --vrrp"},
+		{"--vrrp=1", "Unknown option --vrrp=1"},
+		{"-znq --wrong", "Unknown option -z\nUnknown option -q\nUnknown option --wrong"},
 	} {
 		if _, err := getopt(optionTable, strings.Fields(tc.in)); err == nil || err.Error() != tc.want {
 			t.Errorf("getopt(%q): %v, want %q", tc.in, err, tc.want)
@@ -61,7 +63,8 @@ func TestSettings(t *testing.T) {
 		{"--config-test=log", settings{configTest: true, testLog: "log"}},
 		{"-DDC -p /p -r/r --checkers_pid=/c", settings{detail: 2, onlyCheck: true, pid: "/p", vrrpPid: "/r", checkersPid: "/c"}},
 		{"-d --signum RELOAD", settings{dump: true, signum: "RELOAD"}},
-		{"-xs ns -g -M", settings{}},
+		{"-xs ns -g -M", settings{namespace: "ns", core: true, corePattern: "core"}},
+		{"-Mcore.%p -u022 --ignore-sigint -BRX --all", settings{core: true, corePattern: "core.%p", umask: "022", noSigint: true, noBFD: true}},
 	} {
 		args, err := getopt(optionTable, strings.Fields(tc.in))
 		if err != nil {

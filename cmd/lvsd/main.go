@@ -19,7 +19,8 @@ import (
 const (
 	defaultFile = "/etc/keepalived/keepalived.conf"
 	version     = "0.1.0"
-	speaks      = "2.4.3" // the keepalived that lvsd stands in for
+	speaks      = "2.4.3"      // the keepalived that lvsd stands in for
+	spoken      = "08/13,2026" // its date
 )
 
 func main() {
@@ -31,7 +32,8 @@ type program struct {
 	settings
 	argv           []string
 	stdout, stderr io.Writer
-	ineffective    []string // options given that are not acted on yet
+	ineffective    []string         // options given that are not acted on yet
+	commands       []*cobra.Command // lvsd's own
 	status         int
 }
 
@@ -60,14 +62,18 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, cmp.Or(cmd.Long, cmd.Short), "\n\n", cmd.UsageString())
 	})
 	if !p.asKeepalived() {
-		root.AddCommand(explainCommand(), fmtCommand(p), configCommand(p), manCommand(root), migrateCommand(p))
+		p.commands = []*cobra.Command{configCommand(p), explainCommand(), fmtCommand(p), manCommand(root), migrateCommand(p)}
+		root.AddCommand(p.commands...)
 	}
-	args, err := arguments(root, table, argv[1:])
-	if err == nil {
-		root.SetArgs(args)
-		err = root.Execute()
+	args, mistakes := arguments(root, table, argv[1:])
+	if mistakes != nil {
+		fmt.Fprintln(stderr, mistakes)
+		if !answered(table, args) {
+			return config.ExitFatal
+		}
 	}
-	if err != nil {
+	root.SetArgs(args)
+	if err := root.Execute(); err != nil {
 		fmt.Fprintln(stderr, err)
 		return config.ExitFatal
 	}
@@ -77,8 +83,10 @@ func run(argv []string, stdout, stderr io.Writer) int {
 // arguments are the command line for cobra: that of a subcommand as it is,
 // keepalived's options as getopt reads them.
 func arguments(root *cobra.Command, table []option, args []string) ([]string, error) {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		if sub, _, err := root.Find(args); err == nil && sub != root {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") && root.HasSubCommands() {
+		root.InitDefaultHelpCmd()
+		root.InitDefaultCompletionCmd(args...)
+		if sub, _, err := root.Find(args); err == nil && sub != root || args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd {
 			return args, nil
 		}
 	}
@@ -105,6 +113,9 @@ func (p *program) main(extra []string) int {
 		return config.ExitOK
 	case p.signum != "":
 		return p.printSignum()
+	case p.genhash:
+		fmt.Fprintln(p.stderr, "--genhash is known, but not built yet")
+		return config.ExitFatal
 	case p.configTest:
 		return p.testConfig()
 	case p.format != formatText || p.offline || p.strict:
@@ -112,10 +123,6 @@ func (p *program) main(extra []string) int {
 		return config.ExitFatal
 	}
 	return p.daemon()
-}
-
-func (p *program) printVersion() {
-	fmt.Fprintf(p.stderr, "Keepalived v%s, lvsd v%s\n", speaks, version)
 }
 
 func (p *program) printSignum() int {
@@ -126,36 +133,6 @@ func (p *program) printSignum() int {
 	}
 	fmt.Fprintln(p.stdout, int(n))
 	return config.ExitOK
-}
-
-// usage lists the options as keepalived does, on stderr.
-func (p *program) usage() {
-	fmt.Fprintf(p.stderr, "Usage: %s [OPTION...]\n", filepath.Base(p.argv[0]))
-	for _, o := range optionsFor(p.asKeepalived()) {
-		left := "      "
-		if o.short != 0 {
-			left = fmt.Sprintf("  -%c, ", o.short)
-		}
-		left += "--" + o.long
-		switch o.arg {
-		case required:
-			left += "=" + argName(o)
-		case optional:
-			left += "[=" + argName(o) + "]"
-		}
-		help := o.help
-		if help == "" {
-			help = "(known, but not acted on yet)"
-		}
-		fmt.Fprintf(p.stderr, "%-30s %s\n", left, help)
-	}
-}
-
-func argName(o option) string {
-	if o.name == "" {
-		return "ARG"
-	}
-	return o.name
 }
 
 // id is the configuration id: -i, or the host's name up to its first dot.

@@ -24,6 +24,8 @@ type option struct {
 	help  string // empty: known, but not acted on yet
 	bind  func(f *pflag.FlagSet, s *settings, long, help string)
 	own   bool // lvsd's, unknown to keepalived: to be written in full
+
+	answers bool // it is answered at once, and the program ends
 }
 
 // settings is what the command line says.
@@ -38,9 +40,18 @@ type settings struct {
 	dump        bool
 	onlyVRRP    bool
 	onlyCheck   bool
+	noBFD       bool
 	pid         string
 	vrrpPid     string
 	checkersPid string
+	bfdPid      string
+	facility    string
+	umask       string
+	namespace   string
+	core        bool
+	corePattern string
+	noSigint    bool
+	genhash     bool
 	allConfig   bool
 	configID    string
 	keepVRRP    bool
@@ -59,41 +70,41 @@ var optionTable = []option{
 	{short: 'f', long: "use-file", arg: required, name: "FILE", help: "use the specified configuration file", bind: str(func(s *settings) *string { return &s.file })},
 	{short: 'P', long: "vrrp", help: "only run with the VRRP subsystem", bind: flag(func(s *settings) *bool { return &s.onlyVRRP })},
 	{short: 'C', long: "check", help: "only run with the health checker subsystem", bind: flag(func(s *settings) *bool { return &s.onlyCheck })},
-	{short: 'B', long: "no_bfd"},
-	{long: "all"},
+	{short: 'B', long: "no_bfd", help: "don't run the BFD subsystem", bind: flag(func(s *settings) *bool { return &s.noBFD })},
+	{long: "all", help: "run every subsystem, with or without a configuration for it (always so)", bind: nothing},
 	{short: 'l', long: "log-console", help: "log messages to the local console", bind: flag(func(s *settings) *bool { return &s.console })},
 	{short: 'D', long: "log-detail", help: "detailed log messages", bind: count(func(s *settings) *int { return &s.detail })},
-	{short: 'S', long: "log-facility", arg: required},
+	{short: 'S', long: "log-facility", arg: required, name: "([0-7]|local[0-7]|user|daemon)", help: "set the syslog facility (daemon)", bind: str(func(s *settings) *string { return &s.facility })},
 	{short: 'g', long: "log-file", arg: optional},
 	{long: "flush-log-file"},
 	{short: 'G', long: "no-syslog", help: "don't log via syslog", bind: flag(func(s *settings) *bool { return &s.noSyslog })},
-	{short: 'u', long: "umask", arg: required},
-	{short: 'X', long: "release-vips"},
+	{short: 'u', long: "umask", arg: required, name: "MASK", help: "umask for file creation, a number or names of its bits", bind: str(func(s *settings) *string { return &s.umask })},
+	{short: 'X', long: "release-vips", help: "remove VIPs at transitions by a signal (always so)", bind: nothing},
 	{short: 'V', long: "dont-release-vrrp", help: "don't remove VRRP VIPs on stop", bind: flag(func(s *settings) *bool { return &s.keepVRRP })},
 	{short: 'I', long: "dont-release-ipvs", help: "don't remove IPVS services on stop", bind: flag(func(s *settings) *bool { return &s.keepIPVS })},
-	{short: 'R', long: "dont-respawn"},
+	{short: 'R', long: "dont-respawn", help: "don't respawn child processes (there are none)", bind: nothing},
 	{short: 'n', long: "dont-fork", help: "don't fork the daemon process", bind: flag(func(s *settings) *bool { return &s.foreground })},
 	{short: 'd', long: "dump-conf", help: "dump the configuration data", bind: flag(func(s *settings) *bool { return &s.dump })},
 	{short: 'p', long: "pid", arg: required, name: "FILE", help: "use the specified pidfile for the parent process", bind: str(func(s *settings) *string { return &s.pid })},
 	{short: 'r', long: "vrrp_pid", arg: required, name: "FILE", help: "use the specified pidfile for the VRRP process", bind: str(func(s *settings) *string { return &s.vrrpPid })},
-	{short: 'T', long: "genhash"},
+	{short: 'T', long: "genhash", help: "run as genhash, which is not built yet", bind: flag(func(s *settings) *bool { return &s.genhash })},
 	{short: 'c', long: "checkers_pid", arg: required, name: "FILE", help: "use the specified pidfile for the checkers process", bind: str(func(s *settings) *string { return &s.checkersPid })},
 	{short: 'a', long: "address-monitoring"},
-	{short: 'b', long: "bfd_pid", arg: required},
+	{short: 'b', long: "bfd_pid", arg: required, name: "FILE", help: "use the specified pidfile for the BFD process", bind: str(func(s *settings) *string { return &s.bfdPid })},
 	{short: 'x', long: "snmp"},
 	{short: 'A', long: "snmp-agent-socket", arg: required},
-	{short: 's', long: "namespace", arg: required},
-	{short: 'm', long: "core-dump"},
-	{short: 'M', long: "core-dump-pattern", arg: optional},
+	{short: 's', long: "namespace", arg: required, name: "NAME", help: "run in network namespace NAME (overrides the configuration)", bind: str(func(s *settings) *string { return &s.namespace })},
+	{short: 'm', long: "core-dump", help: "produce a core dump after a crash", bind: flag(func(s *settings) *bool { return &s.core })},
+	{short: 'M', long: "core-dump-pattern", arg: optional, name: "PATN", help: "as -m, and set /proc/sys/kernel/core_pattern to PATN (core)", bind: corePattern},
 	{short: 'e', long: "all-config", help: "error if any configuration file was not found", bind: flag(func(s *settings) *bool { return &s.allConfig })},
 	{short: 'i', long: "config-id", arg: required, name: "ID", help: "take the lines that begin with @ID (default: the host's name)", bind: str(func(s *settings) *string { return &s.configID })},
-	{long: "ignore-sigint"},
-	{long: "signum", arg: required, name: "SIGFUNC", help: "print the signal number of STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON", bind: str(func(s *settings) *string { return &s.signum })},
+	{long: "ignore-sigint", help: "don't stop at SIGINT", bind: flag(func(s *settings) *bool { return &s.noSigint })},
+	{answers: true, long: "signum", arg: required, name: "SIGFUNC", help: "print the signal number of STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON", bind: str(func(s *settings) *string { return &s.signum })},
 	{short: 't', long: "config-test", arg: optional, name: "LOG_FILE", help: "test the configuration, problems to stderr or LOG_FILE", bind: test},
 	{long: "perf", arg: optional},
 	{long: "debug", arg: optional},
-	{short: 'v', long: "version", help: "display the version number", bind: flag(func(s *settings) *bool { return &s.version })},
-	{short: 'h', long: "help", help: "display this help message", bind: flag(func(s *settings) *bool { return &s.help })},
+	{short: 'v', answers: true, long: "version", help: "display the version number", bind: flag(func(s *settings) *bool { return &s.version })},
+	{short: 'h', answers: true, long: "help", help: "display this help message", bind: flag(func(s *settings) *bool { return &s.help })},
 }
 
 // ownTable is what lvsd adds, when it is not called as keepalived.
@@ -121,6 +132,18 @@ func flag(field func(*settings) *bool) func(*pflag.FlagSet, *settings, string, s
 
 func count(field func(*settings) *int) func(*pflag.FlagSet, *settings, string, string) {
 	return func(f *pflag.FlagSet, s *settings, long, help string) { f.CountVar(field(s), long, help) }
+}
+
+// nothing is the bind of an option that asks for what holds anyway.
+func nothing(f *pflag.FlagSet, _ *settings, long, help string) { f.Bool(long, false, help) }
+
+func corePattern(f *pflag.FlagSet, s *settings, long, help string) {
+	f.BoolFunc(long, help, func(pattern string) error {
+		if s.core, s.corePattern = true, pattern; pattern == "true" {
+			s.corePattern = "core"
+		}
+		return nil
+	})
 }
 
 func test(f *pflag.FlagSet, s *settings, long, help string) {
