@@ -264,5 +264,14 @@ type Daemon struct {
 	LinkbeatUsePolling bool
 }
 
+// Name tells a daemon from others on the machine, by its network namespace and
+// its instance: NAMESPACE_INSTANCE, or either. Empty: it is the only one.
+func (d *Daemon) Name() string {
+	if d.NetNamespace == "" || d.Instance == "" {
+		return d.NetNamespace + d.Instance
+	}
+	return d.NetNamespace + "_" + d.Instance
+}
+
 // DefaultDaemon is what holds when the top level says nothing.
 var DefaultDaemon = Daemon{ChildWaitTime: 5 * time.Second}

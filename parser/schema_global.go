@@ -9,8 +9,8 @@ import (
 
 func globalBlock() *block[config.Global] {
 	return &block[config.Global]{path: "global_defs", rows: merged(
-		globalRows(), readingRows(), unused(mailRows()), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
-		unused(reloadRows()), unused(lookRows()), dumpRows(), firewallRows(), unused(firewallUnusedRows()), unused(globalProcessRows()), unused(bufferRows()),
+		globalRows(), readingRows(), unused(mailRows()), scriptRows(), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
+		reloadRows(), unused(lookRows()), dumpRows(), firewallRows(), unused(firewallUnusedRows()), processNameRows(), unused(globalProcessRows()), unused(bufferRows()),
 		unused(processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP })),
 		unused(processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker })),
 		unused(processRows("bfd", func(g *config.Global) *config.Process { return &g.Process.BFD })),
@@ -28,6 +28,7 @@ func globalRows() rows[config.Global] {
 		"script_user":              row[global]{apply: scriptUser}.orMissing("No script username specified"),
 		"enable_script_security":   yes(func(g *global) *bool { return &g.EnableScriptSecurity }),
 		"default_interface":        set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
+		"disable_local_igmp":       yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
 		"dynamic_interfaces":       {apply: dynamicInterfaces},
 		"lvs_flush":                yes(func(g *global) *bool { return &g.LVSFlush }),
 		"lvs_flush_on_stop":        {apply: flushOnStop},
@@ -61,8 +62,8 @@ func mailRows() rows[config.Global] {
 	}
 }
 
-// globalUnusedRows are scripts of the daemon itself and of LVS.
-func globalUnusedRows() rows[config.Global] {
+// scriptRows are about scripts, and those of the daemon itself.
+func scriptRows() rows[config.Global] {
 	type global = config.Global
 	limit := wholeSeconds(1, 1000)
 	return rows[global]{
@@ -74,6 +75,13 @@ func globalUnusedRows() rows[config.Global] {
 			or("startup_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("startup_script_timeout requires value"),
 		"shutdown_script_timeout": set(limit, func(g *global) *time.Duration { return &g.ShutdownScriptTimeout }).
 			or("shutdown_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("shutdown_script_timeout requires value"),
+	}
+}
+
+// globalUnusedRows are those of LVS that are not acted on.
+func globalUnusedRows() rows[config.Global] {
+	type global = config.Global
+	return rows[global]{
 		"lvs_timeouts":    {apply: lvsTimeouts},
 		"lvs_sync_daemon": row[global]{apply: lvsSyncDaemon}.orMissing("lvs_sync_daemon requires interface"),
 	}

@@ -137,8 +137,6 @@ func lookRows() rows[config.Global] {
 		"dbus_service_name": set(text, func(g *global) *string { return &g.Interface.DBusServiceName }).orMissing("dbus_service_name missing - ignoring"),
 		"dbus_no_interface_name": set(text, func(g *global) *string { return &g.Interface.DBusNoInterfaceName }).
 			orMissing("dbus_no_interface_name missing - ignoring"),
-		"json_version":   set(num[uint8](1, 2), func(g *global) *uint8 { return &g.Interface.JSONVersion }).or("Invalid json_version '%V'"),
-		"json_dump_file": set(text, func(g *global) *string { return &g.Interface.JSONDumpFile }),
 	}
 }
 
@@ -148,6 +146,8 @@ func dumpRows() rows[config.Global] {
 	return rows[global]{
 		"data_use_instance": setBool(func(g *global) *bool { return &g.Interface.DataUseInstance }).
 			or("Invalid value '%V' for global date_use_instance specified"),
+		"json_version":    set(num[uint8](1, 2), func(g *global) *uint8 { return &g.Interface.JSONVersion }).or("Invalid json_version '%V'"),
+		"json_dump_file":  set(text, func(g *global) *string { return &g.Interface.JSONDumpFile }),
 		"state_dump_file": set(text, func(g *global) *string { return &g.Interface.StateDumpFile }),
 		"stats_dump_file": set(text, func(g *global) *string { return &g.Interface.StatsDumpFile }),
 	}

@@ -14,7 +14,6 @@ func processRows(process string, field func(*config.Global) *config.Process) row
 	type global = config.Global
 	limit := set(micros(1, 1<<32-1), func(g *global) *time.Duration { return &field(g).RlimitRttime }).or("Invalid " + process + " real-time limit - %V")
 	return rows[global]{
-		process + "_process_name": {apply: processName(func(g *global) *string { return &field(g).ProcessName })},
 		process + "_priority": set(num[int](-20, 19), func(g *global) *int { return &field(g).Priority }).
 			or("Invalid " + process + " process priority specified").orMissing("No " + process + " process priority specified"),
 		process + "_no_swap": yes(func(g *global) *bool { return &field(g).NoSwap }),
@@ -26,17 +25,29 @@ func processRows(process string, field func(*config.Global) *config.Process) row
 	}
 }
 
+// processNameRows are names of processes, and what they create files with.
+// lvsd is one process, that of process_name.
+func processNameRows() rows[config.Global] {
+	type global = config.Global
+	name := func(field func(*global) *string) row[global] { return row[global]{apply: processName(field)} }
+	return rows[global]{
+		"process_names":        yes(func(g *global) *bool { return &g.Process.ProcessNames }),
+		"process_name":         name(func(g *global) *string { return &g.Process.ProcessName }),
+		"vrrp_process_name":    name(func(g *global) *string { return &g.Process.VRRP.ProcessName }),
+		"checker_process_name": name(func(g *global) *string { return &g.Process.Checker.ProcessName }),
+		"lvs_process_name":     name(func(g *global) *string { return &g.Process.Checker.ProcessName }),
+		"bfd_process_name":     name(func(g *global) *string { return &g.Process.BFD.ProcessName }),
+		"umask":                {apply: umask},
+	}
+}
+
 // globalProcessRows are about the processes together.
 func globalProcessRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{
-		"process_names":     yes(func(g *global) *bool { return &g.Process.ProcessNames }),
-		"process_name":      {apply: processName(func(g *global) *string { return &g.Process.ProcessName })},
-		"lvs_process_name":  {apply: processName(func(g *global) *string { return &g.Process.Checker.ProcessName })},
 		"max_auto_priority": {apply: maxAutoPriority, says: "max_auto_priority '%V' must be in [0, 99] (or -1 to disable) - ignoring"},
 		"min_auto_priority_delay": set(micros(1, 10_000_000), func(g *global) *time.Duration { return &g.Process.MinAutoPriorityDelay }).
 			or("min_auto_priority_delay '%V' must be in [1, 10000000] - ignoring").orMissing("min_auto_priority_delay requires delay time"),
-		"umask": {apply: umask},
 	}
 }
 
@@ -107,39 +118,25 @@ func maxAutoPriority(c *cursor, g *config.Global) {
 	}
 }
 
-// umask reads a number of C, or names of stat(2) with | between them.
+// umask reads a number or names of bits, see [config.ParseUmask].
 func umask(c *cursor, g *config.Global) {
 	word, ok := c.need()
 	if !ok {
 		return
 	}
-	if word[:min(1, len(word))] >= "0" && word[:min(1, len(word))] <= "9" {
-		n, err := strconv.ParseUint(word, 0, 16)
-		switch {
-		case err != nil || n > 0o777:
-			c.errorf(config.ClassGeneral, "invalid-value", "invalid umask value %s", word)
-		case trim(c.rest) != "":
-			c.errorf(config.ClassGeneral, "extra-words", "Extra parameter(s) to umask option")
-			c.complete = true
-		default:
-			g.Process.Umask = uint16(n)
-		}
-		return
+	if word[:min(1, len(word))] < "0" || word[:min(1, len(word))] > "9" {
+		word += c.tail()
 	}
-	bits := map[string]uint16{
-		"IRUSR": 0o400, "IWUSR": 0o200, "IXUSR": 0o100, "IRGRP": 0o40, "IWGRP": 0o20, "IXGRP": 0o10, "IROTH": 4, "IWOTH": 2, "IXOTH": 1,
-		"IRWXU": 0o700, "IRWXG": 0o70, "IRWXO": 7,
+	mask, err := config.ParseUmask(word)
+	switch {
+	case err != nil:
+		c.errorf(config.ClassGeneral, "invalid-value", "%s", err)
+	case trim(c.rest) != "":
+		c.errorf(config.ClassGeneral, "extra-words", "Extra parameter(s) to umask option")
+		c.complete = true
+	default:
+		g.Process.Umask = mask
 	}
-	var mask uint16
-	for name := range strings.FieldsFuncSeq(word+c.tail(), func(r rune) bool { return r == '|' || r == ' ' || r == '\t' }) {
-		bit, ok := bits[name]
-		if !ok {
-			c.errorf(config.ClassGeneral, "invalid-value", "Unknown umask bit %s", name)
-			return
-		}
-		mask |= bit
-	}
-	g.Process.Umask = mask
 }
 
 // bufferRows are the sizes of receive buffers.

@@ -63,9 +63,7 @@ func globalVRRPRows() rows[config.Global] {
 // globalVRRPUnusedRows are those that are not acted on yet.
 func globalVRRPUnusedRows() rows[config.Global] {
 	type global = config.Global
-	return rows[global]{
-		"disable_local_igmp": yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
-	}
+	return rows[global]{}
 }
 
 // minGarp: one announcement and no more, of what nobody has said before.

@@ -24,7 +24,7 @@ func newSchema() *schema {
 		global: globalBlock(), instance: instanceBlock(), group: groupBlock(), script: scriptBlock(), service: virtualServerBlock(),
 		ssl: sslBlock(),
 	}
-	s.root = &block[config.Config]{rows: merged(unused(daemonRows()), unused(laterRows()), staticRows(), rows[config.Config]{
+	s.root = &block[config.Config]{rows: merged(daemonRows(), unused(laterRows()), staticRows(), rows[config.Config]{
 		"global_defs":     {block: true, apply: s.globalDefs},
 		"vrrp_instance":   {block: true, apply: s.vrrpInstance},
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
@@ -51,11 +51,11 @@ func daemonRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
 		"net_namespace":         {missing: "net_namespace name missing - ignoring", apply: netNamespace},
-		"net_namespace_ipvs":    optText(func(c *cfg) *config.Opt[string] { return &c.Daemon.NetNamespaceIPVS }),
+		"net_namespace_ipvs":    optText(func(c *cfg) *config.Opt[string] { return &c.Daemon.NetNamespaceIPVS }).later(),
 		"namespace_with_ipsets": yes(func(c *cfg) *bool { return &c.Daemon.NamespaceWithIPSet }),
 		"use_pid_dir":           yes(func(c *cfg) *bool { return &c.Daemon.UsePIDDir }),
 		"instance":              firstOf("instance", func(c *cfg) *string { return &c.Daemon.Instance }),
-		"child_wait_time":       set(wholeSeconds(0, maxInt), func(c *cfg) *time.Duration { return &c.Daemon.ChildWaitTime }).or("Invalid child_wait_time %V"),
+		"child_wait_time":       set(wholeSeconds(0, maxInt), func(c *cfg) *time.Duration { return &c.Daemon.ChildWaitTime }).or("Invalid child_wait_time %V").later(),
 	}
 }
 
