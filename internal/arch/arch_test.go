@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"internal/migrate":           {},
 	"internal/syslog":            {},
 	"internal/daemon":            {},
+	"internal/control":           {},
 	"internal/arch":              {},
 	"internal/dump":              {"config"},
 	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "internal/..."},
@@ -50,6 +51,7 @@ var importers = map[string][]string{
 	"github.com/cloudflare/ipvs":          {"ipvs"},
 	"github.com/google/nftables":          {"internal/kernel"},
 	"github.com/spf13/cobra":              {"cmd/lvsd"},
+	"github.com/coreos/go-systemd/v22":    {"internal/daemon"},
 	"github.com/spf13/pflag":              {"cmd/lvsd"},
 }
 

@@ -121,6 +121,17 @@ func Inherit() (*Starting, bool) {
 	return &Starting{pipe: os.NewFile(inherited, "daemonise")}, true
 }
 
+// keep lets a program that this process executes in its own place be the copy.
+func (s *Starting) keep() error {
+	if s == nil {
+		return nil
+	}
+	if _, err := unix.FcntlInt(inherited, unix.F_SETFD, 0); err != nil {
+		return fmt.Errorf("daemonise: %w", err)
+	}
+	return os.Setenv(marker, fmt.Sprintf("%d:%d", inherited, os.Getppid()))
+}
+
 // Ready ends the start: the working directory becomes /, standard input,
 // output and error /dev/null, and the waiting command ends with status 0. Make
 // relative paths absolute before.

@@ -21,6 +21,7 @@ type Files struct {
 	Parent   string // -p, /run/keepalived.pid
 	VRRP     string // -r, /run/vrrp.pid
 	Checkers string // -c, /run/checkers.pid
+	BFD      string // -b, /run/bfd.pid
 }
 
 // RunningError is a pid file that names a running daemon.
@@ -74,7 +75,7 @@ func (f Files) Touch() error {
 }
 
 func (f Files) paths() []string {
-	return slices.DeleteFunc([]string{f.Parent, f.VRRP, f.Checkers}, func(s string) bool { return s == "" })
+	return slices.DeleteFunc([]string{f.Parent, f.VRRP, f.Checkers, f.BFD}, func(s string) bool { return s == "" })
 }
 
 func remove(paths []string) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -42,11 +43,13 @@ const Socket = "/dev/log"
 type Output struct {
 	level   zapcore.Level
 	targets []*target
+	suffix  atomic.Pointer[string]
 }
 
 // New makes the outputs, and touches none.
 func New(o Options) *Output {
 	out := &Output{level: zapcore.InfoLevel}
+	out.SetSuffix("")
 	if o.Detail {
 		out.level = zapcore.DebugLevel
 	}
@@ -54,7 +57,7 @@ func New(o Options) *Output {
 		out.add(&console{w: o.Console})
 	}
 	if o.Socket != "" {
-		out.add(&local{path: o.Socket, facility: o.Facility, pid: os.Getpid()})
+		out.add(&local{path: o.Socket, facility: o.Facility, pid: os.Getpid(), suffix: &out.suffix})
 	}
 	return out
 }
@@ -62,6 +65,10 @@ func New(o Options) *Output {
 func (o *Output) add(w writer) {
 	o.targets = append(o.targets, &target{writer: w, buffer: buffer{wake: make(chan struct{}, 1)}})
 }
+
+// SetSuffix appends something to all idents from now on, such as the name of
+// an instance.
+func (o *Output) SetSuffix(suffix string) { o.suffix.Store(&suffix) }
 
 // Logger is a logger that writes here. The first part of its name decides the
 // ident: vrrp, healthcheckers (or checker) and bfd stand for those of

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -84,6 +85,7 @@ type local struct {
 	path     string
 	facility Facility
 	pid      int
+	suffix   *atomic.Pointer[string] // of idents
 	conn     net.Conn
 	stream   bool // a connection, whose messages end with a NUL
 }
@@ -124,7 +126,7 @@ func (s *local) send(l line) error {
 		end = "\x00"
 	}
 	pri := int(s.facility.code())<<3 | severity(l.level)
-	message := fmt.Sprintf("<%d>%s %s[%d]: %s%s", pri, l.time.Format(time.Stamp), ident(l.name), s.pid, l.text, end)
+	message := fmt.Sprintf("<%d>%s %s[%d]: %s%s", pri, l.time.Format(time.Stamp), ident(l.name)+*s.suffix.Load(), s.pid, l.text, end)
 	err := s.conn.SetWriteDeadline(time.Now().Add(patience))
 	if err == nil {
 		_, err = io.WriteString(s.conn, message)
