@@ -1,0 +1,172 @@
+// Package control is how lvsd's own subcommands talk to a running lvsd: one
+// question and one answer, each a line of JSON, over a Unix socket beside the
+// pid file. Signals have no answer, and a reload has an outcome.
+//
+//	lvsd reload                       lvsd -f FILE
+//	  Ask --- {"command":...} --->  Server.Run: one goroutine for each Call
+//	      <-- {"status":0,...} ---    \-- Server.Calls --> the supervisor: Answer
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Commands.
+const (
+	Reload = "reload" // read the configuration again, as SIGHUP does
+	Plan   = "plan"   // tell what a reload would do
+)
+
+// Request is a question.
+type Request struct {
+	Command string `json:"command"`
+	File    string `json:"file,omitempty"` // of Plan: an absolute path; empty: the daemon's own
+}
+
+// Answer is what came of it.
+type Answer struct {
+	Status int    `json:"status"` // the exit status of whoever asked
+	Text   string `json:"text"`   // for people
+}
+
+// Call is a question that waits for its answer.
+type Call struct {
+	Request
+	answer chan Answer
+}
+
+// Answer answers, once.
+func (c *Call) Answer(a Answer) { c.answer <- a }
+
+// Server answers at a socket.
+type Server struct {
+	listener *net.UnixListener
+	calls    chan *Call
+}
+
+// limit bounds a question, and the time that one may take to be asked.
+const (
+	limit   = 64 << 10
+	askTime = 10 * time.Second
+)
+
+// New makes a server without a socket.
+func New() *Server { return &Server{calls: make(chan *Call)} }
+
+// Listen makes the socket. One that a crash left there is replaced: who holds
+// the pid file is alone.
+func (s *Server) Listen(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make the control socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return fmt.Errorf("make the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	s.listener = l
+	return nil
+}
+
+// Calls are the questions; each wants an Answer.
+func (s *Server) Calls() <-chan *Call { return s.calls }
+
+// Run takes questions at the socket of [Server.Listen] until ctx ends, and
+// removes the socket.
+func (s *Server) Run(ctx context.Context) error {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	stop := context.AfterFunc(ctx, func() { s.listener.Close() })
+	defer stop()
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("control socket: %w", err)
+		}
+		asking.Go(func() { s.serve(ctx, conn) })
+	}
+}
+
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if !ours(conn) {
+		return
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(askTime)) // it cannot fail on a socket that is open
+	c := &Call{answer: make(chan Answer, 1)}
+	if json.NewDecoder(io.LimitReader(conn, limit)).Decode(&c.Request) != nil {
+		return
+	}
+	select {
+	case s.calls <- c:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case a := <-c.answer:
+		_ = json.NewEncoder(conn).Encode(a) // who has gone does not read it
+	case <-ctx.Done():
+	}
+}
+
+// ours reports that the peer is root or who runs this daemon: the mode of the
+// socket may have been changed.
+func ours(conn *net.UnixConn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	ok := false
+	err = raw.Control(func(fd uintptr) {
+		peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		ok = err == nil && (peer.Uid == 0 || int(peer.Uid) == os.Geteuid())
+	})
+	return err == nil && ok
+}
+
+// ErrNotRunning is the error of [Ask] when nobody listens.
+var ErrNotRunning = errors.New("no lvsd is running here")
+
+// Ask asks the lvsd that listens at a socket and waits for its answer.
+func Ask(ctx context.Context, path string, r Request) (Answer, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		return Answer{}, fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := json.NewEncoder(conn).Encode(r); err != nil {
+		return Answer{}, fmt.Errorf("ask %s: %w", path, err)
+	}
+	var a Answer
+	if err := json.NewDecoder(conn).Decode(&a); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Answer{}, fmt.Errorf("wait for the answer of %s: %w", path, err)
+	}
+	return a, nil
+}
