@@ -15,6 +15,9 @@ type Facts struct {
 	Account  func(config.User) (uid, gid uint32, ok bool) // nil: names are shown
 	Links    []Link                                       // the interfaces of the machine
 
+	Scheduled time.Time // when the next reload is; zero: none
+	Refused   string    // why the last reload was; empty: it was not
+
 	Instances map[string]Instance
 	Groups    map[string]Group
 	Scripts   map[string]Script
@@ -103,5 +106,7 @@ type Stats struct {
 	BecameMaster, ReleasedMaster             uint64
 	Length, TTL, Type, Interval, AddressList uint64
 	AuthInvalid, AuthMismatch, AuthFailure   uint64
+	ExtMissing, ExtMalformed, ExtUnknownKey  uint64 // auth_hmac
+	ExtInvalidHMAC, ExtStale, ExtReplay      uint64
 	PriorityZeroReceived, PriorityZeroSent   uint64
 }

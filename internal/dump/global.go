@@ -124,10 +124,14 @@ func (p *printer) reload(c *config.Config, k kind) {
 	}
 	if r.ReloadTimeFile != "" {
 		p.global1("Reload time file", r.ReloadTimeFile+choose(r.ReloadRepeat, " (repeat)", ""))
-		p.line(" No reload scheduled")
+		if p.facts.Scheduled.IsZero() {
+			p.line(" No reload scheduled")
+		} else {
+			p.line(" Reload scheduled for %s", p.facts.Scheduled.Format(time.DateTime))
+		}
 	}
 	if r.ReloadFile.Set {
-		p.global1("Reload_file", cmp.Or(r.ReloadFile.Value, reloadFile(&c.Daemon)))
+		p.global1("Reload_file", cmp.Or(r.ReloadFile.Value, ReloadFile(&c.Daemon)))
 	}
 	given(p, "config save directory", r.TmpConfigDirectory)
 	if c.Global.Interface.DataUseInstance {
@@ -136,6 +140,7 @@ func (p *printer) reload(c *config.Config, k kind) {
 	if k != parent {
 		return
 	}
+	given(p, "Last reload failed", p.facts.Refused)
 	if !g.StartupScript.IsZero() {
 		p.line(" Startup script = %s, timeout %d", p.commandText(&g.StartupScript), wholes(g.StartupScriptTimeout))
 	}
@@ -144,8 +149,8 @@ func (p *printer) reload(c *config.Config, k kind) {
 	}
 }
 
-// reloadFile is where the marker of a reload is by default.
-func reloadFile(d *config.Daemon) string {
+// ReloadFile is where the marker of a reload is by default.
+func ReloadFile(d *config.Daemon) string {
 	dir, name := "/run/", "keepalived"
 	if d.UsePIDDir || d.Instance != "" || d.NetNamespace != "" {
 		dir = "/run/keepalived/"
