@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,7 +67,17 @@ func (s *Supervisor) printStats() {
 	}
 	s.named("vrrp").Info(fmt.Sprintf("Printing VRRP stats for process(%d) on signal", os.Getpid()))
 	facts := s.facts()
-	s.write(s.dumpFile(s.config.Global.Interface.StatsDumpFile, "keepalived", "", ".stats"), func(w io.Writer) error { return dump.Statistics(w, s.config, facts) })
+	s.write(dumpFile(s.config.Global.Interface.StatsDumpFile, "", ".stats"), func(w io.Writer) error { return dump.Statistics(w, s.config, facts) })
+}
+
+// printJSON writes the instances for programs.
+func (s *Supervisor) printJSON() {
+	if s.router == nil || len(s.config.Instances) == 0 {
+		return
+	}
+	s.named("vrrp").Info(fmt.Sprintf("Printing VRRP as json for process(%d) on signal", os.Getpid()))
+	facts := s.facts()
+	s.write(dumpFile(s.config.Global.Interface.JSONDumpFile, "", ".json"), func(w io.Writer) error { return dump.JSON(w, s.config, facts) })
 }
 
 // clearStats sets the counters to zero.
@@ -77,17 +88,21 @@ func (s *Supervisor) clearStats() {
 	}
 }
 
-// dataFile is the file of a document.
+// dataFile is the file of a document. With data_use_instance its name tells
+// the network namespace and the instance.
 func (s *Supervisor) dataFile(d dump.Document) string {
-	return s.dumpFile(s.config.Global.Interface.StateDumpFile, "keepalived", strings.TrimPrefix(d.Name, "keepalived"), ".data")
+	part := strings.TrimPrefix(d.Name, "keepalived")
+	if own := s.config.Daemon.Name(); own != "" && s.config.Global.Interface.DataUseInstance {
+		part += "." + own
+	}
+	return dumpFile(s.config.Global.Interface.StateDumpFile, part, ".data")
 }
 
-// dumpFile is where keepalived writes: NAME, what tells the process, with
-// data_use_instance the network namespace and the instance, and the extension.
-// A file that the configuration gives may be a folder, with a slash at its end,
-// a name or both.
-func (s *Supervisor) dumpFile(given, name, process, extension string) string {
-	dir := temporary()
+// dumpFile is where keepalived writes: its name, the part that tells one of
+// several files, and the extension. A file that the configuration gives may be
+// a folder, with a slash at its end, a name or both.
+func dumpFile(given, part, extension string) string {
+	dir, name := temporary(), "keepalived"
 	if folder, file := filepath.Split(given); given != "" {
 		dir = cmp.Or(folder, dir)
 		if file != "" {
@@ -95,19 +110,7 @@ func (s *Supervisor) dumpFile(given, name, process, extension string) string {
 			name = strings.TrimSuffix(file, extension)
 		}
 	}
-	name += process
-	if s.config.Global.Interface.DataUseInstance {
-		var parts []string
-		for _, part := range []string{s.config.Daemon.NetNamespace, s.config.Daemon.Instance} {
-			if part != "" {
-				parts = append(parts, part)
-			}
-		}
-		if len(parts) > 0 {
-			name += "." + strings.Join(parts, "_")
-		}
-	}
-	return filepath.Join(dir, name+extension)
+	return filepath.Join(dir, name+part+extension)
 }
 
 // temporary is the folder of dumps: TMPDIR when that is one, or /tmp.
@@ -122,12 +125,13 @@ func temporary() string {
 // write makes a file appear at once: a reader never sees half of it. It is
 // closed under its final name, which is what some wait for.
 func (s *Supervisor) write(file string, content func(io.Writer) error) {
-	if err := replace(file, content); err != nil {
+	mode := fs.FileMode(0o666 &^ s.opts.Umask(s.config))
+	if err := replace(file, mode, content); err != nil {
 		s.log.Error("write a dump", zap.Error(err))
 	}
 }
 
-func replace(file string, content func(io.Writer) error) error {
+func replace(file string, mode fs.FileMode, content func(io.Writer) error) error {
 	// Some delete whatever begins like the final name.
 	temp, err := os.CreateTemp(filepath.Dir(file), ".lvsd-*")
 	if err != nil {
@@ -135,6 +139,9 @@ func replace(file string, content func(io.Writer) error) error {
 	}
 	defer temp.Close()
 	if err = content(temp); err == nil {
+		err = temp.Chmod(mode)
+	}
+	if err == nil {
 		err = os.Rename(temp.Name(), file)
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
 )
 
 // read is a dump that SIGUSR1 or its like has made; the file is removed, as
@@ -107,6 +108,7 @@ func TestDumpNothing(t *testing.T) {
 func TestDumpFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
+	document := dump.Documents(&config.Config{Services: make([]config.VirtualServer, 1)})[1]
 	for _, c := range []struct {
 		given, instance, namespace string
 		use                        bool
@@ -122,8 +124,9 @@ func TestDumpFile(t *testing.T) {
 	} {
 		s := New(Options{Log: zap.NewNop()})
 		s.config.Global.Interface.DataUseInstance = c.use
+		s.config.Global.Interface.StateDumpFile = c.given
 		s.config.Daemon = config.Daemon{Instance: c.instance, NetNamespace: c.namespace}
-		if got := s.dumpFile(c.given, "keepalived", "_check", ".data"); got != c.want {
+		if got := s.dataFile(document); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}
@@ -145,16 +148,16 @@ func TestReplace(t *testing.T) {
 	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MOVED_TO|unix.IN_CLOSE_WRITE|unix.IN_DELETE); err != nil {
 		t.Fatal(err)
 	}
-	if err := replace(file, func(w io.Writer) error { _, err := io.WriteString(w, "all"); return err }); err != nil {
+	if err := replace(file, 0o640, func(w io.Writer) error { _, err := io.WriteString(w, "all"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := events(t, fd), []string{"moved keepalived.data", "closed keepalived.data"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+	if info, err := os.Stat(file); err != nil || info.Mode() != 0o640 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
-	if err := replace(file, func(io.Writer) error { return io.ErrShortWrite }); err == nil {
+	if err := replace(file, 0o640, func(io.Writer) error { return io.ErrShortWrite }); err == nil {
 		t.Error("an error is lost")
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "all" {

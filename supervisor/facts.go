@@ -26,6 +26,7 @@ func machineFacts() *dump.Facts {
 // meanwhile has none.
 func (s *Supervisor) facts() *dump.Facts {
 	f := machineFacts()
+	f.Scheduled, f.Refused = s.schedule.at, s.refused
 	s.vrrpFacts(f)
 	f.Services = map[config.ServiceKey]dump.Service{}
 	for _, v := range s.services.Snapshot() {
@@ -94,6 +95,8 @@ func counters(s *vrrp.Stats) dump.Stats {
 		Received: s.AdvertRcvd, Sent: s.AdvertSent, BecameMaster: s.BecomeMaster, ReleasedMaster: s.ReleaseMaster,
 		Length: s.PacketLenErr, TTL: s.IPTTLErr, Type: s.InvalidType, Interval: s.AdvertInterval, AddressList: s.AddrListErr,
 		AuthInvalid: s.InvalidAuthType, AuthMismatch: s.AuthMismatch, AuthFailure: s.AuthFailure,
+		ExtMissing: s.AuthExtMissing, ExtMalformed: s.AuthExtMalformed, ExtUnknownKey: s.AuthExtUnknownKey,
+		ExtInvalidHMAC: s.AuthExtInvalidHMAC, ExtStale: s.AuthExtStale, ExtReplay: s.AuthExtReplay,
 		PriorityZeroReceived: s.PriZeroRcvd, PriorityZeroSent: s.PriZeroSent,
 	}
 }

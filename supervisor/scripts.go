@@ -13,6 +13,7 @@ import (
 type scripts struct {
 	dispatch *notify.Dispatcher
 	fifos    *notify.FIFOs
+	changed  chan struct{} // told of any change
 
 	mu        sync.Mutex
 	instances map[string]*config.Instance
@@ -66,6 +67,15 @@ func (s *scripts) ReceivedLowerPriority(l vrrp.ReceivedLowerPriority) {
 func (s *scripts) tell(e notify.Event, priority int) {
 	s.dispatch.Notify(e)
 	s.fifos.VRRP(e.Object, e.What, priority, e.Repeats)
+	s.poke()
+}
+
+// poke tells that something has changed, if it was not told yet.
+func (s *scripts) poke() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
 }
 
 // Reprioritised implements [vrrp.Notifier].
@@ -101,4 +111,5 @@ func (s *scripts) server(service config.ServiceKey, server config.Server, up boo
 	e := notify.ServerEvent(service, &server, up)
 	s.dispatch.Notify(e)
 	s.fifos.LVS(e)
+	s.poke()
 }

@@ -1,8 +1,9 @@
 package supervisor
 
 import (
-	"fmt"
+	"context"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -12,12 +13,44 @@ const (
 	SignalStatsClear = syscall.Signal(63) // SIGRTMAX-1
 )
 
+// signalJSONMusl is what musl calls SIGRTMIN+2: clients that were built with
+// it send this number.
+const signalJSONMusl = syscall.Signal(37)
+
 // Handled are the signals that [Options.Signals] is to deliver.
 func Handled() []os.Signal {
 	return []os.Signal{
 		syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2,
-		SignalJSON, SignalStatsClear,
+		SignalJSON, signalJSONMusl, SignalStatsClear,
 	}
+}
+
+// Queue passes signals on until ctx ends. Of each kind one waits while another
+// is served, as with the kernel: a storm of SIGHUP becomes one reload, and no
+// signal is lost behind others.
+func Queue(ctx context.Context, in <-chan os.Signal) <-chan os.Signal {
+	out := make(chan os.Signal)
+	go func() {
+		var waiting []os.Signal
+		for {
+			var first os.Signal
+			var next chan<- os.Signal // nil: nobody waits
+			if len(waiting) > 0 {
+				first, next = waiting[0], out
+			}
+			select {
+			case sig := <-in:
+				if !slices.Contains(waiting, sig) {
+					waiting = append(waiting, sig)
+				}
+			case next <- first:
+				waiting = waiting[1:]
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // Signum is the number of a signal by the name that --signum takes.
@@ -35,9 +68,7 @@ func (s *Supervisor) signal(sig os.Signal) (end bool) {
 	case syscall.SIGTERM, syscall.SIGINT:
 		return true
 	case syscall.SIGHUP:
-		if err := s.Reload(); err != nil {
-			s.log.Error(err.Error())
-		}
+		_ = s.Reload() // it has said so
 	case syscall.SIGUSR1:
 		s.printData()
 	case syscall.SIGUSR2:
@@ -45,8 +76,8 @@ func (s *Supervisor) signal(sig os.Signal) (end bool) {
 	case SignalStatsClear:
 		s.printStats()
 		s.clearStats()
-	default:
-		s.log.Warn(fmt.Sprintf("signal %v: this dump file is known, but not written yet", sig))
+	case SignalJSON, signalJSONMusl:
+		s.printJSON()
 	}
 	return false
 }

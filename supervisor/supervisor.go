@@ -14,6 +14,8 @@ import (
 
 	"github.com/lvsd/lvsd/checker"
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/control"
+	"github.com/lvsd/lvsd/internal/daemon"
 	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/internal/kernel"
 	"github.com/lvsd/lvsd/internal/procwatch"
@@ -37,17 +39,40 @@ type Options struct {
 	Dump     bool // log the configuration at start
 	Terse    bool // called as keepalived: log no problem that it would not speak of
 
-	Signals  <-chan os.Signal // SIGHUP and its like; SIGTERM and SIGINT end Run
-	Started  func()           // called once everything runs; may be nil
-	Reloaded func()           // called after each reload that was carried out; may be nil
+	Signals  <-chan os.Signal     // SIGHUP and its like; SIGTERM and SIGINT end Run
+	Calls    <-chan *control.Call // questions of subcommands; nil: none
+	Watchdog time.Duration        // how often the service manager hears that all is well; 0: never
+	Started  func()               // called once everything runs; may be nil
+
+	// Begin is called with the configuration before anything of it runs, and
+	// its error ends Run; may be nil.
+	Begin func(*config.Config) error
+	// Reloaded is called with the configuration after each reload that was
+	// carried out; may be nil.
+	Reloaded func(*config.Config)
 
 	// IPVS is the table of virtual services, nil for the kernel's. It is
 	// opened when the first service needs it.
 	IPVS ipvs.Kernel
 
-	// Ledger is the file that notes what is in the kernel, for the start after
-	// a crash; empty: none.
-	Ledger string
+	// Ledger tells the file that notes what is in the kernel, for the start
+	// after a crash, once the configuration has been read; nil: none.
+	Ledger func() string
+
+	// ForceUmask is the umask whatever the configuration says.
+	ForceUmask config.Opt[uint16]
+
+	// NetNamespace is the one that runs, whatever the configuration says;
+	// empty: that of the configuration.
+	NetNamespace string
+}
+
+// Umask is what files are created with.
+func (o *Options) Umask(c *config.Config) uint16 {
+	if o.ForceUmask.Set {
+		return o.ForceUmask.Value
+	}
+	return c.Global.Process.Umask
 }
 
 // Supervisor is one lvsd.
@@ -58,7 +83,13 @@ type Supervisor struct {
 	config   *config.Config   // what runs
 	problems []config.Problem // of config, tolerated
 
-	stopping atomic.Bool // nothing is taken back from here on
+	stopping atomic.Bool    // nothing is taken back from here on
+	early    []os.Signal    // came while startup_script ran
+	due      *config.Global // whose shutdown_script is
+	refused  string         // why the last reload was, if it was
+	deaf     bool           // the service manager does not listen
+	saved    int            // copies in config_save_dir
+	schedule *schedule
 
 	ledger    *ledger
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
@@ -96,26 +127,52 @@ func New(opts Options) *Supervisor {
 // the end of ctx; then it takes everything back. An error that decides the
 // exit status is an [ExitError].
 func (s *Supervisor) Run(ctx context.Context) error {
-	next, problems, err := s.load()
+	next, problems, err := s.first()
 	if err != nil {
-		return &ExitError{config.ExitNoConfig, err}
-	}
-	s.report(problems)
-	if config.NoConfig(problems) {
-		return &ExitError{config.ExitNoConfig, errNoConfig}
-	}
-	if config.Fatal(problems) && !s.opts.NoVRRP {
-		return &ExitError{config.ExitConfig, errFatal}
+		return err
 	}
 	if s.opts.Dump {
 		s.dump(next)
 	}
+	s.due = &next.Global
+	defer s.shutdown()
+	if err := s.startup(ctx, next); errors.Is(err, errStopped) {
+		return nil
+	}
+	defer s.quietIGMP(next)()
+	return s.run(ctx, next, problems)
+}
+
+// first reads the configuration for the first time, and refuses one that
+// cannot be run.
+func (s *Supervisor) first() (*config.Config, []config.Problem, error) {
+	next, problems, err := s.load(s.opts.File)
+	if err != nil {
+		return nil, nil, &ExitError{config.ExitNoConfig, err}
+	}
+	if s.opts.Begin != nil {
+		if err := s.opts.Begin(next); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.report(problems)
+	s.save(next, "")
+	if config.NoConfig(problems) {
+		return nil, nil, &ExitError{config.ExitNoConfig, errNoConfig}
+	}
+	if config.Fatal(problems) && !s.opts.NoVRRP {
+		return nil, nil, &ExitError{config.ExitConfig, errFatal}
+	}
+	return next, problems, nil
+}
+
+func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []config.Problem) (err error) {
 	if s.host, err = kernel.Open(s.log); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
 	defer s.host.Close()
 	var left []entry
-	s.ledger, left = openLedger(s.log, s.opts.Ledger)
+	s.ledger, left = openLedger(s.log, s.ledgerFile())
 	s.abandoned = servicesOf(left)
 	s.build(next)
 	parts, links := s.start(ctx)
@@ -134,14 +191,26 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.log.Warn("Warning - keepalived has no configuration to run")
 	}
 	s.log.Info("Startup complete")
+	s.tell(daemon.Ready(), s.status())
 	if s.opts.Started != nil {
 		s.opts.Started()
 	}
 	return s.serve(ctx, parts)
 }
 
-func (s *Supervisor) load() (*config.Config, []config.Problem, error) {
-	return parser.Load(parser.Options{File: s.opts.File, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: Machine()})
+func (s *Supervisor) load(file string) (*config.Config, []config.Problem, error) {
+	next, problems, err := parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: Machine()})
+	if err == nil && s.opts.NetNamespace != "" {
+		next.Daemon.NetNamespace = s.opts.NetNamespace
+	}
+	return next, problems, err
+}
+
+func (s *Supervisor) ledgerFile() string {
+	if s.opts.Ledger == nil {
+		return ""
+	}
+	return s.opts.Ledger()
 }
 
 // report logs problems, one line each.
@@ -162,8 +231,9 @@ func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.fifos = notify.NewFIFOs(s.log)
-	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos}
+	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos, changed: make(chan struct{}, 1)}
 	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
+	s.schedule = newSchedule(s.log, s.watch.files)
 	s.claims = &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}
 	if !s.opts.NoVRRP {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
@@ -229,7 +299,8 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 			return err
 		}
 	}
-	s.config, s.problems = next, problems
+	s.schedule.apply(&next.Global.Reload)
+	s.config, s.problems, s.due = next, problems, &next.Global
 	return nil
 }
 
@@ -297,6 +368,8 @@ func (s *Supervisor) applyServices(services, removed []config.Service) error {
 // stop takes everything back, or leaves it as the options say.
 func (s *Supervisor) stop(parts *parts) {
 	s.log.Info("Stopping")
+	s.tell(daemon.Stopping)
+	s.schedule.stop()
 	s.stopping.Store(s.opts.KeepVRRP)
 	parts.stop()
 	if err := s.claims.Claim(context.Background(), standing, config.Claims{}); err != nil {
@@ -310,6 +383,15 @@ func (s *Supervisor) stop(parts *parts) {
 
 // serve handles signals until the end.
 func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
+	for _, sig := range s.early {
+		s.signal(sig)
+	}
+	var alive, status <-chan time.Time
+	if s.opts.Watchdog > 0 {
+		ticker := time.NewTicker(s.opts.Watchdog / 2)
+		defer ticker.Stop()
+		alive = ticker.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -320,66 +402,23 @@ func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
 			if s.signal(sig) {
 				return nil
 			}
+		case call := <-s.opts.Calls:
+			s.answer(call)
+		case text := <-s.schedule.texts:
+			s.schedule.set(text)
+		case <-s.schedule.timer.C:
+			if s.schedule.due() {
+				_ = s.Reload() // it has said so
+			}
+		case <-alive:
+			s.alive()
+		case <-s.scripts.changed:
+			if status == nil && daemon.Supervised() {
+				status = time.After(statusDelay)
+			}
+		case <-status:
+			status = nil
+			s.tell(s.status())
 		}
 	}
-}
-
-var (
-	errNoConfig = errors.New("not all configuration files are there")
-	errFatal    = errors.New("the VRRP configuration cannot be run: exited with permanent error CONFIG")
-	errEmpty    = errors.New("there is nothing in it")
-)
-
-// Reload reads the configuration again and applies it, or changes nothing and
-// says why.
-func (s *Supervisor) Reload() error {
-	s.log.Info("Reloading ...")
-	next, problems, err := s.load()
-	if err == nil && isEmpty(next) && !isEmpty(s.config) {
-		err = errEmpty
-	}
-	if err != nil {
-		return fmt.Errorf("the configuration %s cannot be used, everything runs on as before: %w", s.opts.File, err)
-	}
-	s.report(problems)
-	if broken := newlyBroken(s.problems, problems); broken != nil {
-		return fmt.Errorf("the configuration has a new error, everything runs on as before: %s", broken)
-	}
-	if err := s.apply(next, problems); err != nil {
-		return fmt.Errorf("reload: %w", err)
-	}
-	if next.Global.FIFO.FIFOWriteVRRPStatesOnReload && s.router != nil {
-		if now, err := s.router.Snapshot(); err == nil {
-			s.scripts.restate(next, now)
-		}
-	}
-	if s.opts.Reloaded != nil {
-		s.opts.Reloaded()
-	}
-	s.log.Info("Reload complete")
-	return nil
-}
-
-func isEmpty(c *config.Config) bool {
-	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0 && c.Static.Claims().Empty()
-}
-
-// newlyBroken is an error that the running configuration did not have. What
-// was tolerated at start is tolerated again, wherever it stands by now.
-func newlyBroken(running, next []config.Problem) *config.Problem {
-	type kind struct{ code, message string }
-	tolerated := make(map[kind]int)
-	for _, p := range running {
-		tolerated[kind{p.Code, p.Message}]++
-	}
-	for i, p := range next {
-		k := kind{p.Code, p.Message}
-		if p.Severity != config.Error {
-			continue
-		}
-		if tolerated[k]--; tolerated[k] < 0 {
-			return &next[i]
-		}
-	}
-	return nil
 }

@@ -153,7 +153,7 @@ func (b *bench) start() {
 	b.logs = logs
 	started := make(chan struct{})
 	s := New(Options{
-		File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: b.table, Ledger: b.ledger(),
+		File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: b.table, Ledger: b.ledger,
 		Started: func() { close(started) },
 	})
 	go func() { b.done <- s.Run(context.Background()) }()
@@ -293,7 +293,7 @@ func TestNoIPVS(t *testing.T) {
 	b := prepare(t)
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
-	err := New(Options{File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: noIPVS{}, Ledger: b.ledger()}).Run(t.Context())
+	err := New(Options{File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: noIPVS{}, Ledger: b.ledger}).Run(t.Context())
 	exit, ok := errors.AsType[*ExitError](err)
 	if !ok || exit.Status != config.ExitFatal || !errors.Is(err, ipvs.ErrNoIPVS) {
 		t.Errorf("Run: %v", err)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/daemon"
 	"github.com/lvsd/lvsd/parser"
 	"github.com/lvsd/lvsd/supervisor"
 )
@@ -57,9 +59,13 @@ func (p *program) problems() ([]config.Problem, int) {
 	// What is read lives until the process ends: looking for garbage while it
 	// grows is a fifth of the time of 10,000 real servers, and finds next to none.
 	debug.SetGCPercent(400)
-	_, problems, err := parser.Load(o)
+	c, problems, err := parser.Load(o)
 	if err != nil {
 		return []config.Problem{parser.Unreadable(err)}, config.ExitNoConfig
+	}
+	if name := cmp.Or(p.namespace, c.Daemon.NetNamespace); name != "" && o.Environment != nil && o.Environment.HasNamespace(name) {
+		// Its interfaces are there. Whoever may not enter is told of ours.
+		_ = daemon.EnterNamespace(name, false, nil)
 	}
 	if p.strict {
 		return problems, config.StrictStatus(problems)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,17 +15,24 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/control"
 	"github.com/lvsd/lvsd/internal/daemon"
 	"github.com/lvsd/lvsd/internal/syslog"
 	"github.com/lvsd/lvsd/supervisor"
 )
 
-// Pid files of keepalived.
-const (
-	parentPid   = "/run/keepalived.pid"
-	vrrpPid     = "/run/vrrp.pid"
-	checkersPid = "/run/checkers.pid"
-)
+// life is one run of the daemon.
+type life struct {
+	*program
+	log      *zap.Logger
+	output   *syslog.Output
+	starting *daemon.Starting // nil in the foreground
+	files    daemon.Files
+	options  supervisor.Options
+	control  *control.Server
+	helpers  sync.WaitGroup // end with ctx
+	greeted  bool
+}
 
 // daemon runs lvsd: in the foreground with -n, else detached.
 func (p *program) daemon() int {
@@ -42,35 +48,24 @@ func (p *program) daemon() int {
 		fmt.Fprintln(p.stderr, err)
 		return config.ExitFatal
 	}
-	syscall.Umask(defaultUmask)
-	output := syslog.New(p.logOptions())
-	log := output.Logger()
+	syscall.Umask(int(config.DefaultGlobal.Process.Umask))
+	l := &life{program: p, output: syslog.New(p.logOptions()), starting: starting, control: control.New()}
+	l.log = l.output.Logger()
 	ctx, end := context.WithCancel(context.Background())
-	var helpers sync.WaitGroup
-	for _, run := range []func(context.Context) error{output.Run, daemon.WaitForOrphans} {
-		helpers.Go(func() { _ = run(ctx) }) // there is nobody left to tell
+	for _, run := range []func(context.Context) error{l.output.Run, daemon.WaitForOrphans} {
+		l.helpers.Go(func() { _ = run(ctx) }) // there is nobody left to tell
 	}
 	defer func() {
 		end()
-		helpers.Wait()
+		l.helpers.Wait()
 	}()
-	return p.serve(log, func() {
-		if !detached {
-			return
-		}
-		if err := starting.Ready(); err != nil {
-			log.Error(err.Error())
-		}
-	})
+	return l.serve(ctx)
 }
-
-// defaultUmask is keepalived's, for its own files and for those of scripts.
-const defaultUmask = 0o177
 
 // absolute makes the paths of the command line so: the working directory will
 // be / when they are used again.
 func (p *program) absolute() error {
-	for _, path := range []*string{&p.file, &p.pid, &p.vrrpPid, &p.checkersPid} {
+	for _, path := range []*string{&p.file, &p.pid, &p.vrrpPid, &p.checkersPid, &p.bfdPid} {
 		if *path == "" {
 			continue
 		}
@@ -91,75 +86,144 @@ func (p *program) logOptions() syslog.Options {
 	if p.console {
 		o.Console = p.stderr
 	}
+	if p.facility != "" {
+		var err error
+		if o.Facility, err = syslog.ParseFacility(p.facility); err != nil {
+			fmt.Fprintf(p.stderr, "Invalid log facility '%s'\n", p.facility)
+		}
+	}
 	return o
 }
 
 // serve runs the supervisor between pid files and returns the exit status.
-func (p *program) serve(log *zap.Logger, started func()) int {
-	log.Info(fmt.Sprintf("Starting lvsd v%s, in place of Keepalived v%s", version, speaks))
-	log.Info(fmt.Sprintf("Running on %s/%s, %s", runtime.GOOS, runtime.GOARCH, runtime.Version()))
-	log.Info("Command line: '" + strings.Join(p.argv, "' '") + "'")
-	for _, o := range p.ineffective {
-		log.Warn(fmt.Sprintf("option --%s is known, but not acted on yet", o))
-	}
-	files := p.pidFiles()
-	if err := files.Claim(); err != nil {
-		return p.refuse(log, err)
-	}
-	defer func() {
-		if err := files.Release(); err != nil {
-			log.Error(err.Error())
+func (l *life) serve(ctx context.Context) int {
+	if l.core {
+		restore, err := daemon.DumpCore(l.corePattern)
+		if err != nil {
+			l.log.Warn(err.Error())
+		} else {
+			defer func() { l.complain(restore()) }()
 		}
-	}()
-	signals := make(chan os.Signal, 4)
+	}
+	defer func() { l.complain(l.files.Release()) }()
+	signals := make(chan os.Signal, 64)
 	signal.Notify(signals, supervisor.Handled()...)
 	defer signal.Stop(signals)
+	if l.noSigint {
+		signal.Reset(syscall.SIGINT)
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGINT)
+	}
 	// Caught, so that a closed terminal does not end lvsd; not ignored, which
 	// scripts would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	err := supervisor.New(supervisor.Options{
-		File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Log: log,
-		NoVRRP: p.onlyCheck, NoCheck: p.onlyVRRP, KeepVRRP: p.keepVRRP, KeepIPVS: p.keepIPVS, Dump: p.dump, Terse: p.asKeepalived(),
-		Signals: signals, Started: started, Ledger: ledger(files.Parent),
-		Reloaded: func() {
-			if err := files.Touch(); err != nil {
-				log.Error(err.Error())
-			}
-		},
-	}).Run(context.Background())
-	if err != nil {
-		return p.refuse(log, err)
+	l.options = supervisor.Options{
+		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace,
+		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Terse: l.asKeepalived(),
+		Signals: supervisor.Queue(ctx, signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
+		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
+		Ledger: func() string { return beside(l.files.Parent, ".ledger") },
 	}
-	log.Info(fmt.Sprintf("Stopped lvsd v%s", version))
+	if l.umask != "" {
+		mask, err := config.ParseUmask(l.umask)
+		if l.options.ForceUmask = config.Some(mask); err != nil {
+			fmt.Fprintf(l.stderr, "Invalid --umask option %s\n", l.umask)
+			l.options.ForceUmask.Set = false
+		}
+	}
+	err := supervisor.New(l.options).Run(context.Background())
+	l.greet()
+	if err != nil {
+		return l.refuse(err)
+	}
+	l.log.Info(fmt.Sprintf("Stopped lvsd v%s", version))
 	return config.ExitOK
 }
 
-// refuse says why there is no daemon, in the log and, when somebody waits for
-// it, on the terminal.
-func (p *program) refuse(log *zap.Logger, err error) int {
-	log.Error(err.Error())
-	if !p.console {
-		fmt.Fprintln(p.stderr, err)
+// greet writes the first lines of the log, once.
+func (l *life) greet() {
+	if l.greeted {
+		return
 	}
-	if _, ok := errors.AsType[*daemon.RunningError](err); ok {
-		return config.ExitOK // as keepalived has it
+	l.greeted = true
+	l.log.Info(fmt.Sprintf("Starting lvsd v%s, in place of Keepalived v%s", version, speaks))
+	l.log.Info(fmt.Sprintf("Running on %s/%s, %s", runtime.GOOS, runtime.GOARCH, runtime.Version()))
+	l.log.Info("Command line: '" + strings.Join(l.argv, "' '") + "'")
+	for _, o := range l.ineffective {
+		l.log.Warn(fmt.Sprintf("option --%s is known, but not acted on yet", o))
 	}
-	if exit, ok := errors.AsType[*supervisor.ExitError](err); ok {
-		return exit.Status
-	}
-	return config.ExitFatal
 }
 
-// ledger is where the pid file is, so that each of several daemons has its own.
-func ledger(pidFile string) string { return strings.TrimSuffix(pidFile, ".pid") + ".ledger" }
+// begin is what comes before anything of the configuration runs. In a network
+// namespace the program is executed once more, and nothing has been said yet.
+func (l *life) begin(ctx context.Context, c *config.Config) error {
+	if name := c.Daemon.NetNamespace; name != "" {
+		if err := daemon.EnterNamespace(name, true, l.starting); err != nil {
+			return &supervisor.ExitError{Status: config.ExitOK, Err: fmt.Errorf("Unable to set network namespace %s - exiting: %w", name, err)} //nolint:staticcheck // keepalived's sentence
+		}
+	}
+	l.greet()
+	if name := c.Daemon.Name(); name != "" {
+		l.log.Info("Changing syslog ident to Keepalived_" + name)
+		l.output.SetSuffix("_" + name)
+	}
+	files := l.pidFiles(c)
+	if err := files.Claim(); err != nil {
+		return err
+	}
+	l.files = files
+	l.settle(c)
+	if err := l.control.Listen(beside(files.Parent, ".socket")); err != nil {
+		l.log.Warn(err.Error())
+		return nil
+	}
+	l.helpers.Go(func() {
+		if err := l.control.Run(ctx); err != nil {
+			l.log.Error(err.Error())
+		}
+	})
+	return nil
+}
 
-func (p *program) pidFiles() daemon.Files {
-	files := daemon.Files{Parent: cmp.Or(p.pid, parentPid)}
-	if !p.onlyCheck {
-		files.VRRP = cmp.Or(p.vrrpPid, vrrpPid)
+// settle makes the process as the configuration has it.
+func (l *life) settle(c *config.Config) {
+	syscall.Umask(int(l.options.Umask(c)))
+	if name := c.Global.Process.ProcessName; name != "" {
+		l.complain(daemon.Rename(name))
 	}
-	if !p.onlyVRRP {
-		files.Checkers = cmp.Or(p.checkersPid, checkersPid)
+}
+
+// started tells the command that waits.
+func (l *life) started() {
+	if l.starting != nil {
+		l.complain(l.starting.Ready())
 	}
-	return files
+}
+
+func (l *life) reloaded(c *config.Config) {
+	l.complain(l.files.Touch())
+	l.settle(c)
+}
+
+func (l *life) complain(err error) {
+	if err != nil {
+		l.log.Error(err.Error())
+	}
+}
+
+// refuse says why there is no daemon, in the log, to the service manager and,
+// when somebody waits for it, on the terminal.
+func (l *life) refuse(err error) int {
+	l.log.Error(err.Error())
+	if !l.console {
+		fmt.Fprintln(l.stderr, err)
+	}
+	status := config.ExitFatal
+	if _, ok := errors.AsType[*daemon.RunningError](err); ok {
+		status = config.ExitOK // as keepalived has it
+	}
+	if exit, ok := errors.AsType[*supervisor.ExitError](err); ok {
+		status = exit.Status
+	}
+	l.complain(daemon.Tell(daemon.Errno(status), daemon.Status(err.Error())))
+	return status
 }

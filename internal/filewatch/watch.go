@@ -52,16 +52,11 @@ func New(log *zap.Logger) *Watcher {
 }
 
 // Follow reports the number in a file, at once and after every change, until
-// ctx ends. A folder that is not there yet, or is deleted and made anew, is
-// looked for every second.
+// ctx ends.
 func (w *Watcher) Follow(ctx context.Context, path string, report func(number int)) {
-	f := &follower{name: filepath.Base(path), wake: make(chan struct{}, 1)}
-	w.add(filepath.Dir(path), f)
-	defer w.drop(filepath.Dir(path), f)
 	var last *int
 	said := ""
-	for {
-		w.look(f, path)
+	w.Watch(ctx, path, func() {
 		number, err := Read(path)
 		if err != nil && err.Error() != said {
 			w.log.Warn("track file counts as 0", zap.Error(err))
@@ -73,6 +68,19 @@ func (w *Watcher) Follow(ctx context.Context, path string, report func(number in
 			last = &number
 			report(number)
 		}
+	})
+}
+
+// Watch calls look at once and whenever a file may have changed, until ctx
+// ends. A folder that is not there yet, or is deleted and made anew, is looked
+// for every second.
+func (w *Watcher) Watch(ctx context.Context, path string, look func()) {
+	f := &follower{name: filepath.Base(path), wake: make(chan struct{}, 1)}
+	w.add(filepath.Dir(path), f)
+	defer w.drop(filepath.Dir(path), f)
+	for {
+		w.look(f, path)
+		look()
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
