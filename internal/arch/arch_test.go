@@ -25,6 +25,8 @@ var allowed = map[string][]string{
 	"vrrp/sim":                   {"config", "vrrp", "vrrp/wire"},
 	"ipvs":                       {"config"},
 	"checker":                    {"config"},
+	"bfd":                        {"config", "bfd/wire"},
+	"bfd/wire":                   {},
 	"notify":                     {"config", "internal/account"},
 	"internal/kernel":            {"config", "vrrp/wire"},
 	"internal/kernel/kerneltest": {"config"},
@@ -39,7 +41,7 @@ var allowed = map[string][]string{
 	"internal/control":           {},
 	"internal/arch":              {},
 	"internal/dump":              {"config"},
-	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "internal/..."},
+	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "bfd", "bfd/wire", "internal/..."},
 	"cmd/lvsd":                   {"config", "parser", "supervisor", "internal/..."},
 	"e2e/...":                    {"config", "internal/...", "e2e/...", "vrrp/wire"},
 }
@@ -57,7 +59,7 @@ var importers = map[string][]string{
 
 // pure are the packages that decide and never do: they import neither a clock
 // nor the world.
-var pure = []string{"config", "vrrp/wire", "vrrp/sim"}
+var pure = []string{"config", "vrrp/wire", "vrrp/sim", "bfd/wire"}
 
 type pkg struct {
 	ImportPath string
