@@ -26,7 +26,7 @@ func TestTrackerTrouble(t *testing.T) {
 			begin := `test -e $dir/pid && kill -0 $(cat $dir/pid) 2>/dev/null && echo twice >>$dir/log
 echo $$ >$dir/pid; echo begin >>$dir/log; test -e $dir/good && exit 0` + "\n"
 			s := config.TrackScript{Name: "s", Interval: 100 * time.Millisecond, Rise: 1, Fall: 1}
-			s.Timeout.Value = 100 * time.Millisecond
+			s.Timeout.Value = 500 * time.Millisecond // a busy machine needs a while for the first line
 			s.Script = command(script(t, dir, "run", begin+body))
 			verdicts := make(chan bool, 100)
 			tr := Tracker{Script: s, Report: func(up bool) { verdicts <- up }}
