@@ -59,6 +59,8 @@ type Server struct {
 const (
 	limit   = 64 << 10
 	askTime = 10 * time.Second
+	// acceptAgain is the pause after a question that could not be taken.
+	acceptAgain = 100 * time.Millisecond
 )
 
 // New makes a server without a socket.
@@ -96,8 +98,9 @@ func (s *Server) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("control socket: %w", err)
+		if err != nil { // no descriptor is left, as a rule: no reason to end a director
+			time.Sleep(acceptAgain)
+			continue
 		}
 		asking.Go(func() { s.serve(ctx, conn) })
 	}
