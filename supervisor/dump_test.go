@@ -79,6 +79,11 @@ func TestDumps(t *testing.T) {
 	if text := b.read(syscall.SIGUSR2, stats); !strings.Contains(text, "  Became master: 0\n") {
 		t.Errorf("STATS_CLEAR does not clear:\n%s", text)
 	}
+	json := b.read(SignalJSON, filepath.Join(dir, "keepalived.json"))
+	if !strings.HasPrefix(json, `[{"data":{"iname":"VI_1",`) || !strings.Contains(json, `"vips":["10.9.0.100\/24 dev veth0 scope global set"]`) || !strings.Contains(json, `"state":2,`) {
+		t.Errorf("keepalived.json:\n%s", json)
+	}
+	b.read(signalJSONMusl, filepath.Join(dir, "keepalived.json"))
 	b.stop()
 	if left, err := os.ReadDir(dir); err != nil || slices.ContainsFunc(left, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".lvsd") }) {
 		t.Errorf("left: %v %v", left, err)

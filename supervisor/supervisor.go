@@ -77,8 +77,9 @@ func (o *Options) Umask(c *config.Config) uint16 {
 
 // Supervisor is one lvsd.
 type Supervisor struct {
-	opts Options
-	log  *zap.Logger
+	opts    Options
+	log     *zap.Logger
+	machine func() config.Environment // what a check of a configuration asks
 
 	config   *config.Config   // what runs
 	problems []config.Problem // of config, tolerated
@@ -120,7 +121,7 @@ func (e *ExitError) Unwrap() error { return e.Err }
 
 // New prepares a supervisor; nothing happens before Run.
 func New(opts Options) *Supervisor {
-	return &Supervisor{opts: opts, log: opts.Log, config: new(config.Config)}
+	return &Supervisor{opts: opts, log: opts.Log, machine: Machine, config: new(config.Config)}
 }
 
 // Run reads the configuration, runs it and reloads it until SIGTERM, SIGINT or
@@ -199,7 +200,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 }
 
 func (s *Supervisor) load(file string) (*config.Config, []config.Problem, error) {
-	next, problems, err := parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: Machine()})
+	next, problems, err := parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: s.machine()})
 	if err == nil && s.opts.NetNamespace != "" {
 		next.Daemon.NetNamespace = s.opts.NetNamespace
 	}

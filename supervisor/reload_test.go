@@ -1,0 +1,189 @@
+//go:build linux
+
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/parser"
+)
+
+// loaded is a supervisor that would be running a file, without a kernel.
+func loaded(t *testing.T, text string) (s *Supervisor, put func(string)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	put = func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(text)
+	s = New(Options{File: file, Log: zap.NewNop()})
+	s.machine = func() config.Environment { return nil } // that would ask the name service each time
+	var err error
+	if s.config, s.problems, err = s.load(file); err != nil {
+		t.Fatal(err)
+	}
+	return s, put
+}
+
+// A file that is cut off within a block is refused, wherever that is. One that
+// is cut off between two blocks cannot be told from one that is meant.
+func TestHalfWritten(t *testing.T) {
+	s, put := loaded(t, planned)
+	for i := range planned {
+		text := planned[:i]
+		open := strings.Count(text, "{") - strings.Count(text, "}")
+		put(text)
+		_, _, err := s.acceptable(s.opts.File, false)
+		if refused := (*RefusedError)(nil); open > 0 && !errors.As(err, &refused) {
+			t.Fatalf("cut off at %d, in the middle of a block: %v\n%s", i, err, text)
+		}
+		if strings.TrimSpace(text) == "" && err == nil {
+			t.Errorf("an empty file is accepted")
+		}
+	}
+}
+
+// mutants are edits of a text as a slip, a broken disk or a program makes them.
+var mutants = []struct {
+	name string
+	edit func(r *rand.Rand, text string) string
+}{
+	{"a byte is another", func(r *rand.Rand, s string) string { i := r.IntN(len(s)); return s[:i] + string(byte(r.IntN(256))) + s[i+1:] }},
+	{"bytes are missing", func(r *rand.Rand, s string) string {
+		i := r.IntN(len(s))
+		return s[:i] + s[min(len(s), i+1+r.IntN(40)):]
+	}},
+	{"zeros from here on", func(r *rand.Rand, s string) string { i := r.IntN(len(s)); return s[:i] + strings.Repeat("\x00", len(s)-i) }},
+	{"a line is missing", func(r *rand.Rand, s string) string { l, i := lines(r, s); return strings.Join(append(l[:i:i], l[i+1:]...), "") }},
+	{"a line comes twice", func(r *rand.Rand, s string) string { l, i := lines(r, s); return strings.Join(append(l[:i+1:i+1], l[i:]...), "") }},
+	{"two lines change places", func(r *rand.Rand, s string) string {
+		l, i := lines(r, s)
+		k := r.IntN(len(l))
+		l[i], l[k] = l[k], l[i]
+		return strings.Join(l, "")
+	}},
+	{"a part comes twice", func(r *rand.Rand, s string) string {
+		i := r.IntN(len(s))
+		k := i + r.IntN(len(s)-i)
+		return s[:k] + s[i:]
+	}},
+	{"a number is another", func(r *rand.Rand, s string) string {
+		i := strings.IndexAny(s[r.IntN(len(s)):]+"0", "0123456789")
+		return s[:i] + fmt.Sprint(r.Int64()-1<<62) + s[min(len(s), i+1):]
+	}},
+}
+
+func lines(r *rand.Rand, s string) ([]string, int) {
+	l := strings.SplitAfter(s, "\n")
+	return l, r.IntN(len(l))
+}
+
+// Thousands of broken files, one or several mistakes in each: none of them ends
+// the daemon or becomes what runs unless it has no new error, and what is
+// accepted can be told apart from what runs.
+func TestMutatedFiles(t *testing.T) {
+	s, put := loaded(t, planned)
+	before := s.config
+	text, err := configText(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const seed, files = 20, 3000
+	r := rand.New(rand.NewPCG(seed, seed))
+	accepted := 0
+	for n := range files {
+		mutant := planned
+		var names []string
+		for range 1 + r.IntN(3) {
+			m := &mutants[r.IntN(len(mutants))]
+			mutant = m.edit(r, mutant+"\n")
+			names = append(names, m.name)
+		}
+		put(mutant)
+		next, problems, err := s.acceptable(s.opts.File, false)
+		if refused := (*RefusedError)(nil); err != nil && !errors.As(err, &refused) {
+			t.Fatalf("file %d (%q): %v\n%s", n, names, err, mutant)
+		}
+		if err != nil {
+			continue
+		}
+		accepted++
+		for _, p := range problems {
+			if p.Severity == config.Error {
+				t.Fatalf("file %d (%q) is accepted with %s\n%s", n, names, &p, mutant)
+			}
+		}
+		if _, err := Changes(s.config, next); err != nil {
+			t.Fatalf("file %d (%q): %v\n%s", n, names, err, mutant)
+		}
+	}
+	if now, err := configText(s.config); err != nil || now != text || s.config != before {
+		t.Errorf("what runs is another: %v\n%s", err, now)
+	}
+	if accepted == 0 || accepted == files {
+		t.Errorf("%d of %d files are accepted", accepted, files)
+	}
+	t.Logf("%d of %d files are accepted", accepted, files)
+}
+
+func configText(c *config.Config) (string, error) {
+	var b strings.Builder
+	err := parser.Write(&b, c)
+	return b.String(), err
+}
+
+// What is set up once cannot change in a reload.
+func TestImmutable(t *testing.T) {
+	const head = "net_namespace a\ninstance b\nglobal_defs {\n    disable_local_igmp\n}\n"
+	s, put := loaded(t, head+planned)
+	for _, c := range []struct{ old, new, want string }{
+		{"net_namespace a", "net_namespace c", "Cannot change network namespace at a reload - please restart keepalived"},
+		{"instance b", "", "Cannot change instance name at a reload - please restart keepalived"},
+		{"    disable_local_igmp\n", "", "Cannot change disable_local_igmp at a reload - please restart keepalived"},
+		{"router_id a", "router_id b", ""},
+	} {
+		put(strings.Replace(head+planned, c.old, c.new, 1))
+		_, _, err := s.acceptable(s.opts.File, false)
+		got := reason(err)
+		if got != c.want {
+			t.Errorf("%q: %q, want %q", c.new, got, c.want)
+		}
+	}
+}
+
+// reload_check_config refuses what lvsd -t finds fault with, and says where
+// that is written.
+func TestReloadCheckConfig(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	wrong := strings.Replace(planned, "priority 100", "priority 100\n    advert_int 1.5", 1) // a warning that keepalived counts
+	head := "global_defs {\n    reload_check_config " + log + "\n}\n"
+	s, put := loaded(t, head+planned)
+	put(head + wrong)
+	_, problems, err := s.acceptable(s.opts.File, true)
+	if config.TestStatus(problems) != config.ExitOK {
+		t.Fatal("it was not refused")
+	}
+	if want := "New config failed validation, see " + log + " for details"; reason(err) != want {
+		t.Errorf("got %q, want %q", reason(err), want)
+	}
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "must be an integer") {
+		t.Errorf("the log: %s %v", text, err)
+	}
+	plain, put := loaded(t, planned)
+	put(wrong)
+	if _, _, err := plain.acceptable(plain.opts.File, false); err != nil {
+		t.Errorf("without reload_check_config: %v", err)
+	}
+}
