@@ -44,6 +44,7 @@ func (p *program) daemon() int {
 		}
 		return status
 	}
+	p.values()
 	if err := p.absolute(); err != nil {
 		fmt.Fprintln(p.stderr, err)
 		return config.ExitFatal
@@ -86,13 +87,25 @@ func (p *program) logOptions() syslog.Options {
 	if p.console {
 		o.Console = p.stderr
 	}
-	if p.facility != "" {
-		var err error
-		if o.Facility, err = syslog.ParseFacility(p.facility); err != nil {
-			fmt.Fprintf(p.stderr, "Invalid log facility '%s'\n", p.facility)
-		}
+	if facility, err := syslog.ParseFacility(p.facility); err == nil {
+		o.Facility = facility
 	}
 	return o
+}
+
+// values reads the arguments of options that mean something else than text. A
+// wrong one is said and ignored; keepalived's -t minds the facility alone.
+func (p *program) values() (ok bool) {
+	if mask, err := config.ParseUmask(p.umask); err != nil {
+		fmt.Fprintf(p.stderr, "Invalid --umask option %s\n", p.umask)
+	} else {
+		p.mask = config.Opt[uint16]{Value: mask, Set: p.umask != ""}
+	}
+	if _, err := syslog.ParseFacility(p.facility); err != nil && p.facility != "" {
+		fmt.Fprintf(p.stderr, "Invalid log facility '%s'\n", p.facility)
+		return false
+	}
+	return true
 }
 
 // serve runs the supervisor between pid files and returns the exit status.
@@ -117,18 +130,11 @@ func (l *life) serve(ctx context.Context) int {
 	// scripts would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	l.options = supervisor.Options{
-		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace,
+		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace, ForceUmask: l.mask,
 		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Terse: l.asKeepalived(),
 		Signals: supervisor.Queue(ctx, signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
 		Ledger: func() string { return beside(l.files.Parent, ".ledger") },
-	}
-	if l.umask != "" {
-		mask, err := config.ParseUmask(l.umask)
-		if l.options.ForceUmask = config.Some(mask); err != nil {
-			fmt.Fprintf(l.stderr, "Invalid --umask option %s\n", l.umask)
-			l.options.ForceUmask.Set = false
-		}
 	}
 	err := supervisor.New(l.options).Run(context.Background())
 	l.greet()

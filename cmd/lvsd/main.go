@@ -32,8 +32,9 @@ type program struct {
 	settings
 	argv           []string
 	stdout, stderr io.Writer
-	ineffective    []string         // options given that are not acted on yet
-	commands       []*cobra.Command // lvsd's own
+	ineffective    []string           // options given that are not acted on yet
+	commands       []*cobra.Command   // lvsd's own
+	mask           config.Opt[uint16] // of -u
 	status         int
 }
 
@@ -102,7 +103,7 @@ func (p *program) main(extra []string) int {
 		if p.format != formatText { // stdout is the report's
 			out = p.stderr
 		}
-		fmt.Fprintf(out, "Unexpected argument(s): %s\n", strings.Join(extra, " "))
+		fmt.Fprintf(out, "Unexpected argument(s): %s \n", strings.Join(extra, " "))
 	}
 	switch {
 	case p.help:
@@ -117,7 +118,11 @@ func (p *program) main(extra []string) int {
 		fmt.Fprintln(p.stderr, "--genhash is known, but not built yet")
 		return config.ExitFatal
 	case p.configTest:
-		return p.testConfig()
+		fine := p.values()
+		if status := p.testConfig(); fine || status != config.ExitOK {
+			return status
+		}
+		return config.ExitTestFailed
 	case p.format != formatText || p.offline || p.strict:
 		fmt.Fprintln(p.stderr, "--format, --offline and --strict belong to --config-test")
 		return config.ExitFatal
