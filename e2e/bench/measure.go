@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -26,11 +27,11 @@ func (f figures) lineCost(start figures) float64 {
 }
 
 // compare runs two programs in turn.
-func compare(a, b string, args ...string) (fa, fb figures, err error) {
+func compare(ctx context.Context, a, b string, args ...string) (fa, fb figures, err error) {
 	var as, bs []figures
 	for i := range rounds + 1 {
-		fa, errA := measure(a, args...)
-		fb, errB := measure(b, args...)
+		fa, errA := measure(ctx, a, args...)
+		fb, errB := measure(ctx, b, args...)
 		if err := cmp.Or(errA, errB); err != nil {
 			return fa, fb, err
 		}
@@ -41,8 +42,8 @@ func compare(a, b string, args ...string) (fa, fb figures, err error) {
 	return median(as), median(bs), nil
 }
 
-func measure(program string, args ...string) (figures, error) {
-	cmd := exec.Command(program, args...)
+func measure(ctx context.Context, program string, args ...string) (figures, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	wall := time.Since(start)

@@ -186,9 +186,8 @@ func (d *Daemon) Kill() {
 		return
 	default:
 	}
-	first := d.command.Process.Pid
-	_ = syscall.Kill(first, syscall.SIGSTOP) // so that it restarts no child
-	for _, pid := range append(descendants(first), first) {
+	_ = syscall.Kill(d.command.Process.Pid, syscall.SIGSTOP) // so that it restarts no child
+	for _, pid := range slices.Backward(d.PIDs()) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	<-d.exited
@@ -207,6 +206,12 @@ func (d *Daemon) Stop(limit time.Duration) {
 	case <-time.After(limit):
 		d.Host.lab.t.Fatalf("waited %s for %s to stop", limit, d)
 	}
+}
+
+// PIDs are the daemon's processes, the first one first.
+func (d *Daemon) PIDs() []int {
+	first := d.command.Process.Pid
+	return append([]int{first}, descendants(first)...)
 }
 
 // PIDFiles are the pid files that exist.

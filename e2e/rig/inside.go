@@ -50,6 +50,25 @@ func (h *Host) Has(address netip.Addr) bool {
 	return found
 }
 
+// Packets is how many packets the host has sent by a device.
+func (h *Host) Packets(device string) (sent int) {
+	h.lab.t.Helper()
+	err := h.do(func() error {
+		counters, err := os.ReadFile("/proc/thread-self/net/dev")
+		for line := range strings.Lines(string(counters)) {
+			const sentAt = 9 // eight of what was received, and bytes
+			if name, fields, _ := strings.Cut(strings.TrimSpace(line), ":"); name == device {
+				sent, err = strconv.Atoi(strings.Fields(fields)[sentAt])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		h.lab.t.Fatalf("%s: count packets of %s: %v", h.Name, device, err)
+	}
+	return sent
+}
+
 // IPVS is the host's table of services as the kernel holds it: real servers
 // by service. It costs less than calling ipvsadm, so that a test can poll it,
 // and is for tables of up to some thirty entries: one page of /proc.
