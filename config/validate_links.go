@@ -148,3 +148,17 @@ func (v *validator) vmac(i *Instance) {
 		}
 	})
 }
+
+// syncDaemon makes lvs_sync_daemon of the first interface that an instance
+// names for it, unless there is one.
+func (v *validator) syncDaemon(i *Instance) {
+	name, global := i.LVSSyncDaemonInterface, &v.c.Global.LVSSyncDaemon
+	i.LVSSyncDaemonInterface = ""
+	switch {
+	case name == "":
+	case *global != nil:
+		v.add(i.LVSSyncDaemonOrigin, ClassGeneral, "duplicate", "(%s) lvs_sync_daemon_interface has already been specified as %s - ignoring", i.Name, (*global).Interface)
+	default:
+		*global = &SyncDaemon{Origin: i.LVSSyncDaemonOrigin, Interface: name, Inst: i.Name}
+	}
+}

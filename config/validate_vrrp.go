@@ -35,6 +35,7 @@ func (v *validator) instances() {
 		v.advertInt(i)
 		v.strict(i)
 		v.vmac(i)
+		v.syncDaemon(i)
 		i.TrackScript = v.tracked(i.Name, i.TrackScript)
 		v.trackers(i.Name, &i.TrackFile, &i.TrackProcess, &i.TrackBFD)
 		i.TrackInterface = slices.DeleteFunc(i.TrackInterface, func(t Track) bool {

@@ -122,8 +122,9 @@ type Instance struct {
 	KernelRxBufSize        uint32 // bytes; 0: by vrrp_rx_bufs_policy
 	SMTPAlert              Opt[bool]
 	NotifyPriorityChanges  Opt[bool]
-	LVSSyncDaemonInterface string
-	Debug                  int // 0..4, without effect in keepalived too
+	LVSSyncDaemonInterface string // an older form of lvs_sync_daemon; Validate makes that of it
+	LVSSyncDaemonOrigin    Origin // of that line
+	Debug                  int    // 0..4, without effect in keepalived too
 
 	GarpMasterDelay         Opt[time.Duration]
 	GarpMasterRepeat        Opt[int]

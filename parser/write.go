@@ -51,7 +51,7 @@ var olderNames = map[string]bool{
 	"global_defs/vrrp_rlimit_rtime": true, "global_defs/checker_rlimit_rtime": true, "global_defs/bfd_rlimit_rtime": true,
 	"global_defs/lvs_process_name": true, "global_defs/vrrp_vmac_garp_intvl": true,
 	"garp_group/interface": true, "bfd_instance/neighbour_ip": true, "bfd_instance/hoplimit": true, "vrrp_track_process/delay": true,
-	"vrrp_instance/preempt": true, "vrrp_instance/thread_timer_expired": true, "vrrp_instance/vmac_garp_intvl": true, "vrrp_sync_group/global_tracking": true,
+	"vrrp_instance/preempt": true, "vrrp_instance/thread_timer_expired": true, "vrrp_instance/lvs_sync_daemon_interface": true, "vrrp_instance/vmac_garp_intvl": true, "vrrp_sync_group/global_tracking": true,
 	"virtual_server/lvs_sched": true, "virtual_server/lvs_method": true, "virtual_server/hashed": true,
 	"virtual_server/sh-fallback": true, "virtual_server/sh-port": true, "virtual_server/mh-fallback": true, "virtual_server/mh-port": true,
 	"virtual_server/real_server/HTTP_GET/nb_get_retry": true, "virtual_server/real_server/SSL_GET/nb_get_retry": true,

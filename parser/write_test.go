@@ -115,10 +115,8 @@ func TestWriteKeywords(t *testing.T) {
 			path = append(path, firstWord(line))
 		}
 	}
-	for _, deprecated := range []string{"linkbeat_use_polling", "lvs_sync_daemon_interface"} { // keepalived calls them errors
-		has["vrrp_instance/"+deprecated] = true
-	}
-	has["global_defs/vrrp_min_garp"] = true // only where nothing else says it
+	has["vrrp_instance/linkbeat_use_polling"] = true // keepalived calls it an error
+	has["global_defs/vrrp_min_garp"] = true          // only where nothing else says it
 	keywords := map[string]bool{}
 	for _, k := range Keywords() {
 		name := join(strings.TrimPrefix(k.Block, "/"), k.Name)
@@ -155,7 +153,7 @@ func TestWriteDeprecated(t *testing.T) {
     lvs_sync_daemon_interface eth0
     virtual_ipaddress { 10.0.0.1 }
 }`}})
-	if !strings.Contains(text, "linkbeat_use_polling\n    lvs_sync_daemon_interface eth0\n") {
+	if !strings.Contains(text, "linkbeat_use_polling\n") || !strings.Contains(text, "global_defs {\n    lvs_sync_daemon eth0 inst V\n}\n") {
 		t.Error(text)
 	}
 }

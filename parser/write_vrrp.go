@@ -70,8 +70,7 @@ func instanceWriters(i *config.Instance) writers[config.Instance] {
 				w.line(keyword, when(i.OldUnicastChecksum == config.ChecksumNever, "never"))
 			}
 		},
-		"lvs_sync_daemon_interface": set(text, func(i *inst) *string { return &i.LVSSyncDaemonInterface }).write,
-		"timer_expired_backup":      set(num[int](0, 254), func(i *inst) *int { return &i.TimerExpiredBackup }).write,
+		"timer_expired_backup": set(num[int](0, 254), func(i *inst) *int { return &i.TimerExpiredBackup }).write,
 		"garp_extra_if": func(w *confWriter, keyword string, i, _ *inst) {
 			if i.GarpExtraIf.Set {
 				w.line(keyword, extraGarp(i.GarpExtraIf.Value))
