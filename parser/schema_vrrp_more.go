@@ -33,10 +33,8 @@ func instanceKernelRows() rows[config.Instance] {
 func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
-		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
-		"debug":                     set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
 		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
-		"lvs_sync_daemon_interface": {apply: syncDaemonInterface},
+		"lvs_sync_daemon_interface": row[inst]{apply: syncDaemonInterface}.at(func(i *inst) *config.Origin { return &i.LVSSyncDaemonOrigin }),
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
 			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
 	})
@@ -46,6 +44,7 @@ func instanceUnusedRows() rows[config.Instance] {
 func instanceMoreRows() rows[config.Instance] {
 	type inst = config.Instance
 	return rows[inst]{
+		"track_src_ip":          yes(func(i *inst) *bool { return &i.TrackSrcIP }),
 		"unicast_fault_no_peer": yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
 		"old_unicast_checksum":  {apply: unicastChecksum},
 		"native_ipv6":           yes(func(i *inst) *bool { return &i.NativeIPv6 }),
@@ -54,8 +53,10 @@ func instanceMoreRows() rows[config.Instance] {
 		"owner_ignore_adverts":  optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
 		"garp_extra_if":         {apply: instanceExtraGarp},
 		"vmac_garp_intvl":       {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
-		"timer_expired_backup":  {apply: timerExpired},
-		"thread_timer_expired":  {apply: deprecated("thread_timer_expired", "timer_expired_backup", timerExpired)},
+		// It has no effect in keepalived either.
+		"debug":                set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
+		"timer_expired_backup": {apply: timerExpired},
+		"thread_timer_expired": {apply: deprecated("thread_timer_expired", "timer_expired_backup", timerExpired)},
 	}
 }
 

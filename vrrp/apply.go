@@ -205,15 +205,21 @@ func (r *Runner) adopt(cfg *config.Config, next []*Group) []*group {
 // inform tells a group what is known about its links and what it tracks.
 func (r *Runner) inform(g *group) {
 	for name := range r.links {
-		if g.concerns[Object{link, name}] {
+		if g.concernedBy(Object{link, name}) {
 			r.step(g, r.linkFor(g, name))
 		}
 	}
 	for object, o := range r.observers {
-		if o.last != nil && g.concerns[object] {
+		if o.last != nil && g.concernedBy(object) {
 			r.step(g, *o.last)
 		}
 	}
+}
+
+// concernedBy says that news about something tracked, or a link, mean anything
+// to the group.
+func (g *group) concernedBy(o Object) bool {
+	return g.concerns[o] || o.Kind == link && g.concerns[Object{Kind: anyLink}]
 }
 
 // concerns are the links and what else is tracked that mean something to a
@@ -230,6 +236,9 @@ func concerns(g *Group) map[Object]bool {
 		keys[Object{link, cfg.Interface}] = true
 		keys[Object{link, cfg.Device()}] = true
 		keys[Object{link, cfg.AdvertDevice()}] = true
+		if trackedSource(cfg).IsValid() {
+			keys[Object{Kind: anyLink}] = true
+		}
 		eachTrack(&m.cfg, add)
 	}
 	if g.sync != nil {

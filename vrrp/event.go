@@ -42,6 +42,7 @@ type LinkChanged struct {
 	Up     bool         // administratively up and with carrier
 	IPv4   []netip.Addr // its own addresses, the primary one first
 	IPv6   []netip.Addr // link-local addresses, the source of IPv6 adverts
+	Global []netip.Addr // its other IPv6 addresses
 }
 
 // Tracked is a new verdict about something that is tracked: a script after rise

@@ -129,6 +129,7 @@ func (g *Group) timers(now time.Time, out *effects) {
 
 func (g *Group) start(now, quiet time.Time, out *effects) {
 	for _, m := range g.members {
+		m.homes.told = true
 		if !m.started {
 			m.started, m.quiet = true, quiet
 			for i := range m.trackers {

@@ -39,6 +39,7 @@ type Machine struct {
 	device     LinkChanged // that of use_vmac or use_ipvlan, likewise
 	source     netip.Addr  // the last one, when sourceless
 	sourceless bool
+	homes      homes // of the source that track_src_ip is about
 	trackers   []tracker
 
 	ah       *wire.AH    // auth_type AH; nil: not configured

@@ -100,6 +100,12 @@ func (p *player) set(i *config.Instance, key, value string) {
 		i.DontTrackPrimary = true
 	case "notify_deleted":
 		i.NotifyDeleted = config.Some(&config.Command{Line: "/bin/true"})
+	case "mcast_src_ip":
+		i.McastSrcIP = netip.MustParseAddr(value)
+	case "unicast_src_ip":
+		i.UnicastSrcIP = netip.MustParseAddr(value)
+	case "track_src_ip":
+		i.TrackSrcIP = value != "no"
 	case "unicast":
 		i.UnicastPeers = nil
 		for _, s := range strings.Split(value, ",") {

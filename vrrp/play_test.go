@@ -233,10 +233,13 @@ func (p *player) verdict(ev vrrp.Tracked) {
 func (p *player) link(name string, args []string) {
 	l := vrrp.LinkChanged{Link: name, Exists: args[0] != "gone", Up: args[0] == "up"}
 	for _, a := range args[1:] {
-		if addr := netip.MustParseAddr(a); addr.Is4() {
+		switch addr := netip.MustParseAddr(a); {
+		case addr.Is4():
 			l.IPv4 = append(l.IPv4, addr)
-		} else {
+		case addr.IsLinkLocalUnicast():
 			l.IPv6 = append(l.IPv6, addr)
+		default:
+			l.Global = append(l.Global, addr)
 		}
 	}
 	p.links[name] = l

@@ -209,6 +209,9 @@ func (g *Group) reconfigured(now time.Time, cfg config.Instance, out *effects) {
 func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) {
 	was, down := m.cfg, m.down()
 	m.cfg = cfg
+	if trackedSource(&was) != trackedSource(&cfg) {
+		m.homes = homes{}
+	}
 	m.authenticate(was.Authentication)
 	m.refreshSource()
 	if m.state != config.Backup || !m.master.IsValid() || was.Version.Value != cfg.Version.Value {

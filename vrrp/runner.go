@@ -249,7 +249,7 @@ func upOrDown(up bool) string {
 func (r *Runner) concerned(o Object) []*group {
 	var found []*group
 	for _, g := range r.groups.all {
-		if g.concerns[o] {
+		if g.concernedBy(o) {
 			found = append(found, g)
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	Process             // a vrrp_track_process
 	BFD                 // a bfd_instance
 	link
+	anyLink // all of them, for track_src_ip
 )
 
 // Object is something that is tracked.
@@ -173,6 +174,7 @@ func (m *Machine) observe(l LinkChanged) {
 	if t := find(m.trackers, link, l.Link); t != nil {
 		t.known, t.up = true, l.Exists && l.Up
 	}
+	m.homes.observe(l, trackedSource(&m.cfg))
 	if l.Link == m.cfg.Interface && l.Link != "" {
 		m.link = l
 		m.refreshSource()
@@ -208,7 +210,7 @@ func (m *Machine) undecided() bool {
 
 // faulty says that the instance itself has a reason to be in FAULT.
 func (m *Machine) faulty() bool {
-	return m.linkDown() || m.sourceless || m.cfg.Unable != "" || m.failing() != nil
+	return m.linkDown() || m.sourceless || m.sourceGone() || m.cfg.Unable != "" || m.failing() != nil
 }
 
 // linkDown leaves unicast instances without an interface aside, and those with
@@ -244,6 +246,9 @@ func (m *Machine) failure() string {
 	}
 	if m.cfg.Unable != "" {
 		return fmt.Sprintf("(%s) entering FAULT state (%s)", m.cfg.Name, m.cfg.Unable)
+	}
+	if m.sourceGone() {
+		return fmt.Sprintf("(%s): entering FAULT state (src address not configured)", m.cfg.Name)
 	}
 	if t := m.failing(); t != nil {
 		return fmt.Sprintf("(%s)%s", m.cfg.Name, t.failure())

@@ -22,12 +22,13 @@ type Link struct {
 	Up     bool         // IFF_UP and IFF_RUNNING: administratively up and with carrier
 	IPv4   []netip.Addr // its addresses without the claimed ones, the primary one first
 	IPv6   []netip.Addr // likewise the link-local ones, without those that still are tentative
+	Global []netip.Addr // likewise the other IPv6 addresses
 
 	index int
 }
 
 func (l Link) equal(o Link) bool {
-	return l.Exists == o.Exists && l.Up == o.Up && slices.Equal(l.IPv4, o.IPv4) && slices.Equal(l.IPv6, o.IPv6)
+	return l.Exists == o.Exists && l.Up == o.Up && slices.Equal(l.IPv4, o.IPv4) && slices.Equal(l.IPv6, o.IPv6) && slices.Equal(l.Global, o.Global)
 }
 
 // Links watches the links of a [Host] and repairs its claims when others
@@ -223,8 +224,11 @@ func (l *Link) own(addr netip.Addr, flags int) {
 	switch {
 	case addr.Is4():
 		l.IPv4 = append(l.IPv4, addr)
-	case addr.IsLinkLocalUnicast() && flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0:
+	case flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0:
+	case addr.IsLinkLocalUnicast():
 		l.IPv6 = append(l.IPv6, addr)
+	default:
+		l.Global = append(l.Global, addr)
 	}
 }
 
