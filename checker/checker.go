@@ -34,21 +34,26 @@ type phrases struct {
 type recipe struct {
 	probes []Checker
 	says   *phrases
+	// sentence is what to log about an attempt; nil: as says has it.
+	sentence func(attempt) string
 }
 
-// build makes the recipe of a configured check.
-func build(c config.Check) (recipe, error) {
+// recipe makes the recipe of a configured check.
+func (s *Scheduler) recipe(c config.Check) (recipe, error) {
 	switch c.Kind {
 	case config.TCPCheck:
-		return recipe{[]Checker{newTCP(c)}, &tcpPhrases}, nil
+		return recipe{probes: []Checker{newTCP(c)}, says: &tcpPhrases}, nil
 	case config.UDPCheck:
-		return recipe{[]Checker{newUDP(c)}, &udpPhrases}, nil
+		return recipe{probes: []Checker{newUDP(c)}, says: &udpPhrases}, nil
 	case config.PingCheck:
-		return recipe{[]Checker{newPing(c)}, &pingPhrases}, nil
+		return recipe{probes: []Checker{newPing(c)}, says: &pingPhrases}, nil
 	case config.DNSCheck:
-		return recipe{[]Checker{newDNS(c)}, &dnsPhrases}, nil
+		return recipe{probes: []Checker{newDNS(c)}, says: &dnsPhrases}, nil
 	case config.SMTPCheck:
-		return recipe{[]Checker{newSMTP(c)}, &smtpPhrases}, nil
+		return recipe{probes: []Checker{newSMTP(c)}, says: &smtpPhrases}, nil
+	case config.MiscCheck:
+		m := newMisc(c, c.Params.(*config.MiscParams), s.opts.Script, s.workers.Go)
+		return recipe{probes: []Checker{m}, sentence: m.sentence}, nil
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

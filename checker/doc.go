@@ -10,5 +10,8 @@
 //	                  Checker.Check, Policy.Step       +--> log
 //	                  arm the timer again
 //
+// The script of a MISC_CHECK is run by whoever makes the Scheduler, see [Script].
+// [Watch] holds the checks that do not probe: FILE_CHECK and BFD_CHECK.
+//
 // A new kind of check is a file with its [Checker], and a line in build.
 package checker

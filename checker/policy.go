@@ -11,6 +11,9 @@ type Result struct {
 	Up      bool
 	Timeout bool   // it failed for want of an answer
 	Reason  string // why it is not up
+	// Unsure says why nobody knows whether the server is up, which counts as up:
+	// a script could not be run.
+	Unsure string
 	// Weight is what the probe says about the weight of its server.
 	Weight config.WeightChange
 	// Local is a sentence for the log when the probe could not be tried at

@@ -21,6 +21,8 @@ type Options struct {
 	// the first result of a check always counts. Calls about one check are in
 	// order. It may block a worker, and must not call the Scheduler.
 	OnResult func(Report)
+	// Script runs the scripts of MISC_CHECK.
+	Script Script
 	// Rand spreads the first probes. Only the Scheduler uses it.
 	Rand *rand.Rand
 	// InFlight bounds the probes at a time and so the descriptors; 0 means
@@ -56,6 +58,7 @@ type Scheduler struct {
 	jobs    map[jobKey]*job
 	queue   []*job // due, all workers are busy
 	working int
+	idle    map[config.ServiceKey]bool // services whose checks are suspended
 }
 
 type jobKey struct {
@@ -74,6 +77,8 @@ type job struct {
 	timer   *time.Timer
 	busy    bool // queued or at a worker
 	removed bool
+	cancel  func() // ends the probe that is under way
+	unsure  string // the last [Result.Unsure]
 }
 
 // New prepares a Scheduler; nothing is probed before Run.
@@ -81,7 +86,9 @@ func New(opts Options) *Scheduler {
 	if opts.InFlight == 0 {
 		opts.InFlight = DefaultInFlight
 	}
-	return &Scheduler{opts: opts, build: build, jobs: make(map[jobKey]*job)}
+	s := &Scheduler{opts: opts, jobs: make(map[jobKey]*job)}
+	s.build = s.recipe
+	return s
 }
 
 // Run probes until ctx ends and the last probe has returned. It must be called
@@ -119,6 +126,9 @@ func (s *Scheduler) Apply(services []config.Service) error {
 		for k := range service.Servers {
 			server := &service.Servers[k]
 			for _, check := range server.Checks {
+				if check.Kind.Told() {
+					continue // Watch has it
+				}
 				key := jobKey{service.Key, server.Addr, check.ID()}
 				if keep[key] {
 					continue // the same check twice
@@ -157,7 +167,7 @@ func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
 	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes)}
 	j = &job{key: key, name: name, recipe: how, policy: policy}
 	s.jobs[key] = j
-	s.opts.Log.Info(fmt.Sprintf("Activating healthchecker for service %s for VS %s", name, key.service))
+	s.opts.Log.Info(s.activation(j, "Deactivating"))
 	if s.running() {
 		s.start(j)
 	}
@@ -189,6 +199,9 @@ func (s *Scheduler) remove(j *job) {
 	if j.timer != nil {
 		j.timer.Stop()
 	}
+	if j.cancel != nil {
+		j.cancel()
+	}
 	delete(s.jobs, j.key)
 }
 
@@ -197,6 +210,10 @@ func (s *Scheduler) fire(j *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if j.removed || j.busy {
+		return
+	}
+	if s.idle[j.key.service] {
+		s.arm(j, time.Now().Add(j.policy.Timing.DelayLoop.Value))
 		return
 	}
 	j.busy = true
@@ -229,7 +246,11 @@ func (s *Scheduler) dequeue() *job {
 // work runs one probe and acts on its result. The lock is held on entry and
 // exit, not while probing and telling.
 func (s *Scheduler) work(j *job) {
-	checker, ctx := j.recipe.probes[j.policy.Probe()], s.ctx
+	how := j.recipe
+	checker := how.probes[j.policy.Probe()]
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	j.cancel = cancel
 	s.mu.Unlock()
 	began := time.Now()
 	result := s.probe(ctx, j, checker)
@@ -240,9 +261,16 @@ func (s *Scheduler) work(j *job) {
 	}
 	logFailure := j.policy.Timing.LogAllFailures.Value && !j.policy.Down()
 	verdict := j.policy.Step(began, now, result)
+	a := attempt{result: result, before: j.unsure, verdict: verdict, failed: j.policy.retries, limit: j.policy.Timing.Retry.Value}
+	j.unsure = result.Unsure
 	s.mu.Unlock()
 
-	s.log(j, result, verdict, logFailure)
+	if how.sentence != nil {
+		a.server, a.service = j.name, j.key.service.String()
+		s.narrate(how.sentence, a, logFailure)
+	} else {
+		s.log(j, result, verdict, logFailure)
+	}
 	if verdict.Changed {
 		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason})
 	}

@@ -48,7 +48,7 @@ func newBench(t *testing.T, inFlight int) *bench {
 	})
 	b.build = func(c config.Check) (recipe, error) {
 		probe := checkFunc(func(ctx context.Context) Result { return b.check(ctx, c.Target()) })
-		return recipe{[]Checker{probe}, &tcpPhrases}, nil
+		return recipe{probes: []Checker{probe}, says: &tcpPhrases}, nil
 	}
 	go func() { b.result <- b.Run(ctx) }()
 	return b

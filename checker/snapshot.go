@@ -12,7 +12,9 @@ type Status struct {
 	Server  netip.AddrPort
 	Check   config.CheckID
 	Up      bool
-	Ran     bool // it has had a result
+	Ran     bool   // it has had a result
+	Idle    bool   // it does not run: ha_suspend
+	Unsure  string // why nobody knows whether it holds; empty: that is known
 }
 
 // Snapshot is the status of every check, in no order.
@@ -21,7 +23,10 @@ func (s *Scheduler) Snapshot() []Status {
 	defer s.mu.Unlock()
 	all := make([]Status, 0, len(s.jobs))
 	for key, j := range s.jobs {
-		all = append(all, Status{Service: key.service, Server: key.server, Check: key.check, Up: j.policy.Up(), Ran: j.policy.ran})
+		all = append(all, Status{
+			Service: key.service, Server: key.server, Check: key.check,
+			Up: j.policy.Up(), Ran: j.policy.ran, Idle: s.idle[key.service], Unsure: j.unsure,
+		})
 	}
 	return all
 }

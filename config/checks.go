@@ -12,8 +12,8 @@ type Timing struct {
 	Warmup           Opt[time.Duration] // the first check starts after 1 s plus a random part of this
 	Retry            Opt[int]           // further attempts while up, before the check fails
 	DelayBeforeRetry Opt[time.Duration]
-	ConnectTimeout   Opt[time.Duration]
-	Alpha            Opt[bool] // down until the first success
+	ConnectTimeout   Opt[time.Duration] // of MISC_CHECK, once it is resolved: misc_timeout
+	Alpha            Opt[bool]          // down until the first success
 	LogAllFailures   Opt[bool]
 }
 
@@ -59,11 +59,15 @@ const (
 // run is added here, and a file to package checker.
 func (k CheckKind) Runs() bool {
 	switch k {
-	case TCPCheck, UDPCheck, PingCheck, DNSCheck, SMTPCheck:
+	case TCPCheck, UDPCheck, PingCheck, DNSCheck, SMTPCheck, MiscCheck, FileCheck:
 		return true
 	}
 	return false
 }
+
+// Told reports whether checks of this kind do not probe: a file or a BFD session
+// tells them.
+func (k CheckKind) Told() bool { return k == FileCheck || k == BFDCheck }
 
 // Connects reports whether checks of this kind have a target.
 func (k CheckKind) Connects() bool { return k != MiscCheck && k != FileCheck && k != BFDCheck }

@@ -64,18 +64,53 @@ func (p *MiscParams) identity() string {
 
 // FileParams are those of FILE_CHECK.
 type FileParams struct {
+	Origin    Origin // of the track_file line
 	TrackFile string
 	Weight    Opt[int] // that of the track_file when not given
-	Reverse   bool
+	Reverse   bool     // likewise
 }
 
 func (p *FileParams) identity() string {
-	return fmt.Sprintf("%q %v %t", p.TrackFile, p.Weight, p.Reverse)
+	return fmt.Sprintf("%q %d %t", p.TrackFile, p.Weight.Value, p.Reverse)
+}
+
+// over is p with the weight of its file where it has none of its own.
+func (p *FileParams) over(files map[string]*TrackFile) *FileParams {
+	f := files[p.TrackFile]
+	if p.Weight.Set || f == nil {
+		return p
+	}
+	resolved := *p
+	resolved.Weight.Value, resolved.Reverse = f.weight(), f.Reverse
+	return &resolved
+}
+
+// faultWeight is what makes a server fail, IPVS_WEIGHT_FAULT of keepalived.
+const faultWeight = -65536
+
+// Judge is what a number in the file means: whether the check holds, and what
+// is added to the weight of the server. With weight 0 any number but 0 is a
+// failure, and with reverse 0 is.
+func (p *FileParams) Judge(number int) (up bool, w WeightChange) {
+	by := p.Weight.Value
+	switch {
+	case by == 0:
+		return (number != 0) == p.Reverse, WeightChange{}
+	case p.Reverse:
+		by = -by
+	}
+	// Numbers in files end at 32 bits, so that this does not overflow.
+	product := min(max(int64(number)*int64(by), faultWeight), -faultWeight-1)
+	if product <= faultWeight {
+		return false, WeightChange{}
+	}
+	return true, WeightChange{By: int(product)}
 }
 
 // BFDParams are those of BFD_CHECK.
 type BFDParams struct {
-	Name string // of a bfd_instance
+	Origin Origin // of the name line
+	Name   string // of a bfd_instance
 }
 
 func (p *BFDParams) identity() string { return p.Name }

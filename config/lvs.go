@@ -245,6 +245,7 @@ type Service struct {
 	PersistenceTimeout time.Duration
 	PersistenceMask    int // prefix length; 0: the whole address
 	OPS                bool
+	HASuspend          bool // no checks while the address of Key is not on this host
 	Servers            []Server
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"net/netip"
+	"time"
 )
 
 // defaultScheduler is keepalived's.
@@ -54,12 +55,12 @@ func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
 
 // KernelServices are the services as they run: blocks of the same key become
 // one service with all their real servers, each with the forwarding method of
-// its own block. The first block gives the scheduler, its flags and the
-// persistence; of the same real server in two blocks the first counts. Checks
+// its own block. The first block gives the scheduler, its flags, the
+// persistence and ha_suspend; of the same real server in two blocks the first counts. Checks
 // are those that lvsd runs; services of a virtual_server_group are none yet.
 func (c *Config) KernelServices() []Service {
 	var all []Service
-	shared := sharedTimings{}
+	from := c.resolver(CheckKind.Runs)
 	index := make(map[ServiceKey]int, len(c.Services))
 	for i := range c.Services {
 		v := &c.Services[i]
@@ -73,11 +74,11 @@ func (c *Config) KernelServices() []Service {
 			index[key] = at
 			all = append(all, Service{
 				Origin: v.Origin, Key: key, Scheduler: v.Scheduler(), SchedFlags: v.SchedFlags,
-				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS,
+				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS, HASuspend: v.HASuspend,
 				Servers: make([]Server, 0, len(v.RealServers)),
 			})
 		}
-		all[at].merge(v, resolver{c.Global.CheckerLogAllFailures, CheckKind.Runs, shared})
+		all[at].merge(v, from)
 	}
 	return all
 }
@@ -86,7 +87,7 @@ func (c *Config) KernelServices() []Service {
 // their checks.
 func (c *Config) Servers(v *VirtualServer) []Server {
 	all := make([]Server, 0, len(v.RealServers))
-	r := resolver{c.Global.CheckerLogAllFailures, func(CheckKind) bool { return true }, sharedTimings{}}
+	r := c.resolver(func(CheckKind) bool { return true })
 	for i := range v.RealServers {
 		all = append(all, v.server(&v.RealServers[i], r))
 	}
@@ -98,6 +99,17 @@ type resolver struct {
 	logAll bool
 	wanted func(CheckKind) bool
 	shared sharedTimings
+	files  map[string]*TrackFile
+}
+
+func (c *Config) resolver(wanted func(CheckKind) bool) resolver {
+	r := resolver{c.Global.CheckerLogAllFailures, wanted, sharedTimings{}, make(map[string]*TrackFile, len(c.Trackers.Files))}
+	for i := range c.Trackers.Files {
+		if f := &c.Trackers.Files[i]; r.files[f.Name] == nil {
+			r.files[f.Name] = f
+		}
+	}
+	return r
 }
 
 // sharedTimings keeps one of all timings that are equal: thousands of checks
@@ -167,6 +179,15 @@ func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPo
 	if c.Kind == DNSCheck && !t.DelayBeforeRetry.Set {
 		t.DelayBeforeRetry.Value = t.DelayLoop.Value
 	}
+	switch p := c.Params.(type) {
+	case *MiscParams:
+		t.ConnectTimeout = Opt[time.Duration]{Value: v.Timing.Over(defaults).DelayLoop.Value}
+		if p.MiscTimeout.Value > 0 {
+			t.ConnectTimeout.Value = p.MiscTimeout.Value
+		}
+	case *FileParams:
+		c.Params = p.over(from.files)
+	}
 	c.Timing = from.shared.of(t)
 	if c.Kind.Connects() {
 		if !c.ConnectIP.IsValid() {
@@ -175,4 +196,23 @@ func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPo
 		c.ConnectPort = cmp.Or(c.ConnectPort, server.Port())
 	}
 	return c
+}
+
+// CheckedFiles are the track_files that FILE_CHECKs name, by their names.
+func (c *Config) CheckedFiles() map[string]*TrackFile {
+	files := c.resolver(nil).files
+	checked := make(map[string]*TrackFile)
+	if len(files) == 0 {
+		return checked
+	}
+	for i := range c.Services {
+		for k := range c.Services[i].RealServers {
+			for _, check := range c.Services[i].RealServers[k].Checks {
+				if p, ok := check.Params.(*FileParams); ok && files[p.TrackFile] != nil {
+					checked[p.TrackFile] = files[p.TrackFile]
+				}
+			}
+		}
+	}
+	return checked
 }

@@ -48,6 +48,7 @@ func (c *Config) Validate(env Environment) []Problem {
 	v.groups()
 	v.delays()
 	v.services()
+	v.told()
 	v.security()
 	return v.problems
 }

@@ -18,6 +18,47 @@ func (v *validator) trackFiles() {
 	})
 }
 
+// told drops the checks that name a file or a BFD session that is not there.
+func (v *validator) told() {
+	t := &v.c.Trackers
+	files := names(t.Files, func(f *TrackFile) string { return f.Name })
+	sessions := names(t.BFD, func(b *BFDInstance) string { return b.Name })
+	for k := range v.c.Services {
+		s := &v.c.Services[k]
+		for j := range s.RealServers {
+			r := &s.RealServers[j]
+			if slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Kind.Told() }) {
+				v.toldServer(r, endpointLabel(r.Addr, s.Protocol.Value), files, sessions)
+			}
+		}
+	}
+}
+
+func (v *validator) toldServer(r *RealServer, label string, files, sessions []string) {
+	var seen []string
+	r.Checks = slices.DeleteFunc(r.Checks, func(c Check) bool {
+		switch p := c.Params.(type) {
+		case *FileParams:
+			if slices.Contains(files, p.TrackFile) {
+				return false
+			}
+			v.add(p.Origin, ClassGeneral, "unknown-tracker", "track_file %s not found", p.TrackFile).Hint = DidYouMean(p.TrackFile, files)
+			return true
+		case *BFDParams:
+			switch {
+			case slices.Contains(seen, p.Name):
+				v.add(p.Origin, ClassGeneral, "duplicate", "(%s) BFD_CHECK - RS already monitoring %s", label, p.Name)
+				return true
+			case !slices.Contains(sessions, p.Name):
+				v.add(p.Origin, ClassGeneral, "unknown-tracker", "(%s) BFD_CHECK - BFD %s not configured", label, p.Name).Hint = DidYouMean(p.Name, sessions)
+				return true
+			}
+			seen = append(seen, p.Name)
+		}
+		return false
+	})
+}
+
 // trackers drops what names an object that is not there.
 func (v *validator) trackers(owner string, files, processes, bfd *[]Track) {
 	t := &v.c.Trackers

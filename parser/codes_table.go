@@ -186,7 +186,7 @@ var explanations = map[string]explanation{
 		example: "virtual_server 10.0.0.1 80 {\n    lb_algo RR\n    lb_kind NAT\n    protocol TCP\n" + aServer + "}"},
 	"unknown-script": {text: "track_script names a vrrp_script that is not defined. The entry was ignored.",
 		example: anInstance + anAddress + "    track_script {\n        check\n    }\n}"},
-	"unknown-tracker": {text: "track_file, track_process or track_bfd names something that is not defined. The entry was ignored.",
+	"unknown-tracker": {text: "track_file, track_process, track_bfd, FILE_CHECK or BFD_CHECK names something that is not defined. The entry was ignored.",
 		example: anInstance + anAddress + "    track_file {\n        priority\n    }\n}"},
 	"unknown-user": {text: "The account or group that a script should run as does not exist. The script was ignored.",
 		example: "global_defs {\n    script_user nobody-here\n}"},

@@ -30,7 +30,7 @@ func TestBraces(t *testing.T) {
 		"no space":            {"virtual_server 10.0.0.300 80{\n}\nglobal_defs{}", "(Line 1) Invalid virtual server IP address/port 10.0.0.300/80 - skipping\n"},
 		"undefined":           {start + "priority 1${NO}0\n}", "(Line 4) Unexpected '{' - ignoring\n(Line 4) (V) Priority not valid! must be between 1 & 255. Using default 100\n(Line 4) Unknown keyword '0'\n"},
 		"quoted":              {"vrrp_script a { script \"/bin/true {\" }\nz", "(Line 2) Unknown keyword 'z'\n"},
-		"not a block here":    {"vrrp_instance V {\ninterface eth0\nvirtual_router_id 4\nvirtual_ipaddress {\n10.0.0.1\n}\n}\nvirtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\nFILE_CHECK {\ntrack_file x\n}\n}\n}", ""},
+		"not a block here":    {"vrrp_instance V {\ninterface eth0\nvirtual_router_id 4\nvirtual_ipaddress {\n10.0.0.1\n}\n}\nvirtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\nFILE_CHECK {\ntrack_file x\n}\n}\n}", "(Line 11) track_file x not found\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems, err := Load(Options{File: "main", Files: Memory{"main": tc.text}})

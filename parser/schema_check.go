@@ -377,7 +377,7 @@ func miscEnd(c *cursor, k *checkDraft) bool {
 
 func fileCheck() *block[checkDraft] {
 	return &block[checkDraft]{path: checkPath(config.FileCheck), rows: rows[checkDraft]{
-		"track_file": set(text, func(k *checkDraft) *string { return &params[config.FileParams](k).TrackFile }),
+		"track_file": set(text, func(k *checkDraft) *string { return &params[config.FileParams](k).TrackFile }).at(func(k *checkDraft) *config.Origin { return &params[config.FileParams](k).Origin }),
 		"weight":     {apply: fileWeight},
 	}}
 }
@@ -416,7 +416,7 @@ func fileEnd(c *cursor, k *checkDraft) bool {
 
 func bfdCheck() *block[checkDraft] {
 	return &block[checkDraft]{path: checkPath(config.BFDCheck), rows: rows[checkDraft]{
-		"name":  set(text, func(k *checkDraft) *string { return &params[config.BFDParams](k).Name }),
+		"name":  set(text, func(k *checkDraft) *string { return &params[config.BFDParams](k).Name }).at(func(k *checkDraft) *config.Origin { return &params[config.BFDParams](k).Origin }),
 		"alpha": optBool(func(k *checkDraft) *config.Opt[bool] { return &k.timing.Alpha }).or("Invalid alpha parameter %V"),
 	}}
 }

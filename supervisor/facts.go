@@ -32,13 +32,14 @@ func (s *Supervisor) facts() *dump.Facts {
 	for _, v := range s.services.Snapshot() {
 		servers := dump.Service{}
 		for _, server := range v.Servers {
-			servers[server.Addr] = dump.Server{Alive: server.Alive, Checks: map[config.CheckID]dump.Check{}}
+			servers[server.Addr] = dump.Server{Alive: server.Alive, Weight: server.Weight, Checks: map[config.CheckID]dump.Check{}}
 		}
 		f.Services[v.Key] = servers
 	}
-	for _, c := range s.checks.Snapshot() {
+	f.Files = s.told.Numbers()
+	for _, c := range append(s.checks.Snapshot(), s.told.Snapshot()...) {
 		if server, ok := f.Services[c.Service][c.Server]; ok {
-			server.Checks[c.Check] = dump.Check{Up: c.Up, Ran: c.Ran}
+			server.Checks[c.Check] = dump.Check{Up: c.Up, Ran: c.Ran, Idle: c.Idle, Unsure: c.Unsure}
 		}
 	}
 	return f

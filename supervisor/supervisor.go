@@ -106,6 +106,9 @@ type Supervisor struct {
 	kernelLinks *kernel.Links
 	services    *ipvs.Manager
 	checks      *checker.Scheduler
+	told        *checker.Watch
+	files       *checkedFiles
+	suspension  *suspension
 }
 
 // ExitError is the end of a run that is to be the exit status of the process.
@@ -240,8 +243,9 @@ func (s *Supervisor) build(next *config.Config) {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
 	s.links = newLinks(vrrpLog, func(l vrrp.LinkChanged) {
-		// Once the router has stopped there is nothing to tell.
-		_ = s.router.Link(l)
+		if s.router != nil {
+			_ = s.router.Link(l) // once it has stopped there is nothing to tell
+		}
 	})
 	table := s.opts.IPVS
 	if table == nil {
@@ -253,10 +257,17 @@ func (s *Supervisor) build(next *config.Config) {
 	})
 	s.checks = checker.New(checker.Options{
 		Log: checkLog, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		OnResult: func(r checker.Report) {
-			s.services.Health(r.Service, ipvs.Health{Server: r.Server, Check: r.Check, Up: r.Up, Weight: r.Weight})
-		},
+		OnResult: s.result, Script: checkScript,
 	})
+	s.told = checker.NewWatch(checkLog, s.result)
+	s.files = &checkedFiles{watcher: s.watch.files, watch: s.told}
+	s.suspension = &suspension{checks: s.checks}
+}
+
+// result takes what a check has found out to its service.
+func (s *Supervisor) result(r checker.Report) {
+	v := verdict(r)
+	s.services.Health(v.Service, v.Health)
 }
 
 // start runs the parts. They end in the reverse order: adverts of priority 0
@@ -270,15 +281,15 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p.run("notify", s.dispatch.Run)
 	p.run("files", s.watch.files.Run)
 	p.run("processes", s.watch.processes.Run)
+	p.run("files of checks", s.files.run)
 	p.run("checkers", s.checks.Run)
+	s.kernelLinks = kernel.NewLinks(s.log.Named("vrrp"), s.host, s.links.changed)
+	s.kernelLinks.OnAddresses(s.suspension.addresses)
+	p.run("links", s.kernelLinks.Run)
 	if s.router == nil {
 		p.run("ipvs", s.services.Run)
-		ready := make(chan struct{})
-		close(ready)
-		return p, ready
+		return p, s.kernelLinks.Ready()
 	}
-	s.kernelLinks = kernel.NewLinks(s.log.Named("vrrp"), s.host, s.links.changed)
-	p.run("links", s.kernelLinks.Run)
 	p.run("linkbeat", s.links.beats.Run)
 	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
 	return p, s.kernelLinks.Ready()
@@ -294,6 +305,9 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 		if err := s.applyVRRP(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
 		}
+	}
+	if !s.opts.NoCheck {
+		s.files.apply(next)
 	}
 	if !s.opts.NoCheck && (!plan.Services.Empty() || len(s.abandoned) > 0) {
 		if err := s.applyServices(next.KernelServices(), plan.Services.Removed); err != nil {
@@ -353,7 +367,15 @@ func (s *Supervisor) usedFIFOs(c *config.Config) config.FIFOs {
 
 func (s *Supervisor) applyServices(services, removed []config.Service) error {
 	s.ledger.enter(serviceEntries(services)...)
-	if err := s.services.Apply(services); err != nil {
+	s.suspension.apply(services)
+	err := s.told.Apply(services, func(known []checker.Report) error {
+		verdicts := make([]ipvs.Verdict, len(known))
+		for i := range known {
+			verdicts[i] = verdict(known[i])
+		}
+		return s.services.Apply(services, verdicts...)
+	})
+	if err != nil {
 		return err
 	}
 	s.ledger.cross(serviceEntries(removed)...)

@@ -230,7 +230,7 @@ func (p *printer) quorum(c *config.Config, v *config.VirtualServer) bool {
 	var sum int
 	for _, server := range c.Servers(v) {
 		if s := p.serverState(v, &server); s.Alive {
-			sum += server.Weight
+			sum += s.Weight
 		}
 	}
 	return sum > 0 && sum >= int(v.Quorum)
@@ -299,7 +299,7 @@ func (p *printer) serverState(v *config.VirtualServer, r *config.Server) Server 
 			}
 		}
 	}
-	s := Server{Checks: map[config.CheckID]Check{}}
+	s := Server{Weight: r.Weight, Checks: map[config.CheckID]Check{}}
 	for i := range r.Checks {
 		s.Checks[r.Checks[i].ID()] = Check{Up: !r.Checks[i].Timing.Alpha.Value}
 	}
@@ -309,7 +309,7 @@ func (p *printer) serverState(v *config.VirtualServer, r *config.Server) Server 
 
 func (p *printer) server(c *config.Config, v *config.VirtualServer, written *config.RealServer, r *config.Server) {
 	s := p.serverState(v, r)
-	effective := r.Weight
+	effective := s.Weight
 	p.line("   ------< Real server >------")
 	p.line("   RIP = %s, RPORT = %d, WEIGHT = %d EFF WEIGHT = %d", r.Addr.Addr(), r.Addr.Port(), r.Weight, effective)
 	p.method("   ", r.Method, r.Tunnel)

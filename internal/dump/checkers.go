@@ -33,9 +33,12 @@ func (p *printer) check(k *config.Check, s *Server) {
 	if !known { // not one that runs
 		state.Up = !t.Alpha.Value
 	}
-	p.field("Enabled", "yes")
+	p.field("Enabled", yesNo(!state.Idle))
 	p.field("Up", yesNo(state.Up))
 	p.field("Has run", yesNo(state.Ran))
+	if state.Unsure != "" {
+		p.field("Counts as up", state.Unsure)
+	}
 	if k.Kind != config.FileCheck {
 		p.timing(t, k)
 	}

@@ -74,7 +74,7 @@ func running(c *config.Config) *dump.Facts {
 	server := func(addr string, up bool) (netip.AddrPort, dump.Server) {
 		for _, s := range c.Servers(&c.Services[0]) {
 			if s.Addr == netip.MustParseAddrPort(addr) {
-				return s.Addr, dump.Server{Alive: up, Checks: map[config.CheckID]dump.Check{s.Checks[0].ID(): {Up: up, Ran: true}}}
+				return s.Addr, dump.Server{Alive: up, Weight: s.Weight, Checks: map[config.CheckID]dump.Check{s.Checks[0].ID(): {Up: up, Ran: true}}}
 			}
 		}
 		panic(addr)

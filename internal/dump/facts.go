@@ -81,13 +81,16 @@ type Service map[netip.AddrPort]Server
 // Server is the state of a real server.
 type Server struct {
 	Alive  bool
+	Weight int // with what checks say about it
 	Checks map[config.CheckID]Check
 }
 
 // Check is the state of a check.
 type Check struct {
-	Up  bool
-	Ran bool // it has had a result
+	Up     bool
+	Ran    bool   // it has had a result
+	Idle   bool   // it is suspended
+	Unsure string // why nobody knows whether it holds; empty: that is known
 }
 
 // failed are the checks that are down.

@@ -5,6 +5,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -37,7 +38,9 @@ type Links struct {
 	log     *zap.Logger
 	host    *Host
 	changed func(Link)
+	told    func(map[netip.Addr]bool) // nil: nobody wants to know
 	known   []Link
+	here    map[netip.Addr]bool
 	ready   chan struct{}
 	buffer  int // bytes of the subscriptions' receive buffers
 
@@ -61,6 +64,12 @@ const resubscribePause = 10 * time.Millisecond
 func NewLinks(log *zap.Logger, host *Host, changed func(Link)) *Links {
 	return &Links{log: log, host: host, changed: changed, ready: make(chan struct{}), buffer: receiveBuffer}
 }
+
+// OnAddresses names whom to tell the addresses of this host, claimed ones too:
+// before the links are ready, and whenever one is new or has gone. It must be
+// called before [Links.Run], which calls told. Whoever is told may keep the map,
+// and must not change it.
+func (l *Links) OnAddresses(told func(here map[netip.Addr]bool)) { l.told = told }
 
 // Ready is closed when every link has been reported once.
 func (l *Links) Ready() <-chan struct{} { return l.ready }
@@ -99,10 +108,14 @@ func (l *Links) follow(ctx context.Context, sub *subscription) error {
 		l.waiting = nil
 		l.mu.Unlock()
 		looked := time.After(lookInterval)
-		links, err := l.host.survey(ctx)
+		links, here, err := l.host.survey(ctx)
 		if err != nil {
 			return err
 		}
+		if l.told != nil && (l.known == nil || !maps.Equal(l.here, here)) {
+			l.told(here)
+		}
+		l.here = here
 		l.deliver(links)
 		for _, done := range asked {
 			close(done)
@@ -179,18 +192,19 @@ func (l *Links) deliver(links []Link) {
 }
 
 // survey reads links and addresses, makes the claims true again and returns
-// the links in the order of their indexes. Claims that fail are logged.
-func (h *Host) survey(ctx context.Context) ([]Link, error) {
+// the links in the order of their indexes, and all addresses that were there.
+// Claims that fail are logged.
+func (h *Host) survey(ctx context.Context) ([]Link, map[netip.Addr]bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b := h.batch(ctx)
 	found, err := dump(b.nl.LinkList)
 	if err != nil {
-		return nil, fmt.Errorf("list links: %w", err)
+		return nil, nil, fmt.Errorf("list links: %w", err)
 	}
 	addrs, err := b.list(netlink.FAMILY_ALL)
 	if err != nil {
-		return nil, fmt.Errorf("list addresses: %w", err)
+		return nil, nil, fmt.Errorf("list addresses: %w", err)
 	}
 	links := make([]Link, 0, len(found))
 	at := make(map[int]int, len(found))
@@ -202,6 +216,7 @@ func (h *Host) survey(ctx context.Context) ([]Link, error) {
 		links = append(links, Link{Name: attrs.Name, Exists: true, Up: attrs.RawFlags&up == up, index: attrs.Index})
 	}
 	present := presence{addresses: make(map[place]netlink.Addr)}
+	here := make(map[netip.Addr]bool, len(addrs))
 	for _, a := range addrs {
 		i, ok := at[a.LinkIndex]
 		if !ok {
@@ -209,6 +224,7 @@ func (h *Host) survey(ctx context.Context) ([]Link, error) {
 		}
 		link := &links[i]
 		p := placeOn(link.Name, a)
+		here[p.prefix.Addr()] = true
 		if h.claims[p] != nil {
 			present.addresses[p] = a
 			continue
@@ -216,7 +232,7 @@ func (h *Host) survey(ctx context.Context) ([]Link, error) {
 		link.own(p.prefix.Addr(), a.Flags)
 	}
 	h.complain(h.repair(b, present))
-	return links, nil
+	return links, here, nil
 }
 
 // own records an address of the link that nobody claims.

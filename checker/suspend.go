@@ -1,0 +1,38 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Suspend names the services whose checks are not run from now on, as
+// ha_suspend asks for while their address is on another host; those of all
+// other services are. A suspended check keeps what it knows, and its turn every
+// delay_loop.
+func (s *Scheduler) Suspend(services map[config.ServiceKey]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.idle
+	s.idle = services
+	var lines []string
+	for key, j := range s.jobs {
+		if before[key.service] != services[key.service] {
+			lines = append(lines, s.activation(j, "Suspending"))
+		}
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		s.opts.Log.Info(line)
+	}
+}
+
+// activation is what keepalived says of a check that begins or ends to run.
+func (s *Scheduler) activation(j *job, ending string) string {
+	verb := "Activating"
+	if s.idle[j.key.service] {
+		verb = ending
+	}
+	return fmt.Sprintf("%s healthchecker for service %s for VS %s", verb, j.name, j.key.service)
+}

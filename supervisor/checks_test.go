@@ -1,0 +1,163 @@
+//go:build linux
+
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const checked = `
+track_file load {
+    file %[1]s/load
+    weight -1
+}
+track_file off {
+    file %[1]s/off
+    weight 0
+}
+bfd_instance b {
+    neighbor_ip 10.9.0.9
+}
+virtual_server 10.9.0.100 80 {
+    delay_loop 0.05
+    warmup 0
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+    real_server 10.9.0.11 80 {
+        weight 50
+        MISC_CHECK {
+            misc_path "%[1]s/weigh.sh a"
+            misc_dynamic
+            misc_timeout 1
+        }
+        FILE_CHECK {
+            track_file load
+        }
+    }
+    real_server 10.9.0.12 80 {
+        FILE_CHECK {
+            track_file off
+        }
+    }
+    real_server 10.9.0.13 80 {
+        BFD_CHECK {
+            name b
+            alpha
+        }
+    }
+    real_server 10.9.0.14 80 {
+        MISC_CHECK {
+            misc_path %[1]s/missing.sh
+        }
+    }
+}
+virtual_server 10.9.0.101 80 {
+    delay_loop 0.05
+    warmup 0
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+    ha_suspend
+    real_server 10.9.0.15 80 {
+        MISC_CHECK {
+            misc_path "%[1]s/weigh.sh s"
+        }
+    }
+}
+%[2]s`
+
+// Checks by scripts and files, from the configuration to the table: a file is
+// heeded before its server is used, a session that nobody tells of takes nothing
+// down, a script that cannot be run is shouted about, and a service whose
+// address is elsewhere is not checked.
+func TestChecks(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := prepare(t)
+	dir := filepath.Dir(b.file)
+	put := func(name, text string) {
+		t.Helper()
+		temp := filepath.Join(dir, "new")
+		if err := os.WriteFile(temp, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(temp, filepath.Join(dir, name)); err != nil { // whole at once
+			t.Fatal(err)
+		}
+	}
+	put("weigh.sh", "#!/bin/sh\nread status < "+dir+"/$1\nexit $status\n")
+	put("a", "0\n")
+	put("s", "1\n")
+	put("load", "10\n")
+	put("off", "1\n")
+	b.put(fmt.Sprintf(checked, dir, ""))
+	b.start()
+	await := func(want string) {
+		t.Helper()
+		var ops []string
+		for began := time.Now(); !slices.Contains(ops, want); time.Sleep(10 * time.Millisecond) {
+			if ops = append(ops, b.table.take()...); time.Since(began) > time.Minute {
+				t.Fatalf("no %s in\n%s\n%s", want, strings.Join(ops, "\n"), b.log())
+			}
+		}
+	}
+	const service, other = " -t 10.9.0.100:80 -r ", " -t 10.9.0.101:80 -r "
+	if got, want := b.table.take(), []string{
+		"-A -t 10.9.0.100:80 -s rr", "-a" + service + "10.9.0.11:80 -g -w 40", "-a" + service + "10.9.0.13:80 -g -w 1", "-a" + service + "10.9.0.14:80 -g -w 1",
+		"-A -t 10.9.0.101:80 -s rr", "-a" + other + "10.9.0.15:80 -g -w 1",
+	}; !slices.Equal(got, want) {
+		t.Errorf("at start %q, want %q", got, want)
+	}
+	put("off", "0\n")
+	await("-a" + service + "10.9.0.12:80 -g -w 1")
+	put("a", "32\n")
+	await("-e" + service + "10.9.0.11:80 -g -w 20")
+	put("load", "4\n")
+	await("-e" + service + "10.9.0.11:80 -g -w 26")
+	put("a", "1\n")
+	await("-d" + service + "10.9.0.11:80")
+	put("a", "0\n")
+	await("-a" + service + "10.9.0.11:80 -g -w 46")
+
+	// Another file by the same name.
+	put("load2", "6\n")
+	b.put(strings.Replace(fmt.Sprintf(checked, dir, ""), "/load\n", "/load2\n", 1))
+	b.reload()
+	await("-e" + service + "10.9.0.11:80 -g -w 44")
+	put("load", "30\n")
+	put("load2", "7\n")
+	await("-e" + service + "10.9.0.11:80 -g -w 43")
+
+	// The address comes, and goes.
+	if !strings.Contains(b.log(), "Deactivating healthchecker for service [10.9.0.15]:tcp:80 for VS [10.9.0.101]:tcp:80") {
+		t.Error("the service with ha_suspend is checked")
+	}
+	ip(t, "addr", "add", "10.9.0.101/32", "dev", "lo")
+	await("-d" + other + "10.9.0.15:80")
+	ip(t, "addr", "del", "10.9.0.101/32", "dev", "lo")
+	b.wait("the suspension", func() bool {
+		return strings.Contains(b.log(), "Suspending healthchecker for service [10.9.0.15]:tcp:80")
+	})
+	put("s", "0\n")
+	time.Sleep(300 * time.Millisecond)
+	if ops := b.table.take(); len(ops) > 0 {
+		t.Errorf("checked while it is suspended: %q", ops)
+	}
+
+	missing := "Misc check for [[10.9.0.14]:tcp:80 VS [10.9.0.100]:tcp:80] by [" + dir + "/missing.sh] counts as succeeded without being run: cannot run script " + dir + "/missing.sh: no such file or directory."
+	if n := strings.Count(b.log(), missing); n != 1 {
+		t.Errorf("%d times %s", n, missing)
+	}
+	if !strings.Contains(b.log(), "BFD_CHECK is known but not acted on yet") {
+		t.Error("nothing is said about BFD_CHECK")
+	}
+	b.stop()
+}
