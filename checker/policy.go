@@ -51,16 +51,17 @@ type Verdict struct {
 //
 // The very first result decides at once, but of SMTP_CHECK. A check that is up
 // and fails is tried again, up to retry times and delay_before_retry apart,
-// before it is down. One that is down comes up with its first success. All other probes are
-// delay_loop apart: from the end of one to the start of the next, of
-// MISC_CHECK from start to start.
+// before it is down. One that is down comes up with its first success. All
+// other probes are delay_loop apart. Both delays count from the end of one
+// probe to the start of the next, of MISC_CHECK from start to start.
 func (p *Policy) Step(began, now time.Time, r Result) Verdict {
 	retries := p.retries
 	turned, again := p.judge(r)
-	v := Verdict{Turned: turned, Up: p.up, Weight: p.weight, Next: p.after(began, now)}
+	delay := p.Timing.DelayLoop.Value
 	if again {
-		v.Next = now.Add(p.Timing.DelayBeforeRetry.Value)
+		delay = p.Timing.DelayBeforeRetry.Value
 	}
+	v := Verdict{Turned: turned, Up: p.up, Weight: p.weight, Next: p.after(delay, began, now)}
 	if turned && !p.up {
 		v.Retries = retries
 	}
@@ -98,12 +99,12 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 // and before its first result, too.
 func (p *Policy) retriesAlways() bool { return p.Kind == config.SMTPCheck }
 
-// after is when the next round begins.
-func (p *Policy) after(began, now time.Time) time.Time {
+// after is when the next probe begins.
+func (p *Policy) after(delay time.Duration, began, now time.Time) time.Time {
 	if p.Kind != config.MiscCheck {
-		return now.Add(p.Timing.DelayLoop.Value)
+		return now.Add(delay)
 	}
-	if next := began.Add(p.Timing.DelayLoop.Value); next.After(now) {
+	if next := began.Add(delay); next.After(now) {
 		return next
 	}
 	return now

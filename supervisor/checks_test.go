@@ -35,7 +35,7 @@ virtual_server 10.9.0.100 80 {
         MISC_CHECK {
             misc_path "%[1]s/weigh.sh a"
             misc_dynamic
-            misc_timeout 1
+            misc_timeout 10
         }
         FILE_CHECK {
             track_file load
@@ -55,6 +55,7 @@ virtual_server 10.9.0.100 80 {
     real_server 10.9.0.14 80 {
         MISC_CHECK {
             misc_path %[1]s/missing.sh
+            misc_timeout 10
         }
     }
 }
@@ -68,6 +69,7 @@ virtual_server 10.9.0.101 80 {
     real_server 10.9.0.15 80 {
         MISC_CHECK {
             misc_path "%[1]s/weigh.sh s"
+            misc_timeout 10
         }
     }
 }
