@@ -148,6 +148,7 @@ func TestChecks(t *testing.T) {
 	b.wait("the suspension", func() bool {
 		return strings.Contains(b.log(), "Suspending healthchecker for service [10.9.0.15]:tcp:80")
 	})
+	time.Sleep(time.Second) // a probe that is under way
 	put("s", "0\n")
 	time.Sleep(300 * time.Millisecond)
 	if ops := b.table.take(); len(ops) > 0 {
