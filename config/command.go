@@ -50,12 +50,14 @@ func (g *Global) DefaultScriptUser(env Environment) {
 	}
 }
 
-// scriptUsers gives script_user to every script without a USER of its own.
+// scriptUsers gives script_user to every script without a USER of its own, and
+// what global_defs say about scripts.
 func (c *Config) scriptUsers() {
 	c.eachCommand(func(cmd *Command) {
 		if cmd.User == (User{}) {
 			cmd.User = c.Global.ScriptUser
 		}
+		cmd.AllGroups, cmd.Secure = c.Global.SetSupplementaryGroups, c.Global.EnableScriptSecurity
 	})
 	for _, f := range c.Global.FIFO.each() {
 		if f.Path != "" && f.User == (User{}) {

@@ -178,6 +178,7 @@ func (accounts) Executable(string) error  { return nil }
 func (accounts) HasDirectory(string) bool { return true }
 func (accounts) HasNamespace(string) bool { return true }
 
+func (accounts) Unsafe(string, User) error  { return nil }
 func (accounts) PrivateMacvlan(string) bool { return true }
 
 func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

@@ -55,8 +55,24 @@ type Command struct {
 	Line   string   // the command line as it was written, quotes removed
 	Args   []string // the words to execute; nil when Shell
 	Shell  bool     // Line holds shell operators outside quotes and runs under /bin/sh -c
+	Secure bool     // do not run as root what others may change: enable_script_security
 	User   User
 	Origin Origin
+
+	AllGroups bool // those of the user, whatever GROUP says: set_supplementary_groups
+}
+
+// Program is what the line begins with: what is executed, or the first word of
+// what a shell reads.
+func (c *Command) Program() string {
+	words := c.Args
+	if c.Shell {
+		words = Words(c.Line)
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return words[0]
 }
 
 // IsZero reports whether no command was configured.

@@ -17,6 +17,9 @@ type Environment interface {
 	// Executable is nil when name is a regular file that may be executed; a
 	// name without a slash is looked for in $PATH.
 	Executable(name string) error
+	// Unsafe says why a program that an account is to execute must not be trusted:
+	// the account is root, and others may change what the name leads to.
+	Unsafe(name string, u User) error
 	// HasDirectory reports whether path is a directory.
 	HasDirectory(path string) bool
 	// HasNamespace reports whether a network namespace of that name exists, as
@@ -67,6 +70,7 @@ type validator struct {
 	parent   bool                    // scripts run at start and stop
 	vrrp     bool                    // the VRRP part runs scripts
 	checker  bool                    // the checker part does
+	unsafe   bool                    // one of those that run is not to be trusted
 }
 
 // add reports a problem. The sentences are keepalived's where it has one.

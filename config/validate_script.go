@@ -81,6 +81,9 @@ func (v *validator) scripts() {
 			return true // and unknown to those that track it
 		case !v.knownUser(s.Script.User):
 			v.add(s.UserOrigin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.quoted())
+		case where == foundFile && v.untrusted(&s.Script) && v.c.Global.EnableScriptSecurity:
+			v.fixed(s.Script.Origin, "script-unsafe", "Disabling track script %s due to insecure", s.Name)
+			v.problems[len(v.problems)-1].Hint = v.whyUnsafe(&s.Script)
 		case where == foundFile:
 			v.vrrp = true
 			return false
@@ -204,6 +207,10 @@ func (v *validator) notify(c *Command, runs *bool) {
 func (v *validator) wanted(c *Command, runs *bool) {
 	switch v.find(c) {
 	case foundFile:
+		if v.untrusted(c) && v.c.Global.EnableScriptSecurity {
+			v.add(c.Origin, ClassNone, "script-unsafe", "Unsafe permissions found for script %s - it is not run", c.Program()).Hint = v.whyUnsafe(c)
+			return
+		}
 		*runs = true
 	case foundNothing:
 		if !v.shellRuns(c) {
@@ -212,19 +219,44 @@ func (v *validator) wanted(c *Command, runs *bool) {
 	}
 }
 
+// untrusted notes a script that root is to run and others may change.
+func (v *validator) untrusted(c *Command) bool {
+	if v.env == nil || v.whyUnsafe(c) == "" {
+		return false
+	}
+	v.unsafe = true
+	return true
+}
+
+// whyUnsafe says why a script is not to be trusted; empty: it is.
+func (v *validator) whyUnsafe(c *Command) string {
+	user := c.User
+	if user == (User{}) {
+		user = v.c.Global.ScriptUser
+	}
+	if err := v.env.Unsafe(c.Program(), user); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // security reports scripts that run without enable_script_security.
 func (v *validator) security() {
 	if v.c.Global.EnableScriptSecurity {
 		return
 	}
+	more := ""
+	if v.unsafe {
+		more = " There are insecure scripts."
+	}
 	if v.parent {
-		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - start/shutdown scripts are being executed but script_security not enabled.")
+		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - start/shutdown scripts are being executed but script_security not enabled.%s", more)
 	}
 	if v.vrrp && !v.unlinked { // keepalived looks no further then
-		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - scripts are being executed but script_security not enabled.")
+		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - scripts are being executed but script_security not enabled.%s", more)
 	}
 	if v.checker {
-		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - check scripts are being executed but script_security not enabled.")
+		v.add(Origin{}, ClassSecurity, "script-security", "SECURITY VIOLATION - check scripts are being executed but script_security not enabled.%s", more)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/rootpath"
 )
 
 // KillDelay is what a script has between SIGTERM and SIGKILL.
@@ -68,8 +70,11 @@ func start(cmd config.Command, extra []string) (*exec.Cmd, error) {
 	if len(argv) == 0 || argv[0] == "" {
 		return nil, errors.New("no command")
 	}
-	credential, err := credentials(cmd.User)
+	credential, err := credentials(cmd.User, cmd.AllGroups)
 	if err != nil {
+		return nil, err
+	}
+	if err := permitted(cmd, credential); err != nil {
 		return nil, err
 	}
 	c := prepare(argv, credential)
@@ -79,6 +84,39 @@ func start(cmd config.Command, extra []string) (*exec.Cmd, error) {
 		err = c.Start()
 	}
 	return c, plain(c.Path, err)
+}
+
+// permitted refuses what enable_script_security forbids. A line for a shell
+// begins with a program, too, if it is not one of the shell's own words.
+func permitted(cmd config.Command, as *syscall.Credential) error {
+	if !cmd.Secure || as != nil && as.Uid != 0 || as == nil && os.Geteuid() != 0 {
+		return nil
+	}
+	program, err := exec.LookPath(cmd.Program())
+	if err != nil {
+		return nil // whoever starts it says so
+	}
+	if program, err = filepath.Abs(program); err == nil {
+		err = rootpath.Check(program)
+	}
+	if err != nil {
+		return fmt.Errorf("enable_script_security: %w", err)
+	}
+	return nil
+}
+
+// Runnable is nil when a script can be run, as far as can be told without
+// doing so, and otherwise says why not.
+func Runnable(cmd config.Command) error {
+	credential, err := credentials(cmd.User, cmd.AllGroups)
+	if err == nil {
+		err = permitted(cmd, credential)
+	}
+	if err == nil && !cmd.Shell {
+		_, err = exec.LookPath(cmd.Program())
+		err = plain(cmd.Program(), err)
+	}
+	return err
 }
 
 // prepare leaves standard input, output and error to os/exec, which opens
@@ -102,10 +140,10 @@ func plain(path string, err error) error {
 		pathError *os.PathError
 		execError *exec.Error
 	)
-	switch {
-	case errors.As(err, &execError):
+	if errors.As(err, &execError) {
 		err = execError.Err
-	case errors.As(err, &pathError):
+	}
+	if errors.As(err, &pathError) {
 		err = pathError.Err
 	}
 	if errors.Is(err, syscall.ENOENT) {

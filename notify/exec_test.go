@@ -265,12 +265,15 @@ func TestExecUser(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		user config.User
+		all  bool
 		want string
 	}{
-		{config.User{Name: "nobody"}, "65534 65534 65534"},
-		{config.User{Name: "nobody", Group: "daemon"}, "65534 1 1"},
-		{config.User{Name: "daemon", Group: ":daemon"}, "1 1 1"},
-		{config.User{}, fmt.Sprintf("%d %d", os.Geteuid(), os.Getegid())},
+		{config.User{Name: "nobody"}, false, "65534 65534 65534"},
+		{config.User{Name: "nobody", Group: "daemon"}, false, "65534 1 1"},
+		{config.User{Name: "nobody", Group: "daemon"}, true, "65534 1 1 65534"},
+		{config.User{Name: "nobody", Group: ":daemon"}, false, "65534 1 1 65534"},
+		{config.User{Name: "daemon", Group: ":daemon"}, false, "1 1 1"},
+		{config.User{}, true, fmt.Sprintf("%d %d", os.Geteuid(), os.Getegid())},
 	} {
 		dir, err := os.MkdirTemp("/tmp", "notify-user") // t.TempDir is closed to others
 		if err != nil {
@@ -281,11 +284,70 @@ func TestExecUser(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := config.NewCommand(script(t, dir, "id", `echo $(id -u) $(id -g) $(id -G) >$dir/out`), tc.user, config.Origin{})
+		cmd.AllGroups = tc.all
 		if status, err := Exec(t.Context(), cmd); status != 0 || err != nil {
 			t.Errorf("%+v: status %d, %v", tc.user, status, err)
 		}
 		if got := read(t, dir+"/out"); !strings.HasPrefix(got, tc.want) {
 			t.Errorf("%+v: runs as %q, want %q", tc.user, got, tc.want)
 		}
+	}
+}
+
+// With enable_script_security root runs nothing that others may change, in a
+// line for a shell neither; who is not root may.
+func TestExecSecure(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("LEFT OUT: only root's scripts are looked at; `make test` runs as root")
+	}
+	dir, err := os.MkdirTemp("/run", "notify-secure-") // where all above is root's
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	good, open := script(t, dir, "good", "exit 7"), script(t, dir, "open", "exit 7")
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	refused := "enable_script_security: " + open + " may be written by others than root"
+	nobody := config.User{Name: "nobody"}
+	for _, tc := range []struct {
+		line string
+		user config.User
+		why  string
+	}{
+		{good, config.User{}, ""},
+		{"good", config.User{}, ""},
+		{open, config.User{}, refused},
+		{"open x", config.User{}, refused},
+		{open, config.User{Name: "root"}, refused},
+		{open, config.User{Name: "0"}, refused},
+		{open + " || true", config.User{}, refused},
+		{open, nobody, ""},
+		{dir + "/missing", config.User{}, "no such file or directory"},
+		{"lvsd-missing", config.User{}, "executable file not found in $PATH"},
+		{good, config.User{Name: "lvsd-nobody"}, "as user lvsd-nobody: user: unknown user lvsd-nobody"},
+	} {
+		cmd := config.NewCommand(tc.line, tc.user, config.Origin{})
+		cmd.Secure = true
+		why := ""
+		if err := Runnable(cmd); err != nil {
+			why = err.Error()
+		}
+		if why != tc.why {
+			t.Errorf("%s as %q: %q, want %q", tc.line, tc.user.Name, why, tc.why)
+		}
+		status, err := Exec(t.Context(), cmd)
+		if ran := err == nil && status == 7; ran != (tc.why == "") || !ran && err.Error() != "cannot run script "+tc.line+": "+tc.why {
+			t.Errorf("%s as %q: %d, %v", tc.line, tc.user.Name, status, err)
+		}
+	}
+	unguarded := config.NewCommand(open, config.User{}, config.Origin{})
+	if status, err := Exec(t.Context(), unguarded); status != 7 || err != nil {
+		t.Errorf("without enable_script_security: %d, %v", status, err)
 	}
 }

@@ -41,7 +41,7 @@ var errNotFIFO = errors.New("it is not a named pipe of ours")
 func openFIFO(log *zap.Logger, cfg config.FIFO) (*fifo, error) {
 	f := &fifo{log: log.With(zap.String("fifo", cfg.Path)), cfg: cfg, fd: -1}
 	uid, gid := os.Geteuid(), os.Getegid()
-	owner, err := credentials(cfg.User)
+	owner, err := credentials(cfg.User, false)
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 // credentials are the numbers behind USER [GROUP], nil for lvsd's own. The
-// group is the user's when not given. Supplementary groups are dropped, except
-// for a GROUP that begins with a colon: the user's own are kept then.
-func credentials(u config.User) (*syscall.Credential, error) {
+// group is the user's when not given. Supplementary groups are dropped, unless
+// all are asked for or GROUP begins with a colon: the user's own are kept then.
+func credentials(u config.User, all bool) (*syscall.Credential, error) {
 	if u.Name == "" {
 		return nil, nil
 	}
@@ -30,7 +30,7 @@ func credentials(u config.User) (*syscall.Credential, error) {
 		}
 	}
 	var groups []string
-	if supplementary {
+	if supplementary || all {
 		if groups, err = account.Groups(owner); err != nil {
 			return nil, fmt.Errorf("groups of user %s: %w", u.Name, err)
 		}

@@ -141,6 +141,8 @@ var explanations = map[string]explanation{
 		example: "vrrp_script check {\n    script /no/such/script\n}"},
 	"script-security": {text: "Scripts are run and enable_script_security is not set: a script that somebody else than root may change would run as root. Set it, and script_user, in global_defs. keepalived -t answers with exit status 6.",
 		example: "vrrp_script check {\n    script /bin/true\n}\n" + anInstance + anAddress + "    track_script {\n        check\n    }\n}"},
+	"script-unsafe": {text: "With enable_script_security a script of root is not run when others than root may change it, or a folder or link on the way to it: each part of the path must be root's, and neither its group nor others may write to it. A check or track script then counts as success.",
+		example: "global_defs {\n    enable_script_security\n    script_user root\n}\nvrrp_script check {\n    script /bin/unsafe\n}\n" + anInstance + anAddress + "    track_script {\n        check\n    }\n}"},
 	"shell-operators": {text: "A script line has &&, ||, |, ;, <, >, a backquote or $( outside quotes. keepalived runs no shell and passes them on as words; lvsd runs the line under /bin/sh -c. Write a script file, or quote what is not meant for a shell.",
 		example: "vrrp_script check {\n    script \"pidof nginx || exit 1\"\n}"},
 	"silent-addresses": {text: "With vrrp_strict or strict_mode, only the owner of the addresses, priority 255, accepts packets that are sent to them: keepalived drops pings and connections of everybody else, and balanced services as well. The line often comes from the sample that distributions install. Leave it out; or, with version 3, say accept in the instance.",

@@ -42,7 +42,7 @@ func (bench) Subnets() []config.Subnet {
 func (bench) OnLink(a netip.Addr) bool { return netip.MustParsePrefix("172.31.9.0/24").Contains(a) }
 
 func (bench) Executable(name string) error {
-	if slices.Contains([]string{"true", "false", "sh", "bash"}, strings.TrimPrefix(name, "/bin/")) {
+	if slices.Contains([]string{"true", "false", "sh", "bash", "unsafe"}, strings.TrimPrefix(name, "/bin/")) {
 		return nil
 	}
 	return errors.New("no such file")
@@ -51,7 +51,13 @@ func (bench) Executable(name string) error {
 func (bench) HasDirectory(path string) bool {
 	return slices.Contains([]string{"/etc", "/proc", "/run", "/tmp"}, path)
 }
-func (bench) HasNamespace(name string) bool   { return false }
+func (bench) HasNamespace(name string) bool { return false }
+func (bench) Unsafe(name string, u config.User) error {
+	if name == "/bin/unsafe" && (u.Name == "" || u.Name == "root") {
+		return errors.New("/bin/unsafe may be written by others than root")
+	}
+	return nil
+}
 func (bench) PrivateMacvlan(name string) bool { return name == "em1" }
 
 // TestConf loads every file of testdata/conf: its problems as lvsd -t prints

@@ -235,6 +235,7 @@ func (m asked) HasInterface(name string) bool {
 	return !missing.MatchString(m.said)
 }
 
+func (m asked) Unsafe(string, config.User) error { return nil }
 func (m asked) PrivateMacvlan(name string) bool {
 	return !strings.Contains(m.said, "interface "+name+" already exists and is not a private macvlan")
 }

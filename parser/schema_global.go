@@ -27,6 +27,8 @@ func globalRows() rows[config.Global] {
 		"router_id":                set(text, func(g *global) *string { return &g.RouterID }).orMissing("routerid name missing - ignoring"),
 		"script_user":              row[global]{apply: scriptUser}.orMissing("No script username specified"),
 		"enable_script_security":   yes(func(g *global) *bool { return &g.EnableScriptSecurity }),
+		"use_symlink_paths":        setBool(func(g *global) *bool { return &g.UseSymlinkPaths }).or("Invalid value '%V' for global use_symlink_paths specified"),
+		"set_supplementary_groups": setBool(func(g *global) *bool { return &g.SetSupplementaryGroups }).or("Invalid value '%V' for global set_supplementary_groups specified"),
 		"default_interface":        set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
 		"disable_local_igmp":       yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
 		"dynamic_interfaces":       {apply: dynamicInterfaces},
@@ -67,10 +69,8 @@ func scriptRows() rows[config.Global] {
 	type global = config.Global
 	limit := wholeSeconds(1, 1000)
 	return rows[global]{
-		"use_symlink_paths":        setBool(func(g *global) *bool { return &g.UseSymlinkPaths }).or("Invalid value '%V' for global use_symlink_paths specified"),
-		"set_supplementary_groups": setBool(func(g *global) *bool { return &g.SetSupplementaryGroups }).or("Invalid value '%V' for global set_supplementary_groups specified"),
-		"startup_script":           daemonScript("startup script", func(g *global) *config.Command { return &g.StartupScript }),
-		"shutdown_script":          daemonScript("shutdown script", func(g *global) *config.Command { return &g.ShutdownScript }),
+		"startup_script":  daemonScript("startup script", func(g *global) *config.Command { return &g.StartupScript }),
+		"shutdown_script": daemonScript("shutdown script", func(g *global) *config.Command { return &g.ShutdownScript }),
 		"startup_script_timeout": set(limit, func(g *global) *time.Duration { return &g.StartupScriptTimeout }).
 			or("startup_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("startup_script_timeout requires value"),
 		"shutdown_script_timeout": set(limit, func(g *global) *time.Duration { return &g.ShutdownScriptTimeout }).

@@ -15,6 +15,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/account"
 	"github.com/lvsd/lvsd/internal/kernel"
+	"github.com/lvsd/lvsd/internal/rootpath"
 )
 
 // Machine answers what a check of a configuration asks this machine.
@@ -72,6 +73,22 @@ func (machine) Executable(name string) error {
 		return fmt.Errorf("%s: %w", path, errNotExecutable)
 	}
 	return nil
+}
+
+// Unsafe looks at what a script of root leads to.
+func (machine) Unsafe(name string, u config.User) error {
+	switch owner, err := account.User(u.Name); {
+	case u.Name == "" && os.Geteuid() != 0, u.Name != "" && (err != nil || owner.Uid != "0"):
+		return nil
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return nil // that it is not there is another complaint
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	return rootpath.Check(path)
 }
 
 func (machine) HasDirectory(path string) bool {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/supervisor"
 )
 
@@ -55,5 +56,33 @@ func TestMTU(t *testing.T) {
 	m := supervisor.Machine()
 	if m.MTU("lo") == 0 || m.MTU("nosuch0") != 0 || !m.HasInterface("lo") || m.HasInterface("nosuch0") {
 		t.Errorf("lo: %d, nosuch0: %d", m.MTU("lo"), m.MTU("nosuch0"))
+	}
+}
+
+// Only what root is to run, and others may change, is unsafe.
+func TestUnsafe(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("LEFT OUT: only root's scripts are looked at; `make test` runs as root")
+	}
+	dir := t.TempDir()
+	open := filepath.Join(dir, "open")
+	if err := os.WriteFile(open, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name   string
+		user   config.User
+		unsafe bool
+	}{
+		{open, config.User{}, true}, {open, config.User{Name: "root"}, true}, {open, config.User{Name: "0", Group: "daemon"}, true},
+		{open, config.User{Name: "nobody"}, false}, {open, config.User{Name: "lvsd-nobody"}, false},
+		{filepath.Join(dir, "missing"), config.User{}, false}, {"true", config.User{}, false},
+	} {
+		if err := supervisor.Machine().Unsafe(tc.name, tc.user); (err != nil) != tc.unsafe {
+			t.Errorf("%s as %+v: %v", tc.name, tc.user, err)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/vrrp"
 )
 
@@ -19,7 +20,29 @@ func machineFacts() *dump.Facts {
 	if err != nil {
 		name = ""
 	}
-	return &dump.Facts{Hostname: name, Account: accountNumbers, Links: linkFacts()}
+	return &dump.Facts{Hostname: name, Account: accountNumbers, Links: linkFacts(), Unfit: unfit()}
+}
+
+// unfit says of scripts why they cannot be run. Thousands of real servers have
+// the same few, which are looked at once.
+func unfit() func(*config.Command) string {
+	type script struct {
+		program       string
+		user          config.User
+		shell, secure bool
+	}
+	known := make(map[script]string)
+	return func(c *config.Command) string {
+		s := script{c.Program(), c.User, c.Shell, c.Secure}
+		why, ok := known[s]
+		if !ok {
+			if err := notify.Runnable(*c); err != nil {
+				why = err.Error()
+			}
+			known[s] = why
+		}
+		return why
+	}
 }
 
 // facts are those of the machine and the state of every part. What has ended

@@ -217,11 +217,12 @@ func (s *Supervisor) ledgerFile() string {
 	return s.opts.Ledger()
 }
 
-// report logs problems, one line each.
+// report logs problems, one line each. A script that cannot be run is one that
+// keepalived speaks of, too, if not in -t.
 func (s *Supervisor) report(problems []config.Problem) {
 	for _, p := range problems {
 		switch {
-		case s.opts.Terse && p.Own():
+		case s.opts.Terse && p.Own() && p.Code != "script-not-found" && p.Code != "script-unsafe":
 		case p.Severity == config.Note:
 			s.log.Info(p.String())
 		default:

@@ -135,6 +135,7 @@ func masked(mask []byte) bool {
 
 func (p *printer) misc(x *config.MiscParams) {
 	p.field("script", quoted(&x.MiscPath))
+	p.fitness(&x.MiscPath)
 	p.field("timeout", wholes(x.MiscTimeout.Value))
 	p.field("dynamic", choose(x.MiscDynamic, "YES", "NO"))
 	p.field("uid:gid", p.account(x.MiscPath.User))

@@ -135,9 +135,28 @@ func moment(t time.Time) string {
 	return fmt.Sprintf("%d.%06d (%s)", t.Unix(), t.Nanosecond()/1000, t.Format("Mon Jan _2 15:04:05.000000 2006"))
 }
 
-// commandText is a command as it is executed, and the numbers of its user.
+// commandText is a command as it is executed, and the numbers of its user; and
+// that it cannot be run.
 func (p *printer) commandText(c *config.Command) string {
-	return quoted(c) + ", uid:gid " + p.account(c.User)
+	text := quoted(c) + ", uid:gid " + p.account(c.User)
+	if why := p.unfit(c); why != "" {
+		text += ", cannot be run: " + why
+	}
+	return text
+}
+
+func (p *printer) unfit(c *config.Command) string {
+	if p.facts.Unfit == nil {
+		return ""
+	}
+	return p.facts.Unfit(c)
+}
+
+// fitness writes a line about a script that cannot be run.
+func (p *printer) fitness(c *config.Command) {
+	if why := p.unfit(c); why != "" {
+		p.line("   Cannot be run: %s", why)
+	}
 }
 
 func quoted(c *config.Command) string {

@@ -14,6 +14,7 @@ type Facts struct {
 	Hostname string                                       // what router_id and others are by default
 	Account  func(config.User) (uid, gid uint32, ok bool) // nil: names are shown
 	Links    []Link                                       // the interfaces of the machine
+	Unfit    func(*config.Command) string                 // why a script cannot be run; nil: nobody looks
 
 	Scheduled time.Time // when the next reload is; zero: none
 	Refused   string    // why the last reload was; empty: it was not

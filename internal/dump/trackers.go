@@ -100,6 +100,7 @@ func (p *printer) script(c *config.Config, s *config.TrackScript) {
 	state := p.facts.Scripts[s.Name]
 	p.line(" VRRP Script = %s", s.Name)
 	p.field("Command", quoted(&s.Script))
+	p.fitness(&s.Script)
 	p.line("   Interval = %g sec", s.Interval.Seconds())
 	timeout := s.Timeout.Value
 	if !s.Timeout.Set {

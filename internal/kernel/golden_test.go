@@ -23,15 +23,16 @@ var update = flag.Bool("update", false, "write the goldens again")
 // twoLinks is a machine with eth0 and eth1.
 type twoLinks struct{}
 
-func (twoLinks) HasInterface(name string) bool { return name == "eth0" || name == "eth1" }
-func (twoLinks) HasUser(config.User) bool      { return true }
-func (twoLinks) Executable(string) error       { return nil }
-func (twoLinks) MTU(string) int                { return 1500 }
-func (twoLinks) HasDirectory(string) bool      { return true }
-func (twoLinks) HasNamespace(string) bool      { return true }
-func (twoLinks) PrivateMacvlan(string) bool    { return false }
-func (twoLinks) Subnets() []config.Subnet      { return nil }
-func (twoLinks) OnLink(config.Addr) bool       { return true }
+func (twoLinks) HasInterface(name string) bool    { return name == "eth0" || name == "eth1" }
+func (twoLinks) HasUser(config.User) bool         { return true }
+func (twoLinks) Executable(string) error          { return nil }
+func (twoLinks) MTU(string) int                   { return 1500 }
+func (twoLinks) HasDirectory(string) bool         { return true }
+func (twoLinks) HasNamespace(string) bool         { return true }
+func (twoLinks) Unsafe(string, config.User) error { return nil }
+func (twoLinks) PrivateMacvlan(string) bool       { return false }
+func (twoLinks) Subnets() []config.Subnet         { return nil }
+func (twoLinks) OnLink(config.Addr) bool          { return true }
 
 func (twoLinks) KeyFile(string) ([]byte, bool, error) { return nil, false, os.ErrNotExist }
 
