@@ -38,6 +38,7 @@ type Report struct {
 	Up      bool
 	Weight  config.WeightChange // while it is up
 	Reason  string              // why it is not up
+	Timeout bool                // it is not up for want of an answer
 }
 
 // DefaultInFlight is how many probes run at a time unless told otherwise.
@@ -272,7 +273,7 @@ func (s *Scheduler) work(j *job) {
 		s.log(j, result, verdict, logFailure)
 	}
 	if verdict.Changed {
-		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason})
+		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason, result.Timeout})
 	}
 
 	s.mu.Lock()

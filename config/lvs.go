@@ -258,6 +258,7 @@ type Server struct {
 	Method           Method
 	Tunnel           Tunnel // of TUN
 	InhibitOnFailure bool
+	SMTPAlert        bool
 	UThreshold       uint32
 	LThreshold       uint32
 	NotifyUp         *Command // nil: none, as for most of thousands of servers

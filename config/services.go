@@ -142,7 +142,7 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 	s := Server{
 		Origin: r.Origin, Addr: r.Addr, Weight: v.Weight, Method: v.Method(), Tunnel: v.Tunnel,
-		InhibitOnFailure: v.InhibitOnFailure, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
+		InhibitOnFailure: v.InhibitOnFailure, SMTPAlert: r.SMTPAlert.Value, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
 		NotifyUp: r.NotifyUp, NotifyDown: r.NotifyDown,
 	}
 	if r.Weight.Set {

@@ -28,6 +28,9 @@ type Health struct {
 	Check  config.CheckID
 	Up     bool
 	Weight config.WeightChange // while it is up
+
+	Reason  string // why it is not up
+	Timeout bool   // it is not up for want of an answer
 }
 
 // Removed says that the service is not in the configuration any more.
@@ -55,11 +58,25 @@ type Became struct {
 	Up     bool
 }
 
+// Alert is what smtp_alert of a real server tells: a check that has changed its
+// verdict, or a server that was up and leaves.
+type Alert struct {
+	Server  config.Server
+	Check   config.CheckID
+	Up      bool   // the verdict of the check
+	Reason  string // why it is not up
+	Timeout bool   // it is not up for want of an answer
+	Alive   bool   // the server, with this verdict
+	Changed bool   // the server came up or went down with it
+	Leaving string // "Removing", "Shutting down"; empty: it is about the check
+}
+
 // Log is a line for the log, a sentence that users of keepalived know.
 type Log struct{ Text string }
 
 func (Want) effect()   {}
 func (Became) effect() {}
+func (Alert) effect()  {}
 func (Log) effect()    {}
 
 // Pool is the machine of one service: the health of its real servers in, the
@@ -93,7 +110,11 @@ func (p *Pool) Step(ev Event) []Effect {
 	case Health:
 		return p.settle(p.judge(e))
 	case Removed:
-		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing")
+		out := []Effect{logf("Removing Virtual Server %s", p.service.Key)}
+		for i := range p.service.Servers {
+			out = append(out, farewell("Removing", p.servers[p.service.Servers[i].Addr])...)
+		}
+		return p.end(out, "Removing")
 	case Shutdown:
 		return p.end(nil, "Shutting down")
 	}
@@ -139,6 +160,7 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 			out = append(out, logf("service %s no longer exist", p.name(s)), p.leaving("Removing", was))
 			if was.alive {
 				out = append(out, Became{*s, false})
+				out = append(out, farewell("Removing", was)...)
 			}
 			continue
 		}
@@ -190,30 +212,38 @@ func (h *health) holds() bool {
 	return !slices.ContainsFunc(h.checks, func(v verdict) bool { return !v.up })
 }
 
-func (p *Pool) judge(e Health) []Effect {
+func (p *Pool) judge(e Health) (out []Effect) {
 	h, ok := p.servers[e.Server]
 	if !ok {
 		return nil
 	}
 	alive, weight := h.alive, h.weight()
-	h.learn(e)
+	other := h.learn(e)
 	switch {
 	case alive != h.alive:
-		return p.became(h)
+		out = p.became(h)
 	case alive && clamped(weight) != clamped(h.weight()):
-		return []Effect{p.weightLog(weight, h.weight(), h)}
+		out = []Effect{p.weightLog(weight, h.weight(), h)}
 	}
-	return nil
+	if other && h.server.SMTPAlert {
+		out = append(out, Alert{
+			Server: *h.server, Check: e.Check, Up: e.Up, Reason: e.Reason, Timeout: e.Timeout, Alive: h.alive, Changed: alive != h.alive,
+		})
+	}
+	return out
 }
 
-// learn notes the verdict of a check; that of an unknown one changes nothing.
-func (h *health) learn(e Health) {
+// learn notes the verdict of a check and reports whether it is another one than
+// before; that of an unknown one changes nothing.
+func (h *health) learn(e Health) (other bool) {
 	for i := range h.checks {
-		if h.checks[i].check == e.Check {
-			h.checks[i].up, h.checks[i].weight = e.Up, e.Weight
+		if c := &h.checks[i]; c.check == e.Check {
+			other = other || c.up != e.Up
+			c.up, c.weight = e.Up, e.Weight
 		}
 	}
 	h.alive = h.holds()
+	return other
 }
 
 // settle adds the wish when it has changed.
@@ -264,6 +294,14 @@ func (p *Pool) leaving(doing string, h *health) Effect {
 		inhibited = "(inhibited) "
 	}
 	return logf("%s %sservice %s from VS %s", doing, inhibited, p.name(h.server), p.service.Key)
+}
+
+// farewell is the mail about a server that leaves.
+func farewell(doing string, h *health) []Effect {
+	if !h.alive || !h.server.SMTPAlert {
+		return nil
+	}
+	return []Effect{Alert{Server: *h.server, Leaving: doing}}
 }
 
 func (p *Pool) weightLog(prev, next int, h *health) Effect {

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 // arguments of ipvsadm.
 //
 //	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N] [persist=D] [mask=N] [sched=N] [ops]
-//	 - SERVER [w=N] [dr|nat|tun] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [down=PORT]
+//	 - SERVER [w=N] [dr|nat|tun] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [mail] [down=PORT]
 //	up|down SERVER CHECKPORT [to=N|by=N]
 //	removed
 //	shutdown
@@ -64,6 +64,8 @@ func play(script string) string {
 				fmt.Fprintf(&out, "\t%s\n", e.Text)
 			case Became:
 				fmt.Fprintf(&out, "\t=> %s is %s\n", e.Server.Addr, map[bool]string{true: "UP", false: "DOWN"}[e.Up])
+			case Alert:
+				fmt.Fprintf(&out, "\t=> mail about %s: %s\n", e.Server.Addr, told(e))
 			case Want:
 				for _, op := range Diff(have, e.Service) {
 					fmt.Fprintf(&out, "\tipvsadm %s\n", op)
@@ -128,6 +130,17 @@ func parseHealth(words []string) Health {
 	return h
 }
 
+func told(a Alert) string {
+	word := map[bool]string{true: "up", false: "down"}
+	switch {
+	case a.Leaving != "":
+		return a.Leaving
+	case a.Changed:
+		return fmt.Sprintf("%s is %s, and so is the server", a.Check.Target, word[a.Up])
+	}
+	return fmt.Sprintf("%s is %s, the server stays %s", a.Check.Target, word[a.Up], word[a.Alive])
+}
+
 func parseService(words []string) config.Service {
 	s := config.Service{Scheduler: "rr", Key: config.ServiceKey{Protocol: config.TCP}}
 	for _, w := range words {
@@ -176,6 +189,8 @@ func parseServer(words []string) config.Server {
 			s.Method = map[string]config.Method{"dr": config.DR, "nat": config.NAT, "tun": config.TUN}[w]
 		case "inhibit":
 			s.InhibitOnFailure = true
+		case "mail":
+			s.SMTPAlert = true
 		case "checks":
 			for port := range strings.SplitSeq(value, ",") {
 				s.Checks = append(s.Checks, testCheck(s.Addr.Addr(), port, alpha))

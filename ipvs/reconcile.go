@@ -31,6 +31,9 @@ type Options struct {
 	// OnServer is told of real servers that come up or go down, after the
 	// kernel knows. It must not block and must not call the Manager. May be nil.
 	OnServer func(service config.ServiceKey, server config.Server, up bool)
+	// OnAlert is told what smtp_alert of a real server tells, as OnServer and
+	// after it. May be nil.
+	OnAlert func(service config.ServiceKey, alert Alert)
 	// KeepOnStop leaves the services in the kernel at the end:
 	// --dont-release-ipvs.
 	KeepOnStop bool
@@ -269,6 +272,10 @@ func (m *Manager) step(e *entry, ev Event) {
 		case Became:
 			if m.opts.OnServer != nil {
 				m.tell = append(m.tell, func() { m.opts.OnServer(e.key, effect.Server, effect.Up) })
+			}
+		case Alert:
+			if m.opts.OnAlert != nil {
+				m.tell = append(m.tell, func() { m.opts.OnAlert(e.key, effect) })
 			}
 		}
 	}
