@@ -12,6 +12,8 @@ type Global struct {
 	SMTPServer            string
 	SMTPHeloName          string
 	SMTPConnectTimeout    time.Duration
+	SMTPTLS               MailTLS  // lvsd's own keyword
+	SMTPAuth              MailAuth // lvsd's own keyword
 	SMTPAlert             Opt[bool]
 	SMTPAlertVRRP         Opt[bool]
 	SMTPAlertChecker      Opt[bool]

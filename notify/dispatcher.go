@@ -36,6 +36,8 @@ type Event struct {
 	// Repeats marks an event that is not a state, and may happen often: while
 	// one waits to be told, another one like it is not kept.
 	Repeats bool
+	Mail    bool // smtp_alert: the [Mailer] tells it
+	Gone    bool // the object has left the configuration
 	Calls   []Call
 }
 

@@ -15,5 +15,7 @@
 //	  |
 //	 Run: one worker for each object that has something to do
 //
+// [FIFOs] and [Mailer] take the same events to named pipes and to mail servers.
+//
 // [Tracker] runs one vrrp_script at its interval and reports its verdicts.
 package notify

@@ -11,7 +11,8 @@ import (
 // notify with INSTANCE NAME STATE PRIORITY. An instance that a reload removed
 // is told as FAULT, unless it has notify_deleted.
 func InstanceEvent(i *config.Instance, state config.State, priority int) Event {
-	if state == config.Deleted && !i.NotifyDeleted.Set {
+	gone := state == config.Deleted
+	if gone && !i.NotifyDeleted.Set {
 		state = config.Fault
 	}
 	var own *config.Command
@@ -27,7 +28,9 @@ func InstanceEvent(i *config.Instance, state config.State, priority int) Event {
 	case config.Deleted:
 		own = i.NotifyDeleted.Value
 	}
-	return stateEvent(Object{"INSTANCE", i.Name}, state, priority, own, i.Notify)
+	e := stateEvent(Object{"INSTANCE", i.Name}, state, priority, own, i.Notify)
+	e.Mail, e.Gone = i.SMTPAlert.Value, gone
+	return e
 }
 
 // GroupEvent is a state that a sync group has entered: first the script of
@@ -44,7 +47,9 @@ func GroupEvent(g *config.SyncGroup, state config.State) Event {
 	case config.Stop:
 		own = &g.NotifyStop
 	}
-	return stateEvent(Object{"GROUP", g.Name}, state, 0, own, &g.Notify)
+	e := stateEvent(Object{"GROUP", g.Name}, state, 0, own, &g.Notify)
+	e.Mail = g.SMTPAlert.Value
+	return e
 }
 
 func stateEvent(o Object, state config.State, priority int, own, generic *config.Command) Event {

@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/procwatch":         {"config"},
 	"internal/linkbeat":          {"config"},
 	"internal/migrate":           {},
+	"internal/smtptest":          {},
 	"internal/syslog":            {},
 	"internal/daemon":            {},
 	"internal/control":           {},
@@ -56,6 +57,7 @@ var importers = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/lvsd"},
 	"github.com/coreos/go-systemd/v22":    {"internal/daemon"},
 	"github.com/spf13/pflag":              {"cmd/lvsd"},
+	"github.com/wneessen/go-mail":         {"notify"},
 }
 
 // pure are the packages that decide and never do: they import neither a clock
