@@ -31,7 +31,7 @@ var jsonNames = map[string]string{
 	"Trackers.Files": "track_file", "Trackers.Processes": "vrrp_track_process", "Trackers.BFD": "bfd_instance", "Trackers.Disabled": "-",
 	"TrackGroup.Members": "group", "SyncGroup.Members": "group", "SyncGroup.MemberOrigins": "-",
 
-	"Global.Process": "+", "Global.Firewall": "+", "Global.FIFO": "+", "Global.Receive": "+", "Global.Interface": "+", "Global.Reload": "+",
+	"Global.SMTPTLS": "smtp_tls", "Global.Process": "+", "Global.Firewall": "+", "Global.FIFO": "+", "Global.Receive": "+", "Global.Interface": "+", "Global.Reload": "+",
 	"GlobalProcess.VRRP": "+vrrp_", "GlobalProcess.Checker": "+checker_", "GlobalProcess.BFD": "+bfd_",
 	"Process.RTPriority": "rt_priority",
 	"FIFOs.Notify":       "notify_fifo", "FIFOs.VRRPNotify": "vrrp_notify_fifo", "FIFOs.LVSNotify": "lvs_notify_fifo",
@@ -87,6 +87,7 @@ var jsonEnums = map[reflect.Type]jsonEnum{
 	reflect.TypeFor[TunnelChecksum]():  {words: map[uint64]string{0: "nocsum", 1: "csum", 2: "remcsum"}},
 	reflect.TypeFor[Family]():          {words: map[uint64]string{2: "inet", 10: "inet6"}},
 	reflect.TypeFor[HTTPProtocol]():    {words: map[uint64]string{0: "1.0", 1: "1.0C", 2: "1.1"}},
+	reflect.TypeFor[MailTLS]():         {words: map[uint64]string{1: "starttls", 2: "implicit"}},
 	reflect.TypeFor[RxPolicy]():        {words: map[uint64]string{1: "MTU", 2: "ADVERT", 3: "size"}},
 	reflect.TypeFor[UnicastChecksum](): {words: map[uint64]string{1: "always", 2: "never"}},
 	reflect.TypeFor[RouteAdd]():        {words: map[uint64]string{0: "prepend", 1: "append", 2: "add"}},

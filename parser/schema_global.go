@@ -9,7 +9,7 @@ import (
 
 func globalBlock() *block[config.Global] {
 	return &block[config.Global]{path: "global_defs", rows: merged(
-		globalRows(), readingRows(), unused(mailRows()), scriptRows(), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
+		globalRows(), readingRows(), mailRows(), scriptRows(), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
 		reloadRows(), unused(lookRows()), dumpRows(), firewallRows(), unused(firewallUnusedRows()), processNameRows(), unused(globalProcessRows()), unused(bufferRows()),
 		unused(processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP })),
 		unused(processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker })),
@@ -56,6 +56,8 @@ func mailRows() rows[config.Global] {
 		"smtp_helo_name":          set(text, func(g *global) *string { return &g.SMTPHeloName }),
 		"smtp_connect_timeout": atLeast(wholeSeconds(0, 4294), time.Second, "smtp_conect_timeout must be greater than 0, setting to 1",
 			func(g *global, v time.Duration) { g.SMTPConnectTimeout = v }).or("smtp_connect_timeout '%V' must be in [0, 4294] - ignoring"),
+		"smtp_tls":           set(mailTLS, func(g *global) *config.MailTLS { return &g.SMTPTLS }).or("smtp_tls '%V' is neither starttls nor implicit"),
+		"smtp_auth":          row[global]{apply: smtpAuth}.orMissing("smtp_auth needs a user and the file of the password"),
 		"smtp_alert":         optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlert }).or("Invalid value '%V' for global smtp_alert specified"),
 		"smtp_alert_vrrp":    optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlertVRRP }).or("Invalid value '%V' for global smtp_alert_vrrp specified"),
 		"smtp_alert_checker": optBool(func(g *global) *config.Opt[bool] { return &g.SMTPAlertChecker }).or("Invalid value '%V' for global smtp_alert_checker specified"),
@@ -63,6 +65,8 @@ func mailRows() rows[config.Global] {
 		"no_checker_emails":  setBool(func(g *global) *bool { return &g.NoCheckerEmails }).or("Invalid value '%V' for global no_checker_emails specified"),
 	}
 }
+
+var mailTLS = oneOf(map[string]config.MailTLS{"starttls": config.StartTLS, "implicit": config.ImplicitTLS})
 
 // scriptRows are about scripts, and those of the daemon itself.
 func scriptRows() rows[config.Global] {
@@ -122,6 +126,17 @@ func smtpServer(c *cursor, g *config.Global) {
 		}
 	}
 	g.SMTPServer = strings.TrimSpace(host + " " + port)
+}
+
+// smtpAuth reads USER FILE.
+func smtpAuth(c *cursor, g *config.Global) {
+	user, ok := c.need()
+	if !ok {
+		return
+	}
+	if file, ok := c.need(); ok {
+		g.SMTPAuth = config.MailAuth{User: strings.Clone(user), PasswordFile: strings.Clone(file)}
+	}
 }
 
 // daemonScript is a script that is run once, by the parent.

@@ -57,9 +57,8 @@ func groupBlock() *block[config.SyncGroup] {
 		func(g *group) *[]config.Track { return &g.TrackFile },
 		func(g *group) *[]config.Track { return &g.TrackProcess },
 		func(g *group) *[]config.Track { return &g.TrackBFD },
-	), unused(rows[group]{
+	), rows[group]{
 		"smtp_alert": optBool(func(g *group) *config.Opt[bool] { return &g.SMTPAlert }).or("Invalid vrrp_sync_group smtp_alert parameter %V"),
-	}), rows[group]{
 		"notify_priority_changes": optBool(func(g *group) *config.Opt[bool] { return &g.NotifyPriorityChanges }).
 			or("(%N) Invalid value '%V' for notify_priority_changes specified"),
 		"group":                      {block: true, apply: groupMembers},

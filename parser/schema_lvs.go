@@ -204,7 +204,7 @@ func realServerBlock() *block[serverDraft] {
 		"lthreshold":         set(num[uint32](0, maxUint), func(r *rs) *uint32 { return &r.LThreshold }).or("Invalid real_server lthreshold '%V' - ignoring"),
 		"inhibit_on_failure": optBool(func(r *rs) *config.Opt[bool] { return &r.InhibitOnFailure }).or("Invalid inhibit_on_failure parameter %V"),
 		"alpha":              optBool(func(r *rs) *config.Opt[bool] { return &r.Alpha }).or("Invalid alpha parameter %V"),
-		"smtp_alert":         optBool(func(r *rs) *config.Opt[bool] { return &r.SMTPAlert }).or("Invalid real_server smtp_alert parameter %V").later(),
+		"smtp_alert":         optBool(func(r *rs) *config.Opt[bool] { return &r.SMTPAlert }).or("Invalid real_server smtp_alert parameter %V"),
 		"virtualhost":        set(text, func(r *rs) *string { return &r.names().VirtualHost }).orMissing("real server virtualhost missing").later(),
 		"snmp_name":          set(text, func(r *rs) *string { return &r.names().SNMPName }).orMissing("real server snmp_name missing or extra parameters").later(),
 		"notify_up":          script(func(r *rs) *config.Command { return made(&r.NotifyUp) }),

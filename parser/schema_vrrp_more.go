@@ -33,7 +33,6 @@ func instanceKernelRows() rows[config.Instance] {
 func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
-		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"lvs_sync_daemon_interface": row[inst]{apply: syncDaemonInterface}.at(func(i *inst) *config.Origin { return &i.LVSSyncDaemonOrigin }),
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
 			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
@@ -45,6 +44,7 @@ func instanceMoreRows() rows[config.Instance] {
 	type inst = config.Instance
 	return rows[inst]{
 		"track_src_ip":          yes(func(i *inst) *bool { return &i.TrackSrcIP }),
+		"smtp_alert":            optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"unicast_fault_no_peer": yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
 		"old_unicast_checksum":  {apply: unicastChecksum},
 		"native_ipv6":           yes(func(i *inst) *bool { return &i.NativeIPv6 }),

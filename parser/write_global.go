@@ -42,8 +42,13 @@ func globalWriters() writers[config.Global] {
 				w.line(keyword, when(g.LVSFlushOnStopVS, "VS"))
 			}
 		},
-		"notification_email":   each(func(g *global) []string { return g.NotificationEmail }, func(w *confWriter, k string, a *string) string { return w.first(k, *a) }),
-		"smtp_server":          writeSMTPServer,
+		"notification_email": each(func(g *global) []string { return g.NotificationEmail }, func(w *confWriter, k string, a *string) string { return w.first(k, *a) }),
+		"smtp_server":        writeSMTPServer,
+		"smtp_auth": func(w *confWriter, keyword string, g, _ *global) {
+			if a := g.SMTPAuth; a.User != "" {
+				w.line(keyword, w.word(keyword, a.User), w.word(keyword, a.PasswordFile))
+			}
+		},
 		"smtp_connect_timeout": set(wholeSeconds(0, 4294), func(g *global) *time.Duration { return &g.SMTPConnectTimeout }).write,
 		"startup_script":       func(w *confWriter, keyword string, g, _ *global) { w.daemonCommand(keyword, &g.StartupScript) },
 		"shutdown_script":      func(w *confWriter, keyword string, g, _ *global) { w.daemonCommand(keyword, &g.ShutdownScript) },

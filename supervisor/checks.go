@@ -27,7 +27,9 @@ func checkScript(ctx context.Context, cmd config.Command) checker.Exit {
 
 // verdict is what a check has found out, as the services take it.
 func verdict(r checker.Report) ipvs.Verdict {
-	return ipvs.Verdict{Service: r.Service, Health: ipvs.Health{Server: r.Server, Check: r.Check, Up: r.Up, Weight: r.Weight}}
+	return ipvs.Verdict{Service: r.Service, Health: ipvs.Health{
+		Server: r.Server, Check: r.Check, Up: r.Up, Weight: r.Weight, Reason: r.Reason, Timeout: r.Timeout,
+	}}
 }
 
 // checkedFiles follows the files of FILE_CHECKs.

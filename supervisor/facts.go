@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
 	"github.com/lvsd/lvsd/notify"
@@ -16,11 +18,26 @@ import (
 
 // machineFacts are what dumps show of this machine.
 func machineFacts() *dump.Facts {
+	return &dump.Facts{Hostname: hostname(), Account: accountNumbers, Links: linkFacts(), Unfit: unfit()}
+}
+
+// hostname is what router_id, smtp_helo_name and the sender of mails are by
+// default.
+func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
-		name = ""
+		return ""
 	}
-	return &dump.Facts{Hostname: name, Account: accountNumbers, Links: linkFacts(), Unfit: unfit()}
+	return name
+}
+
+// mailOptions say whose mails lvsd sends.
+func mailOptions(log *zap.Logger) notify.MailOptions {
+	o := notify.MailOptions{Log: log, Host: hostname(), User: "root"}
+	if u, err := user.Current(); err == nil {
+		o.User = u.Username
+	}
+	return o
 }
 
 // unfit says of scripts why they cannot be run. Thousands of real servers have

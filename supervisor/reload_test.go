@@ -60,14 +60,26 @@ var mutants = []struct {
 	name string
 	edit func(r *rand.Rand, text string) string
 }{
-	{"a byte is another", func(r *rand.Rand, s string) string { i := r.IntN(len(s)); return s[:i] + string(byte(r.IntN(256))) + s[i+1:] }},
+	{"a byte is another", func(r *rand.Rand, s string) string {
+		i := r.IntN(len(s))
+		return s[:i] + string(byte(r.IntN(256))) + s[i+1:]
+	}},
 	{"bytes are missing", func(r *rand.Rand, s string) string {
 		i := r.IntN(len(s))
 		return s[:i] + s[min(len(s), i+1+r.IntN(40)):]
 	}},
-	{"zeros from here on", func(r *rand.Rand, s string) string { i := r.IntN(len(s)); return s[:i] + strings.Repeat("\x00", len(s)-i) }},
-	{"a line is missing", func(r *rand.Rand, s string) string { l, i := lines(r, s); return strings.Join(append(l[:i:i], l[i+1:]...), "") }},
-	{"a line comes twice", func(r *rand.Rand, s string) string { l, i := lines(r, s); return strings.Join(append(l[:i+1:i+1], l[i:]...), "") }},
+	{"zeros from here on", func(r *rand.Rand, s string) string {
+		i := r.IntN(len(s))
+		return s[:i] + strings.Repeat("\x00", len(s)-i)
+	}},
+	{"a line is missing", func(r *rand.Rand, s string) string {
+		l, i := lines(r, s)
+		return strings.Join(append(l[:i:i], l[i+1:]...), "")
+	}},
+	{"a line comes twice", func(r *rand.Rand, s string) string {
+		l, i := lines(r, s)
+		return strings.Join(append(l[:i+1:i+1], l[i:]...), "")
+	}},
 	{"two lines change places", func(r *rand.Rand, s string) string {
 		l, i := lines(r, s)
 		k := r.IntN(len(l))

@@ -4,15 +4,17 @@ import (
 	"sync"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/ipvs"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/vrrp"
 )
 
 // scripts knows which scripts an object has, and takes what happens to it to
-// the dispatcher and to the FIFOs. It is the [vrrp.Notifier].
+// the dispatcher, to the FIFOs and to the mailer. It is the [vrrp.Notifier].
 type scripts struct {
 	dispatch *notify.Dispatcher
 	fifos    *notify.FIFOs
+	mail     *notify.Mailer
 	changed  chan struct{} // told of any change
 
 	mu        sync.Mutex
@@ -63,10 +65,11 @@ func (s *scripts) ReceivedLowerPriority(l vrrp.ReceivedLowerPriority) {
 	}
 }
 
-// tell: first the scripts, then the FIFOs.
+// tell: first the scripts, then the FIFOs, then mail.
 func (s *scripts) tell(e notify.Event, priority int) {
 	s.dispatch.Notify(e)
 	s.fifos.VRRP(e.Object, e.What, priority, e.Repeats)
+	s.mail.State(e)
 	s.poke()
 }
 
@@ -112,4 +115,17 @@ func (s *scripts) server(service config.ServiceKey, server config.Server, up boo
 	s.dispatch.Notify(e)
 	s.fifos.LVS(e)
 	s.poke()
+}
+
+// alert is told what smtp_alert of a real server tells.
+func (s *scripts) alert(service config.ServiceKey, a ipvs.Alert) {
+	server := a.Server.String(service.Protocol)
+	if a.Leaving != "" {
+		s.mail.Leaving(server, service.String(), a.Leaving)
+		return
+	}
+	s.mail.Check(notify.CheckChange{
+		Service: service.String(), Server: server, Check: a.Check,
+		Up: a.Up, Reason: a.Reason, Timeout: a.Timeout, Alive: a.Alive, Changed: a.Changed,
+	})
 }

@@ -99,6 +99,7 @@ type Supervisor struct {
 	claims      *claims // of host
 	dispatch    *notify.Dispatcher
 	fifos       *notify.FIFOs
+	mail        *notify.Mailer
 	scripts     *scripts
 	watch       watchers
 	links       *links
@@ -236,7 +237,8 @@ func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.fifos = notify.NewFIFOs(s.log)
-	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos, changed: make(chan struct{}, 1)}
+	s.mail = notify.NewMailer(mailOptions(s.log))
+	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos, mail: s.mail, changed: make(chan struct{}, 1)}
 	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
 	s.schedule = newSchedule(s.log, s.watch.files)
 	s.claims = &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}
@@ -253,7 +255,7 @@ func (s *Supervisor) build(next *config.Config) {
 		table = ipvs.NewKernel()
 	}
 	s.services = ipvs.New(ipvs.Options{
-		Log: checkLog, Kernel: table, OnServer: s.scripts.server,
+		Log: checkLog, Kernel: table, OnServer: s.scripts.server, OnAlert: s.scripts.alert,
 		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush, Abandoned: s.abandoned,
 	})
 	s.checks = checker.New(checker.Options{
@@ -279,7 +281,7 @@ func (s *Supervisor) result(r checker.Report) {
 func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p := newParts(ctx)
 	p.run("FIFOs", s.fifos.Run)
-	p.run("notify", s.dispatch.Run)
+	p.together("notify", s.dispatch.Run, "mail", s.mail.Run)
 	p.run("files", s.watch.files.Run)
 	p.run("processes", s.watch.processes.Run)
 	p.run("files of checks", s.files.run)
@@ -300,6 +302,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
 	plan := config.Diff(s.config, next)
 	s.scripts.learn(next)
+	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
 	if s.router != nil {

@@ -3,7 +3,6 @@ package dump
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -90,10 +89,7 @@ func (p *printer) hostname() string { return cmp.Or(p.facts.Hostname, "(none)") 
 
 // mail writes what is needed to send some: nothing, when there is no server.
 func (p *printer) mail(g *config.Global) {
-	server, port := g.SMTPServer, "25"
-	if host, number, ok := strings.Cut(server, " "); ok {
-		server, port = host, number
-	}
+	server, port := g.MailServer()
 	if server != "" {
 		p.global1("Smtp server", server)
 		p.global1("Smtp server port", port)

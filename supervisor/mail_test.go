@@ -1,0 +1,240 @@
+//go:build linux
+
+package supervisor
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvsd/lvsd/internal/smtptest"
+)
+
+const mailed = `
+global_defs {
+    router_id r1
+    notification_email {
+        a@example.org
+        b@example.org c@example.org
+    }
+    notification_email_from lvs@example.org
+    smtp_server %[1]s
+    smtp_connect_timeout 5
+    smtp_alert_vrrp
+    %[2]s
+}
+vrrp_sync_group G1 {
+    group {
+        V1
+        V2
+    }
+}
+vrrp_instance V1 {
+    interface veth0
+    virtual_router_id 7
+    priority 100
+    advert_int 1
+    virtual_ipaddress {
+        10.9.0.100/24
+    }
+}
+vrrp_instance V2 {
+    interface veth0
+    virtual_router_id 8
+    priority 100
+    advert_int 1
+    virtual_ipaddress {
+        10.9.0.101/24
+    }
+}
+%[3]svirtual_server 10.9.0.100 80 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.9.0.1 8081 {
+        TCP_CHECK {
+            connect_timeout 2
+            retry 0
+            warmup 0
+        }
+        TCP_CHECK {
+            connect_timeout 2
+            connect_port 8082
+            retry 0
+            warmup 0
+        }
+    }
+%[4]s}
+`
+
+const (
+	leavingInstance = `vrrp_instance V3 {
+    interface veth0
+    virtual_router_id 9
+    priority 100
+    advert_int 1
+    notify_deleted
+    virtual_ipaddress {
+        10.9.0.102/24
+    }
+}
+`
+	leavingServer = `    real_server 10.9.0.1 8083 {
+    }
+`
+)
+
+// mailStage is where lvsd or keepalived runs the script of [TestMailOracle].
+type mailStage struct {
+	*bench
+	server *smtptest.Server
+	seen   int
+}
+
+func newMailStage(t *testing.T) *mailStage {
+	s := &mailStage{bench: prepare(t), server: new(smtptest.Server)}
+	s.server.Start(t)
+	return s
+}
+
+// expect waits for this many mails more, and returns them in an order that does
+// not depend on who was faster.
+func (s *mailStage) expect(n int) string {
+	s.t.Helper()
+	s.wait(fmt.Sprintf("%d mails", n), func() bool { return len(s.server.Mails()) >= s.seen+n })
+	time.Sleep(500 * time.Millisecond) // for one too many
+	mails := s.server.Mails()[s.seen:]
+	s.seen += len(mails)
+	for i := range mails {
+		mails[i] = dated.ReplaceAllString(unfold.Replace(mails[i]), "Date: NOW\r\n")
+	}
+	slices.Sort(mails)
+	return strings.ReplaceAll(strings.Join(mails, ""), "\r\n", "\n")
+}
+
+var (
+	dated  = regexp.MustCompile(`^Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n`)
+	unfold = strings.NewReplacer("\r\n ", " ") // RFC 5322, section 2.2.3
+)
+
+// play is the script: instances and servers come and go. It returns the mails
+// of each step.
+func (s *mailStage) play(options string, reload func(), steps []mailStep) string {
+	s.t.Helper()
+	var story strings.Builder
+	up := map[string]net.Listener{}
+	defer func() {
+		for _, l := range up {
+			_ = l.Close()
+		}
+	}()
+	for _, step := range steps {
+		verb, what, _ := strings.Cut(step.do, " ")
+		switch verb {
+		case "link":
+			ip(s.t, "link", "set", "veth0", what)
+		case "serve":
+			l, err := net.Listen("tcp", "10.9.0.1:"+what)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			up[what] = l
+		case "fail":
+			_ = up[what].Close()
+		case "reload":
+			s.put(fmt.Sprintf(mailed, s.server.Addr(), options, "", ""))
+			reload()
+		}
+		fmt.Fprintf(&story, "### %s\n%s", step.do, s.expect(step.mails))
+	}
+	return story.String()
+}
+
+type mailStep struct {
+	do    string
+	mails int
+}
+
+// TestMailOracle: lvsd sends the mails of Debian's keepalived.
+func TestMailOracle(t *testing.T) {
+	keepalived, err := exec.LookPath("keepalived")
+	if err != nil {
+		t.Skip("NO ORACLE: this test needs Debian's keepalived 2.2.7 (apt-get install keepalived); CI has it")
+	}
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("NO ORACLE: this test needs a C compiler for alone.c (apt-get install gcc libc6-dev); CI has one")
+	}
+	if !inside(t) {
+		return
+	}
+	for _, test := range []struct {
+		options string
+		steps   []mailStep
+	}{
+		{"", []mailStep{
+			{"start", 10}, {"serve 8082", 1}, {"serve 8081", 1}, {"fail 8082", 1}, {"link down", 4}, {"link up", 8}, {"reload", 2},
+		}},
+		{"no_email_faults\nno_checker_emails", []mailStep{
+			{"start", 9}, {"serve 8082", 0}, {"serve 8081", 1}, {"fail 8082", 1}, {"link down", 0}, {"link up", 8}, {"reload", 2},
+		}},
+	} {
+		t.Run(strings.ReplaceAll(test.options, "\n", "+"), func(t *testing.T) {
+			ours := newMailStage(t)
+			ours.put(fmt.Sprintf(mailed, ours.server.Addr(), test.options, leavingInstance, leavingServer))
+			ours.start()
+			got := ours.play(test.options, func() { ours.reload() }, test.steps)
+			ours.stop()
+			if left := ours.expect(3); strings.Count(left, "Stopping\n") != 3 || !strings.Contains(left, "\n=> All VRRP group instances are now stopping <=\n") {
+				t.Errorf("at stop:\n%s", left)
+			}
+			ip(t, "link", "set", "veth0", "up")
+
+			theirs := newMailStage(t)
+			theirs.put(fmt.Sprintf(mailed, theirs.server.Addr(), test.options, leavingInstance, leavingServer))
+			daemon := theirs.keepalived(keepalived)
+			want := theirs.play(test.options, func() { _ = daemon.Signal(syscall.SIGHUP) }, test.steps)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("-keepalived +lvsd:\n%s", d)
+			}
+		})
+	}
+}
+
+// keepalived runs it until the test ends; a library answers in the place of
+// IPVS.
+func (s *mailStage) keepalived(program string) *os.Process {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	alone := filepath.Join(dir, "alone.so")
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-o", alone, "../internal/dump/testdata/alone.c").CombinedOutput(); err != nil {
+		s.t.Fatalf("cc: %v: %s", err, out)
+	}
+	args := []string{"-n", "-l", "-f", s.file}
+	for _, p := range []string{"p", "r", "c", "b"} {
+		args = append(args, "-"+p, filepath.Join(dir, p+".pid"))
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "LD_PRELOAD="+alone)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		hard := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer hard.Stop()
+		_ = cmd.Wait() // its status is none of our business
+	})
+	return cmd.Process
+}
