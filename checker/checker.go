@@ -36,6 +36,8 @@ type recipe struct {
 	says   *phrases
 	// sentence is what to log about an attempt; nil: as says has it.
 	sentence func(attempt) string
+	// fastRecovery is that of the [Policy].
+	fastRecovery bool
 }
 
 // recipe makes the recipe of a configured check.
@@ -54,6 +56,8 @@ func (s *Scheduler) recipe(c config.Check) (recipe, error) {
 	case config.MiscCheck:
 		m := newMisc(c, c.Params.(*config.MiscParams), s.opts.Script, s.workers.Go)
 		return recipe{probes: []Checker{m}, sentence: m.sentence}, nil
+	case config.HTTPGet, config.SSLGet:
+		return newHTTP(c)
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

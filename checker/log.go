@@ -9,10 +9,11 @@ import (
 )
 
 // log says what a probe has come to, in the words of its kind of check. A
-// failed attempt is told with log_all_failures, until the check is down.
-func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
+// failed attempt is told with log_all_failures, until the check is down; a
+// success that has words of its own, while it is.
+func (s *Scheduler) log(j *job, r Result, v Verdict, wasDown, logAll bool) {
 	says := j.recipe.says
-	words := strings.NewReplacer("%s", j.name, "%v", j.key.service.String(), "%r", r.Reason, "%n", strconv.Itoa(v.Retries))
+	words := strings.NewReplacer("%s", j.name, "%v", j.key.service.String(), "%r", r.Reason, "%n", strconv.Itoa(v.Retries), "%p", r.Path)
 	say := func(level zapcore.Level, sentence string) {
 		var why []zap.Field
 		if r.Reason != "" && !strings.Contains(sentence, "%r") {
@@ -24,6 +25,12 @@ func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
 	if v.Retries > 0 {
 		last = says.retried
 	}
+	if r.Remark != "" {
+		say(zapcore.InfoLevel, r.Remark)
+	}
+	if r.Up && wasDown && r.Said != "" {
+		say(zapcore.InfoLevel, r.Said)
+	}
 	switch {
 	case r.Local != "":
 		say(zapcore.WarnLevel, r.Local)
@@ -31,7 +38,9 @@ func (s *Scheduler) log(j *job, r Result, v Verdict, logFailure bool) {
 	case r.Up && v.Turned:
 		say(zapcore.InfoLevel, says.success)
 		return
-	case r.Up || !logFailure || v.Turned && says.failed == says.failure:
+	case r.Up || !logAll || wasDown || v.Turned && says.failed == says.failure:
+	case r.Said != "":
+		say(zapcore.InfoLevel, r.Said)
 	case r.Timeout:
 		say(zapcore.InfoLevel, says.timeout)
 	default:

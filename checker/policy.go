@@ -14,6 +14,12 @@ type Result struct {
 	// Unsure says why nobody knows whether the server is up, which counts as up:
 	// a script could not be run.
 	Unsure string
+	// Said is the sentence for the log where it is not that of the kind of check,
+	// with the same verbs. That of a success is logged while the check is down.
+	Said string
+	// Remark is a sentence for the log whatever comes of the probe.
+	Remark string
+	Path   string // %p in these two
 	// Weight is what the probe says about the weight of its server.
 	Weight config.WeightChange
 	// Local is a sentence for the log when the probe could not be tried at
@@ -29,8 +35,12 @@ type Policy struct {
 	Timing config.Timing
 	Kind   config.CheckKind
 	Probes int // that have to succeed in turn; 0 means 1
+	// FastRecovery takes away the delay between the probes while the check is not
+	// up: fast_recovery of HTTP_GET.
+	FastRecovery bool
 
-	probe   int // the next one
+	probe   int  // the next one
+	failed  bool // HTTP_GET is down, and this probe has failed last
 	ran     bool
 	up      bool
 	retries int // failed attempts after the first of a round
@@ -54,12 +64,24 @@ type Verdict struct {
 // before it is down. One that is down comes up with its first success. All
 // other probes are delay_loop apart. Both delays count from the end of one
 // probe to the start of the next, of MISC_CHECK from start to start.
+//
+// HTTP_GET tries one URL each time, and has succeeded when all have in a row.
+// One that is down tries the URL that failed until it succeeds, and then all
+// from the first one.
 func (p *Policy) Step(began, now time.Time, r Result) Verdict {
 	retries := p.retries
+	if !p.ran && p.http() {
+		retries = p.Timing.Retry.Value // as keepalived counts
+	}
 	turned, again := p.judge(r)
 	delay := p.Timing.DelayLoop.Value
-	if again {
+	switch {
+	case again:
 		delay = p.Timing.DelayBeforeRetry.Value
+	case r.Up && !p.up && p.FastRecovery:
+		delay = 0
+	case p.failed && r.Local == "":
+		delay = max(delay, p.Timing.DelayBeforeRetry.Value)
 	}
 	v := Verdict{Turned: turned, Up: p.up, Weight: p.weight, Next: p.after(delay, began, now)}
 	if turned && !p.up {
@@ -78,6 +100,9 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 	switch {
 	case r.Local != "":
 		return false, false
+	case r.Up && p.failed:
+		p.probe, p.failed = 0, false
+		return false, false
 	case r.Up && p.probe+1 < p.Probes:
 		p.probe, p.retries = p.probe+1, 0
 		return false, false
@@ -92,12 +117,15 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 	}
 	turned = !p.ran || p.up
 	p.ran, p.up, p.retries = true, false, 0
+	p.failed = p.http()
 	return turned, false
 }
 
 // retriesAlways: a round of SMTP_CHECK has all its attempts while it is down
 // and before its first result, too.
 func (p *Policy) retriesAlways() bool { return p.Kind == config.SMTPCheck }
+
+func (p *Policy) http() bool { return p.Kind == config.HTTPGet || p.Kind == config.SSLGet }
 
 // after is when the next probe begins.
 func (p *Policy) after(delay time.Duration, began, now time.Time) time.Time {
@@ -113,9 +141,9 @@ func (p *Policy) after(delay time.Duration, began, now time.Time) time.Time {
 // Probe is the number of the probe that is next, from 0.
 func (p *Policy) Probe() int { return p.probe }
 
-// Down reports whether the last results make the check down. Before the first
-// one it is not.
-func (p *Policy) Down() bool { return p.ran && !p.up }
+// Down reports whether the check keeps its server down: its last results have,
+// or it waits for the first one with alpha.
+func (p *Policy) Down() bool { return !p.up && (p.ran || p.Timing.Alpha.Value) }
 
 // Up reports whether the last results make the check up. Before the first one
 // it is not.

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 // TestPolicy plays the scripts of testdata/policy. Indented lines are the
 // policy's answers: when the probe ended, what it meant, when the next is due.
 //
-//	kind NAME [PROBES]
+//	kind NAME [PROBES [fast_recovery]]
 //	timing delay_loop=D retry=N delay_before_retry=D
 //	ok|fail|local|weight=N [for D]    the probe that is due, how long it takes
 func TestPolicy(t *testing.T) {
@@ -68,9 +68,10 @@ func play(t *testing.T, script string) string {
 			continue
 		case "kind":
 			p.Kind = config.CheckKind(words[1])
-			if len(words) == 3 {
+			if len(words) > 2 {
 				p.Probes, _ = strconv.Atoi(words[2])
 			}
+			p.FastRecovery = len(words) > 3
 			continue
 		case "ok":
 			r.Up = true

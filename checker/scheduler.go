@@ -165,7 +165,7 @@ func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
 		}
 		return nil
 	}
-	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes)}
+	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
 	j = &job{key: key, name: name, recipe: how, policy: policy}
 	s.jobs[key] = j
 	s.opts.Log.Info(s.activation(j, "Deactivating"))
@@ -260,7 +260,8 @@ func (s *Scheduler) work(j *job) {
 	if j.removed || ctx.Err() != nil {
 		return
 	}
-	logFailure := j.policy.Timing.LogAllFailures.Value && !j.policy.Down()
+	wasDown := j.policy.Down()
+	logAll := j.policy.Timing.LogAllFailures.Value
 	verdict := j.policy.Step(began, now, result)
 	a := attempt{result: result, before: j.unsure, verdict: verdict, failed: j.policy.retries, limit: j.policy.Timing.Retry.Value}
 	j.unsure = result.Unsure
@@ -268,9 +269,9 @@ func (s *Scheduler) work(j *job) {
 
 	if how.sentence != nil {
 		a.server, a.service = j.name, j.key.service.String()
-		s.narrate(how.sentence, a, logFailure)
+		s.narrate(how.sentence, a, logAll && !wasDown)
 	} else {
-		s.log(j, result, verdict, logFailure)
+		s.log(j, result, verdict, wasDown, logAll)
 	}
 	if verdict.Changed {
 		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason, result.Timeout})

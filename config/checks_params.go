@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 )
@@ -124,10 +125,36 @@ type HTTPParams struct {
 	FastRecovery bool   // no delay between the URLs while recovering
 	TLSCompliant bool   // end TLS connections with close_notify
 	URLs         []URL  // one in each cycle
+
+	TLSVerify     bool       // the server's certificate has to be valid
+	TLSMinVersion TLSVersion // 0: [DefaultTLSVersion]
+
+	Inherited HTTPInherited // filled in by [Config.KernelServices]
+}
+
+// HTTPInherited is what HTTP_GET and SSL_GET take from outside their block.
+type HTTPInherited struct {
+	Host       string // virtualhost of the real server, or that of the virtual server
+	ServerName string // for SNI: virtualhost of the virtual server
+	SSL        *SSL   // of SSL_GET; nil: none
+}
+
+// inherit is p with what it takes from its servers.
+func (p *HTTPParams) inherit(from HTTPInherited) *HTTPParams {
+	if from == (HTTPInherited{}) {
+		return p
+	}
+	all := *p
+	all.Inherited = from
+	return &all
 }
 
 func (p *HTTPParams) identity() string {
-	id := fmt.Sprintf("%q %s %t %q %t", p.VirtualHost, p.HTTPProtocol, p.EnableSNI, p.SNIName, p.TLSCompliant)
+	id := fmt.Sprintf("%q %s %t %q %t %t %t %s %q %q", p.VirtualHost, p.HTTPProtocol, p.EnableSNI, p.SNIName, p.FastRecovery, p.TLSCompliant,
+		p.TLSVerify, p.TLSMinVersion, p.Inherited.Host, p.Inherited.ServerName)
+	if s := p.Inherited.SSL; s != nil {
+		id += fmt.Sprintf(" %q %q %q %x", s.CA, s.Certificate, s.Key, sha256.Sum256([]byte(s.Password)))
+	}
 	for i := range p.URLs {
 		u := p.URLs[i]
 		id += fmt.Sprintf(" %q %x %v %q %t", u.Path, u.Digest, u.StatusCodes, u.VirtualHost, u.TLSCompliant)
@@ -146,10 +173,34 @@ const (
 	HTTP10  HTTPProtocol = iota // 1.0
 	HTTP10C                     // 1.0 with Connection: close
 	HTTP11                      // 1.1 with Connection: close
+	HTTP2                       // RFC 9113
 )
 
 // String is the version as keepalived.conf spells it.
-func (p HTTPProtocol) String() string { return [...]string{"1.0", "1.0C", "1.1"}[p%3] }
+func (p HTTPProtocol) String() string { return [...]string{"1.0", "1.0C", "1.1", "2"}[p%4] }
+
+// TLSVersion is a version of TLS, as its messages spell it.
+type TLSVersion uint16
+
+// The versions of tls_min_version.
+const (
+	TLS10 TLSVersion = 0x0301 + iota
+	TLS11
+	TLS12
+	TLS13
+)
+
+// DefaultTLSVersion is the lowest version of TLS that is spoken when nothing is
+// said, as that of OpenSSL on Debian.
+const DefaultTLSVersion = TLS12
+
+// String is the version as keepalived.conf spells it; empty: none.
+func (v TLSVersion) String() string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("1.%d", v-TLS10)
+}
 
 // URL is a url block of HTTP_GET.
 type URL struct {

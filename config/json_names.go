@@ -48,7 +48,7 @@ var jsonNames = map[string]string{
 	"VirtualServer.Addr": "+", "SorryServer.Addr": "+", "RealServer.Addr": "+", "VirtualServer.RealServers": "real_server", "VirtualServer.Timing": "+",
 	"SorryServer.Method": "lvs_method", "RealServer.Names": "+", "RealServer.Timing": "+", "RealServer.Checks": "checks",
 	"Check.Kind": "kind", "Check.Bind": "+", "Check.Timing": "+", "Check.Params": "+",
-	"HTTPParams.URLs": "url", "URL.StatusCodes": "status_code",
+	"HTTPParams.URLs": "url", "HTTPParams.Inherited": "-", "URL.StatusCodes": "status_code",
 }
 
 // jsonTexts are numbers that are written as text, as keepalived.conf has them.
@@ -86,7 +86,8 @@ var jsonEnums = map[reflect.Type]jsonEnum{
 	reflect.TypeFor[TunnelType]():      {words: map[uint64]string{0: "ipip", 1: "gue", 2: "gre"}},
 	reflect.TypeFor[TunnelChecksum]():  {words: map[uint64]string{0: "nocsum", 1: "csum", 2: "remcsum"}},
 	reflect.TypeFor[Family]():          {words: map[uint64]string{2: "inet", 10: "inet6"}},
-	reflect.TypeFor[HTTPProtocol]():    {words: map[uint64]string{0: "1.0", 1: "1.0C", 2: "1.1"}},
+	reflect.TypeFor[HTTPProtocol]():    {words: map[uint64]string{0: "1.0", 1: "1.0C", 2: "1.1", 3: "2"}},
+	reflect.TypeFor[TLSVersion]():      {words: map[uint64]string{0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.2", 0x0304: "1.3"}},
 	reflect.TypeFor[MailTLS]():         {words: map[uint64]string{1: "starttls", 2: "implicit"}},
 	reflect.TypeFor[RxPolicy]():        {words: map[uint64]string{1: "MTU", 2: "ADVERT", 3: "size"}},
 	reflect.TypeFor[UnicastChecksum](): {words: map[uint64]string{1: "always", 2: "never"}},

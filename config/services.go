@@ -100,10 +100,11 @@ type resolver struct {
 	wanted func(CheckKind) bool
 	shared sharedTimings
 	files  map[string]*TrackFile
+	ssl    *SSL
 }
 
 func (c *Config) resolver(wanted func(CheckKind) bool) resolver {
-	r := resolver{c.Global.CheckerLogAllFailures, wanted, sharedTimings{}, make(map[string]*TrackFile, len(c.Trackers.Files))}
+	r := resolver{c.Global.CheckerLogAllFailures, wanted, sharedTimings{}, make(map[string]*TrackFile, len(c.Trackers.Files)), c.SSL}
 	for i := range c.Trackers.Files {
 		if f := &c.Trackers.Files[i]; r.files[f.Name] == nil {
 			r.files[f.Name] = f
@@ -187,6 +188,15 @@ func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPo
 		}
 	case *FileParams:
 		c.Params = p.over(from.files)
+	case *HTTPParams:
+		inherited := HTTPInherited{Host: v.VirtualHost, ServerName: v.VirtualHost}
+		if r.Names != nil && r.Names.VirtualHost != "" {
+			inherited.Host = r.Names.VirtualHost
+		}
+		if c.Kind == SSLGet {
+			inherited.SSL = from.ssl
+		}
+		c.Params = p.inherit(inherited)
 	}
 	c.Timing = from.shared.of(t)
 	if c.Kind.Connects() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/pcre"
 )
 
 // httpRows are the keywords of HTTP_GET and SSL_GET.
@@ -25,11 +26,15 @@ func httpRows(kind config.CheckKind) rows[checkDraft] {
 	}
 	if kind == config.SSLGet {
 		own["tls_compliant"] = boolean(func(k *check, v bool) { http(k).TLSCompliant = v }).or("Invalid tls_compliant parameter %V")
+		own["tls_verify"] = boolean(func(k *check, v bool) { http(k).TLSVerify = v }).or("Invalid tls_verify parameter %V")
+		own["tls_min_version"] = set(oneOf(tlsVersions), func(k *check) *config.TLSVersion { return &http(k).TLSMinVersion }).or("Invalid tls_min_version %V").orMissing("Missing tls_min_version")
 	}
 	return own
 }
 
-var httpProtocols = map[string]config.HTTPProtocol{"1.0": config.HTTP10, "1.0C": config.HTTP10C, "1.0c": config.HTTP10C, "1.1": config.HTTP11}
+var httpProtocols = map[string]config.HTTPProtocol{"1.0": config.HTTP10, "1.0C": config.HTTP10C, "1.0c": config.HTTP10C, "1.1": config.HTTP11, "2": config.HTTP2}
+
+var tlsVersions = map[string]config.TLSVersion{"1.0": config.TLS10, "1.1": config.TLS11, "1.2": config.TLS12, "1.3": config.TLS13}
 
 func nbGetRetry(c *cursor, k *checkDraft) {
 	c.errorf(config.ClassGeneral, "deprecated", "nb_get_retry is deprecated - please use 'retry'")
@@ -75,6 +80,9 @@ func httpURL(kind config.CheckKind) row[checkDraft] {
 			fallthrough
 		case u.hasRegex:
 			u.Regex = &u.regex
+			if err := pcre.Check(u.regex.Pattern, u.regex.Options); err != nil {
+				c.problem(config.Warning, config.ClassNone, "invalid-value", fmt.Sprintf("Invalid regex: '%s': %v", u.regex.Pattern, err))
+			}
 		case u.regex.NoMatch || u.regex.Options != nil || u.regex.MinOffset != 0 || u.regex.MaxOffset != 0 || u.regex.StackMax != 0:
 			c.problem(config.Warning, config.ClassNone, "incomplete-check", "regex parameters specified without regex")
 		}
@@ -103,7 +111,6 @@ func urlBlock(kind config.CheckKind) *block[urlDraft] {
 	if kind == config.SSLGet {
 		b.rows["tls_compliant"] = optBool(func(u *urlDraft) *config.Opt[bool] { return &u.TLSCompliant }).or("Invalid tls_compliant parameter %V")
 	}
-	b.unused()
 	return b
 }
 
@@ -241,7 +248,6 @@ func sslBlock() *block[config.SSL] {
 		"certificate": replaced("SSL", func(s *ssl) *string { return &s.Certificate }).orMissing("SSL certfile missing"),
 		"key":         replaced("SSL", func(s *ssl) *string { return &s.Key }).orMissing("SSL keyfile missing"),
 	}}
-	b.unused()
 	return b
 }
 
@@ -260,7 +266,6 @@ func sslPassword(c *cursor, s *config.SSL) {
 
 // sslContext: a second block replaces the first.
 func (s *schema) sslContext(c *cursor, cfg *config.Config) {
-	c.d.noteOnce(c.keyword, c.origin())
 	if cfg.SSL != nil {
 		c.errorf(config.ClassGeneral, "duplicate", "SSL context already specified - replacing")
 	}

@@ -41,7 +41,7 @@ func newSchema() *schema {
 		"linkbeat_use_polling":     yes(func(c *config.Config) *bool { return &c.Daemon.LinkbeatUsePolling }),
 
 		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
-		"SSL":                  {block: true, apply: s.sslContext, unused: true},
+		"SSL":                  {block: true, apply: s.sslContext},
 	})}
 	return s
 }

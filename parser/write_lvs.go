@@ -230,6 +230,7 @@ func httpWriters(kind config.CheckKind) writers[checkDraft] {
 		},
 		"fast_recovery": writeBool(func(k *check) *bool { return &http(k).FastRecovery }),
 		"tls_compliant": writeBool(func(k *check) *bool { return &http(k).TLSCompliant }),
+		"tls_verify":    writeBool(func(k *check) *bool { return &http(k).TLSVerify }),
 		"url": func(w *confWriter, keyword string, k, _ *check) {
 			b := urlBlock(kind)
 			for _, u := range http(k).URLs {

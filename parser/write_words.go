@@ -26,7 +26,7 @@ func spellings(v any) []string {
 	switch v := v.(type) {
 	case time.Duration:
 		return []string{decimalOf(v, time.Second), decimalOf(v, time.Millisecond), decimalOf(v, time.Microsecond)}
-	case netip.Addr, config.State, config.Protocol, config.Family, config.HTTPProtocol, config.MailTLS:
+	case netip.Addr, config.State, config.Protocol, config.Family, config.HTTPProtocol, config.TLSVersion, config.MailTLS:
 		return []string{fmt.Sprint(v)}
 	case config.AuthType:
 		return []string{"PASS", "AH"}

@@ -152,6 +152,12 @@ func (p *printer) http(kind config.CheckKind, x *config.HTTPParams) {
 	p.line("   Fast recovery %s", setText(x.FastRecovery))
 	if kind == config.SSLGet {
 		p.line("   TLS compliant %s", setText(x.TLSCompliant))
+		if x.TLSVerify {
+			p.line("   TLS verify %s", setText(true))
+		}
+		if x.TLSMinVersion != 0 {
+			p.field("TLS min version", x.TLSMinVersion.String())
+		}
 	}
 	for i := range x.URLs {
 		p.url(&x.URLs[i])

@@ -1,0 +1,245 @@
+package checker
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/pcre"
+)
+
+var httpPhrases = phrases{
+	success:  "Remote Web server %s succeed on service.",
+	failure:  "Connection failed server %s.",
+	timeout:  "Timeout connecting server %s.",
+	failed:   "HTTP_CHECK on service %s failed.",
+	retried:  "HTTP_CHECK on service %s failed after %n retries.",
+	noSocket: "WEB connection fail to create socket. Rescheduling.",
+	noBind:   "WEB socket bind failed. Rescheduling",
+}
+
+// Sentences for what may happen to a request.
+const (
+	saysUnreachable = "HTTP_CHECK - network unreachable server %s."
+	saysHandshake   = "SSL handshake/communication error connecting to server %s."
+	saysNotSent     = "Cannot send get request to server %s."
+	saysNoAnswer    = "Timeout WEB read server %s."
+	saysSlow        = "Timeout HTTP read server %s."
+	saysSlowTLS     = "Timeout SSL read server %s."
+	saysReadError   = "Read error with server %s."
+	saysTLSError    = "SSL read error from server %s."
+	saysNoData      = "Read, no data received from  server %s."
+	saysStatus      = "HTTP status code error to server %s."
+	saysDigest      = "MD5 digest error to server %s."
+	saysRegex       = "Regex match failed server %s."
+)
+
+// httpSteps is how many times connect_timeout a whole probe may take: to
+// connect, to shake hands, until the answer begins, and until it has ended. No
+// single wait may be longer than connect_timeout.
+const httpSteps = 4
+
+// httpGet is a URL of HTTP_GET or SSL_GET, keepalived.conf(5): the server is up
+// when it answers with one of the status codes and with the right body.
+// Redirections are not followed, and a body is compared as it is sent: neither
+// chunks nor compression are undone.
+type httpGet struct {
+	dialer
+	timeout time.Duration
+	url     *config.URL
+	version config.HTTPProtocol
+	host    string       // Host
+	want    expectations // of the answer
+	tls     *tlsClient   // nil: in the clear
+}
+
+// newHTTP makes the recipe of HTTP_GET or SSL_GET, a probe for each URL.
+func newHTTP(c config.Check) (recipe, error) {
+	p := c.Params.(*config.HTTPParams)
+	how := recipe{says: &httpPhrases, fastRecovery: p.FastRecovery}
+	for i := range p.URLs {
+		u := &p.URLs[i]
+		h := &httpGet{
+			dialer: newDialer(c), timeout: c.Timing.ConnectTimeout.Value, url: u, version: p.HTTPProtocol,
+			host: cmp.Or(u.VirtualHost, p.VirtualHost, p.Inherited.Host, c.Target().String()),
+			want: expectations{codes: u.StatusCodes, digest: u.Digest, limits: u.Regex},
+		}
+		if u.Regex != nil {
+			var err error
+			if h.want.regex, err = pcre.Compile(u.Regex.Pattern, u.Regex.Options); err != nil {
+				return recipe{}, fmt.Errorf("invalid regex: '%s': %w", u.Regex.Pattern, err)
+			}
+		}
+		if c.Kind == config.SSLGet {
+			h.tls = newTLSClient(p, u, h.host)
+		}
+		how.probes = append(how.probes, h)
+	}
+	return how, nil
+}
+
+// Check sends the request and looks at the answer.
+func (h *httpGet) Check(ctx context.Context) Result {
+	ctx, cancel := context.WithTimeout(ctx, httpSteps*h.timeout)
+	defer cancel()
+	raw, err := h.connect(ctx)
+	if err != nil {
+		return httpFailure(err)
+	}
+	defer raw.Close() // without close_notify, as keepalived
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
+	a := answer{text: h.want.collector()}
+	if err := h.exchange(ctx, raw, &a); err != nil {
+		return httpFailure(h.during(ctx, err))
+	}
+	return h.judge(&a)
+}
+
+// connect connects. Each read and each write on the connection is to end within
+// connect_timeout, too.
+func (h *httpGet) connect(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	conn, err := h.dial(ctx, "tcp")
+	switch {
+	case errors.Is(err, unix.ENETUNREACH):
+		return nil, &httpError{saysUnreachable, err}
+	case err != nil:
+		return nil, err
+	}
+	return &pacedConn{Conn: conn, pace: h.timeout}, nil
+}
+
+// exchange gets an answer over a connection.
+func (h *httpGet) exchange(ctx context.Context, conn net.Conn, a *answer) error {
+	if h.tls != nil {
+		secure, err := h.handshake(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if h.tls.compliant {
+			defer func() { _ = secure.CloseWrite() }()
+		}
+		conn = secure
+	}
+	if h.version == config.HTTP2 {
+		return h.getHTTP2(ctx, conn, a)
+	}
+	return h.get(conn, a)
+}
+
+func (h *httpGet) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	return h.tls.handshake(ctx, conn, h.version == config.HTTP2)
+}
+
+// get is a request of HTTP/1 and its answer.
+func (h *httpGet) get(conn net.Conn, a *answer) error {
+	if _, err := io.WriteString(conn, httpRequest(h.version, h.url.Path, h.host)); err != nil {
+		return &httpError{saysNotSent, err}
+	}
+	r := bufio.NewReader(conn)
+	if _, err := r.Peek(1); err != nil {
+		return err
+	}
+	return a.readHTTP1(r)
+}
+
+// httpRequest is what keepalived sends, octet for octet.
+func httpRequest(version config.HTTPProtocol, path, host string) string {
+	minor, closing := 0, ""
+	switch version {
+	case config.HTTP11:
+		minor, closing = 1, "Connection: close\r\n"
+	case config.HTTP10C:
+		closing = "Connection: close\r\n"
+	}
+	return fmt.Sprintf("GET %s HTTP/1.%d\r\nUser-Agent: KeepAliveClient\r\n%sHost: %s\r\n\r\n", path, minor, closing, host)
+}
+
+// judge compares an answer with what it should be.
+func (h *httpGet) judge(a *answer) Result {
+	compared, err := h.want.compare(a)
+	if err != nil {
+		return httpFailure(err)
+	}
+	r := Result{Up: true, Said: compared + " success to %s url(%p)", Path: h.url.Path}
+	if a.length >= 0 && a.received != a.length {
+		r.Remark = fmt.Sprintf("http_check for RS %%s VS %%v url %%p: content_length (%d) does not match received bytes (%d)", a.length, a.received)
+	}
+	return r
+}
+
+// during gives an error of an exchange its sentence.
+func (h *httpGet) during(ctx context.Context, err error) error {
+	var known *httpError
+	var timeout net.Error
+	says := saysReadError
+	switch late := ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout(); {
+	case errors.As(err, &known):
+		return err
+	case late && h.tls != nil:
+		says = saysSlowTLS
+	case late && errors.Is(err, errBegun):
+		says = saysSlow
+	case late:
+		says = saysNoAnswer
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		says, err = saysNoData, errors.New("the connection was closed before the end of the header")
+	case h.tls != nil:
+		says = saysTLSError
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no answer within %v: %w", httpSteps*h.timeout, context.Cause(ctx))
+	}
+	return &httpError{says, err}
+}
+
+// httpError is an error with keepalived's sentence for it.
+type httpError struct {
+	says string
+	err  error
+}
+
+func (e *httpError) Error() string { return e.err.Error() }
+
+func (e *httpError) Unwrap() error { return e.err }
+
+func httpFailure(err error) Result {
+	r := failure(err, &httpPhrases)
+	var known *httpError
+	if errors.As(err, &known) {
+		r.Said, r.Local = known.says, ""
+	}
+	return r
+}
+
+// pacedConn has a deadline for each read and each write.
+type pacedConn struct {
+	net.Conn
+	pace time.Duration
+}
+
+func (c *pacedConn) Read(b []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(c.pace)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *pacedConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.pace)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}

@@ -1,0 +1,38 @@
+package checker
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// getHTTP2 is a request of HTTP/2, RFC 9113, on a connection of its own: lvsd's
+// own http_protocol 2. HTTP_GET speaks it with prior knowledge.
+func (h *httpGet) getHTTP2(ctx context.Context, conn net.Conn, a *answer) error {
+	var versions http.Protocols
+	versions.SetHTTP2(h.tls != nil)
+	versions.SetUnencryptedHTTP2(h.tls == nil)
+	only := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+	transport := &http.Transport{
+		Protocols: &versions, DialContext: only, DialTLSContext: only,
+		DisableCompression: true, MaxResponseHeaderBytes: maxHTTPHeader,
+	}
+	defer transport.CloseIdleConnections()
+	scheme := "http"
+	if h.tls != nil {
+		scheme = "https"
+	}
+	request := (&http.Request{
+		Method: http.MethodGet, Host: h.host,
+		URL:    &url.URL{Scheme: scheme, Host: h.target.String(), Opaque: h.url.Path},
+		Header: http.Header{"User-Agent": {"KeepAliveClient"}},
+	}).WithContext(ctx)
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	a.status, a.length = response.StatusCode, response.ContentLength
+	return a.readBody(response.Body)
+}

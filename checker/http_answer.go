@@ -1,0 +1,188 @@
+package checker
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/pcre"
+)
+
+// What an answer may cost. A server that says more fails.
+const (
+	maxHTTPHeader = 16 << 10
+	maxHTTPBody   = 16 << 20
+	maxRegexText  = 1 << 20 // of the body that a regular expression sees
+)
+
+// errBegun marks an error in the middle of an answer.
+var errBegun = errors.New("the answer had begun")
+
+// answer is what came back from a server.
+type answer struct {
+	status   int   // 0: none
+	length   int64 // Content-Length; -1: none
+	received int64 // octets of the body
+	text     *collector
+}
+
+// readHTTP1 reads an answer of HTTP/1: its header, and its body up to
+// Content-Length or the end of the connection.
+//
+// keepalived looks for a status code of three digits between blanks in the
+// first line, and for nothing else there.
+func (a *answer) readHTTP1(r *bufio.Reader) error {
+	header, err := readHeader(r)
+	if err != nil {
+		return err
+	}
+	first, rest, _ := strings.Cut(header, "\r\n")
+	if words := strings.SplitN(first, " ", 3); len(words) == 3 && len(words[1]) == 3 {
+		if n, err := strconv.ParseUint(words[1], 10, 16); err == nil {
+			a.status = int(n)
+		}
+	}
+	a.length = contentLength(rest)
+	body := io.Reader(r)
+	if a.length >= 0 {
+		body = io.LimitReader(r, a.length)
+	}
+	if err := a.readBody(body); !errors.Is(err, io.ErrUnexpectedEOF) { // TLS without close_notify
+		return err
+	}
+	return nil
+}
+
+func (a *answer) readBody(r io.Reader) (err error) {
+	a.received, err = io.Copy(a.text, io.LimitReader(r, maxHTTPBody+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errBegun, err)
+	case a.received > maxHTTPBody:
+		return &httpError{saysReadError, fmt.Errorf("the body is longer than %d MiB", maxHTTPBody>>20)}
+	}
+	return nil
+}
+
+// readHeader reads up to the empty line, and leaves it out.
+func readHeader(r *bufio.Reader) (string, error) {
+	var header []byte
+	for {
+		line, err := r.ReadSlice('\n')
+		header = append(header, line...)
+		switch {
+		case len(header) > maxHTTPHeader:
+			return "", &httpError{saysNoData, fmt.Errorf("the header is longer than %d KiB", maxHTTPHeader>>10)}
+		case err == nil && bytes.HasSuffix(header, []byte("\r\n\r\n")):
+			return string(header[:len(header)-len("\r\n")]), nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return "", fmt.Errorf("%w: %w", errBegun, err)
+		}
+	}
+}
+
+// contentLength is the first Content-Length among the fields of a header, -1
+// when there is none that is a number.
+func contentLength(fields string) int64 {
+	for field := range strings.SplitSeq(fields, "\r\n") {
+		name, value, _ := strings.Cut(field, ":")
+		if !strings.EqualFold(name, "Content-Length") {
+			continue
+		}
+		if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 63); err == nil {
+			return int64(n)
+		}
+		break
+	}
+	return -1
+}
+
+// collector takes what is needed of a body, as it comes.
+type collector struct {
+	digest hash.Hash // nil: not asked for
+	keep   bool      // text is asked for
+	text   []byte
+	more   bool // the body is longer than text
+}
+
+func (c *collector) Write(b []byte) (int, error) {
+	if c.digest != nil {
+		c.digest.Write(b)
+	}
+	if c.keep {
+		room := min(len(b), maxRegexText-len(c.text))
+		c.text = append(c.text, b[:room]...)
+		c.more = c.more || room < len(b)
+	}
+	return len(b), nil
+}
+
+// expectations are what makes an answer right.
+type expectations struct {
+	codes  []config.StatusRange // nil: [config.DefaultStatusCodes]
+	digest []byte               // nil: any body
+	regex  *pcre.Regexp         // nil: any body
+	limits *config.Regex
+}
+
+func (e *expectations) collector() *collector {
+	c := &collector{keep: e.regex != nil}
+	if e.digest != nil {
+		c.digest = md5.New()
+	}
+	return c
+}
+
+// compare names what was compared last, or says what is wrong.
+func (e *expectations) compare(a *answer) (last string, err error) {
+	last = "HTTP status code"
+	if !e.accepts(a.status) {
+		return "", &httpError{saysStatus, fmt.Errorf("status code %d", a.status)}
+	}
+	if e.digest != nil {
+		last = "MD5 digest"
+		if got := a.text.digest.Sum(nil); !bytes.Equal(got, e.digest) {
+			return "", &httpError{saysDigest, fmt.Errorf("digest %x", got)}
+		}
+	}
+	if e.regex != nil {
+		last = "Regex match"
+		if err := e.match(a.text); err != nil {
+			return "", &httpError{saysRegex, err}
+		}
+	}
+	return last, nil
+}
+
+func (e *expectations) accepts(status int) bool {
+	codes := e.codes
+	if codes == nil {
+		codes = config.DefaultStatusCodes()
+	}
+	return slices.ContainsFunc(codes, func(r config.StatusRange) bool {
+		return status >= int(r.Low) && status <= int(r.High)
+	})
+}
+
+func (e *expectations) match(c *collector) error {
+	found, err := e.regex.Match(c.text, e.limits.MinOffset, e.limits.MaxOffset)
+	switch {
+	case err != nil:
+		return err
+	case found && e.limits.NoMatch:
+		return errors.New("the body matches")
+	case !found && !e.limits.NoMatch && c.more:
+		return fmt.Errorf("no match in the first %d MiB of the body", maxRegexText>>20)
+	case !found && !e.limits.NoMatch:
+		return errors.New("no match in the body")
+	}
+	return nil
+}
