@@ -24,6 +24,7 @@ var hostNeeds = []need{
 	{"sysctl", "procps"},
 	{"ipvsadm", "ipvsadm"},
 	{"keepalived", "keepalived"},
+	{"nginx", "nginx-light"},
 	{"nft", "nftables"},
 	{"python3", "python3"},
 	{"tcpdump", "tcpdump"},
