@@ -89,19 +89,27 @@ func newHTTP(c config.Check) (recipe, error) {
 
 // Check sends the request and looks at the answer.
 func (h *httpGet) Check(ctx context.Context) Result {
+	a := answer{text: h.want.collector()}
+	if err := h.fetch(ctx, &a); err != nil {
+		return httpFailure(err)
+	}
+	return h.judge(&a)
+}
+
+// fetch gets the answer.
+func (h *httpGet) fetch(ctx context.Context, a *answer) error {
 	ctx, cancel := context.WithTimeout(ctx, httpSteps*h.timeout)
 	defer cancel()
 	raw, err := h.connect(ctx)
 	if err != nil {
-		return httpFailure(err)
+		return err
 	}
 	defer raw.Close() // without close_notify, as keepalived
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
-	a := answer{text: h.want.collector()}
-	if err := h.exchange(ctx, raw, &a); err != nil {
-		return httpFailure(h.during(ctx, err))
+	if err := h.exchange(ctx, raw, a); err != nil {
+		return h.during(ctx, err)
 	}
-	return h.judge(&a)
+	return nil
 }
 
 // connect connects. Each read and each write on the connection is to end within

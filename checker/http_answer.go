@@ -32,6 +32,7 @@ type answer struct {
 	length   int64 // Content-Length; -1: none
 	received int64 // octets of the body
 	text     *collector
+	watch    func(header string, begun bool) // told of the header, and whether the body has begun to arrive; may be nil
 }
 
 // readHTTP1 reads an answer of HTTP/1: its header, and its body up to
@@ -43,6 +44,9 @@ func (a *answer) readHTTP1(r *bufio.Reader) error {
 	header, err := readHeader(r)
 	if err != nil {
 		return err
+	}
+	if a.watch != nil {
+		a.watch(header+"\r\n", r.Buffered() > 0)
 	}
 	first, rest, _ := strings.Cut(header, "\r\n")
 	if words := strings.SplitN(first, " ", 3); len(words) == 3 && len(words[1]) == 3 {
@@ -110,12 +114,16 @@ type collector struct {
 	digest hash.Hash // nil: not asked for
 	keep   bool      // text is asked for
 	text   []byte
-	more   bool // the body is longer than text
+	more   bool         // the body is longer than text
+	watch  func([]byte) // sees the body pass by; may be nil
 }
 
 func (c *collector) Write(b []byte) (int, error) {
 	if c.digest != nil {
 		c.digest.Write(b)
+	}
+	if c.watch != nil {
+		c.watch(b)
 	}
 	if c.keep {
 		room := min(len(b), maxRegexText-len(c.text))

@@ -41,6 +41,9 @@ type program struct {
 // run is the whole program, and returns its exit status.
 func run(argv []string, stdout, stderr io.Writer) int {
 	p := &program{argv: argv, stdout: stdout, stderr: stderr, settings: settings{file: defaultFile, format: formatText}}
+	if args, ok := p.genhashArguments(); ok {
+		return genhash(args, stdout, stderr)
+	}
 	table := optionsFor(p.asKeepalived())
 	root := &cobra.Command{
 		Use:           "lvsd [OPTION...]",
@@ -63,7 +66,7 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, cmp.Or(cmd.Long, cmd.Short), "\n\n", cmd.UsageString())
 	})
 	if !p.asKeepalived() {
-		p.commands = []*cobra.Command{configCommand(p), explainCommand(), fmtCommand(p), manCommand(root), migrateCommand(p), planCommand(p), reloadCommand(p)}
+		p.commands = []*cobra.Command{configCommand(p), explainCommand(), fmtCommand(p), genhashCommand(p), manCommand(root), migrateCommand(p), planCommand(p), reloadCommand(p)}
 		root.AddCommand(p.commands...)
 	}
 	args, mistakes := arguments(root, table, argv[1:])
@@ -95,7 +98,9 @@ func arguments(root *cobra.Command, table []option, args []string) ([]string, er
 }
 
 // asKeepalived reports whether the program was called by keepalived's name.
-func (p *program) asKeepalived() bool { return filepath.Base(p.argv[0]) == "keepalived" }
+func (p *program) asKeepalived() bool { return p.calledAs("keepalived") }
+
+func (p *program) calledAs(name string) bool { return filepath.Base(p.argv[0]) == name }
 
 func (p *program) main(extra []string) int {
 	if len(extra) > 0 {
@@ -115,7 +120,7 @@ func (p *program) main(extra []string) int {
 	case p.signum != "":
 		return p.printSignum()
 	case p.genhash:
-		fmt.Fprintln(p.stderr, "--genhash is known, but not built yet")
+		fmt.Fprintln(p.stderr, "--genhash should be the first option")
 		return config.ExitFatal
 	case p.configTest:
 		fine := p.values()

@@ -87,7 +87,7 @@ var optionTable = []option{
 	{short: 'd', long: "dump-conf", help: "dump the configuration data", bind: flag(func(s *settings) *bool { return &s.dump })},
 	{short: 'p', long: "pid", arg: required, name: "FILE", help: "use the specified pidfile for the parent process", bind: str(func(s *settings) *string { return &s.pid })},
 	{short: 'r', long: "vrrp_pid", arg: required, name: "FILE", help: "use the specified pidfile for the VRRP process", bind: str(func(s *settings) *string { return &s.vrrpPid })},
-	{short: 'T', long: "genhash", help: "run as genhash, which is not built yet", bind: flag(func(s *settings) *bool { return &s.genhash })},
+	{short: 'T', long: "genhash", help: "enter into genhash utility mode (this should be the first option used)", bind: flag(func(s *settings) *bool { return &s.genhash })},
 	{short: 'c', long: "checkers_pid", arg: required, name: "FILE", help: "use the specified pidfile for the checkers process", bind: str(func(s *settings) *string { return &s.checkersPid })},
 	{short: 'a', long: "address-monitoring"},
 	{short: 'b', long: "bfd_pid", arg: required, name: "FILE", help: "use the specified pidfile for the BFD process", bind: str(func(s *settings) *string { return &s.bfdPid })},

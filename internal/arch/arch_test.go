@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/arch":              {},
 	"internal/dump":              {"config"},
 	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "bfd", "bfd/wire", "internal/..."},
-	"cmd/lvsd":                   {"config", "parser", "supervisor", "internal/..."},
+	"cmd/lvsd":                   {"config", "parser", "checker", "supervisor", "internal/..."},
 	"e2e/...":                    {"config", "internal/...", "e2e/...", "vrrp/wire"},
 }
 

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lvsd/lvsd/checker"
+	"github.com/lvsd/lvsd/config"
+)
+
+const genhashUsage = `Usage: genhash COMMAND [OPTIONS]
+Commands:
+   -s server-address -p port -u url
+   -S -s server-address -p port -u url
+   -h
+
+Options:
+Either long or short options are allowed.
+   --use-ssl         -S       Use SSL connection to remote server.
+   --use-sni         -I       Use SNI during SSL handshake (uses virtualhost setting; see -V).
+   --server          -s       Use the specified remote server address.
+   --port            -p       Use the specified remote server port.
+   --url             -u       Use the specified remote server url.
+   --use-virtualhost -V       Use the specified virtualhost in GET query.
+   --verbose         -v       Use verbose mode output.
+   --help            -h       Display this short inlined help screen.
+   --fwmark          -m       Use the specified FW mark.
+   --protocol        -P       Use the specified HTTP protocol - '1.0', 1.0c', '1.1'.
+                                1.0c means 1.0 with 'Connection: close'
+   --timeout         -t       Timeout in seconds
+`
+
+// genhashTable is every option of genhash, genhash(1).
+var genhashTable = []option{
+	{short: 'S', long: "use-ssl"},
+	{short: 'I', long: "use-sni"},
+	{short: 's', long: "server", arg: required},
+	{short: 'p', long: "port", arg: required},
+	{short: 'u', long: "url", arg: required},
+	{short: 'V', long: "use-virtualhost", arg: required},
+	{short: 'v', long: "verbose"},
+	{short: 'h', long: "help"},
+	{short: 'm', long: "fwmark", arg: required},
+	{short: 'P', long: "protocol", arg: required},
+	{short: 't', long: "timeout", arg: required},
+}
+
+// genhashTimeout is that of genhash when nothing is said.
+const genhashTimeout = 5 * time.Second
+
+// genhashArguments are those of genhash when the command line calls it: by the
+// program's name, or by keepalived's -T, before which nothing counts.
+func (p *program) genhashArguments() (args []string, ok bool) {
+	if p.calledAs("genhash") {
+		return p.argv[1:], true
+	}
+	at := slices.IndexFunc(p.argv[1:], func(a string) bool { return a == "-T" || a == "--genhash" || a == "--" })
+	if at < 0 || p.argv[at+1] == "--" {
+		return nil, false
+	}
+	if at > 0 {
+		fmt.Fprintf(p.stderr, "Warning -- `%s` not used as first option, previous options ignored\n", p.argv[at+1])
+	}
+	return p.argv[at+2:], true
+}
+
+// genhashCommand is lvsd genhash.
+func genhashCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "genhash -s ADDRESS -p PORT -u PATH", Short: "print the digest of a page, for digest of HTTP_GET",
+		Long: strings.TrimSuffix(genhashUsage, "\n"), DisableFlagParsing: true,
+		Run: func(_ *cobra.Command, args []string) { p.status = genhash(args, p.stdout, p.stderr) },
+	}
+}
+
+// genhash is genhash(1), and returns its exit status: 1 for a mistake on the
+// command line. A server that does not answer is no failure of genhash.
+func genhash(args []string, stdout, stderr io.Writer) int {
+	g := checker.Genhash{Timeout: genhashTimeout}
+	args, err := getopt(genhashTable, args)
+	for i := 0; err == nil && i < len(args); i++ {
+		if args[i] == "--" {
+			err = usageError("Unexpected argument(s): " + strings.Join(args[i+1:], " "))
+			break
+		}
+		name, value, _ := strings.Cut(strings.TrimPrefix(args[i], "--"), "=")
+		err = genhashOption(&g, name, value)
+	}
+	if err == nil && (!g.Server.Addr().IsValid() || g.Server.Port() == 0 || g.Path == "") {
+		err = usageError("")
+	}
+	if err != nil {
+		if err.Error() != "" {
+			fmt.Fprintln(stderr, err)
+		}
+		fmt.Fprint(stderr, genhashUsage)
+		return config.ExitFatal
+	}
+	if err := g.Run(context.Background(), stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, err)
+		return config.ExitFatal
+	}
+	return config.ExitOK
+}
+
+func genhashOption(g *checker.Genhash, name, value string) error {
+	number := func(what string, low, high uint64) (uint64, error) {
+		n, err := strconv.ParseUint(value, 10, 64)
+		if err != nil || n < low || n > high {
+			return 0, usageError(fmt.Sprintf("invalid %s '%s'", what, value))
+		}
+		return n, nil
+	}
+	switch name {
+	case "use-ssl":
+		g.TLS = true
+	case "use-sni":
+		g.SNI = true
+	case "server":
+		a, err := netip.ParseAddr(value)
+		if err != nil {
+			return usageError("server should be an IP, not " + value)
+		}
+		g.Server = netip.AddrPortFrom(a, g.Server.Port())
+	case "port":
+		n, err := number("port number", 1, math.MaxUint16)
+		g.Server = netip.AddrPortFrom(g.Server.Addr(), uint16(n))
+		return err
+	case "url":
+		g.Path = value
+	case "use-virtualhost":
+		g.VirtualHost = value
+	case "verbose":
+		g.Verbose = true
+	case "fwmark":
+		n, err := number("fwmark", 0, math.MaxUint32)
+		g.FWMark = uint32(n)
+		return err
+	case "protocol":
+		versions := map[string]config.HTTPProtocol{"1.0": config.HTTP10, "1.0c": config.HTTP10C, "1.0C": config.HTTP10C, "1.1": config.HTTP11}
+		version, ok := versions[value]
+		if !ok {
+			return usageError(fmt.Sprintf("invalid HTTP protocol version '%s'", value))
+		}
+		g.Protocol = version
+	case "timeout":
+		n, err := number("timeout", 0, math.MaxUint32)
+		g.Timeout = time.Duration(n) * time.Second
+		return err
+	case "help":
+		return usageError("")
+	}
+	return nil
+}
