@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -56,9 +57,31 @@ type session struct {
 	up      bool         // which those who follow it have been told
 }
 
-// follower wants to know of a session. It is told by the loop and must not
-// block.
-type follower struct{ report func(up bool) }
+// follower wants to know of a session. The loop leaves what it has to tell and
+// goes on.
+type follower struct {
+	mu    sync.Mutex
+	told  []bool
+	woken chan struct{} // holds one token
+}
+
+func (f *follower) tell(up bool) {
+	f.mu.Lock()
+	f.told = append(f.told, up)
+	f.mu.Unlock()
+	select {
+	case f.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (f *follower) take() []bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	told := f.told
+	f.told = nil
+	return told
+}
 
 // reopenAfter is the pause before a socket that could not be opened is tried
 // again.
@@ -335,24 +358,28 @@ func (r *Runner) send(s *session, p wire.Packet) {
 // tell tells those who follow a session.
 func (r *Runner) tell(name string, up bool) {
 	for _, f := range r.followers[name] {
-		f.report(up)
+		f.tell(up)
 	}
 }
 
-// Follow reports whether a session is up, at once and at every change until
-// ctx ends. One that is not configured is down. report must not block and must
-// not call the Runner.
+// Follow reports whether a session is up, at once and at every change, until
+// ctx ends. One that is not configured is down.
 func (r *Runner) Follow(ctx context.Context, name string, report func(up bool)) {
-	f := &follower{report}
+	f := &follower{woken: make(chan struct{}, 1)}
 	err := r.do(func() {
 		r.followers[name] = append(r.followers[name], f)
 		s := r.sessions[name]
-		report(s != nil && s.State() == wire.Up)
+		f.tell(s != nil && s.State() == wire.Up)
 	})
-	if err != nil {
-		return
+	for err == nil && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-f.woken:
+			for _, up := range f.take() {
+				report(up)
+			}
+		}
 	}
-	<-ctx.Done()
 	_ = r.do(func() { // once the runner has stopped nobody is told anything
 		r.followers[name] = slices.DeleteFunc(r.followers[name], func(other *follower) bool { return other == f })
 	})

@@ -59,7 +59,7 @@ const (
 // run is added here, and a file to package checker.
 func (k CheckKind) Runs() bool {
 	switch k {
-	case TCPCheck, UDPCheck, PingCheck, DNSCheck, SMTPCheck, HTTPGet, SSLGet, MiscCheck, FileCheck:
+	case TCPCheck, UDPCheck, PingCheck, DNSCheck, SMTPCheck, HTTPGet, SSLGet, MiscCheck, FileCheck, BFDCheck:
 		return true
 	}
 	return false

@@ -47,7 +47,7 @@ func trackRows[T any](file, process, bfd func(*T) *[]config.Track) rows[T] {
 	return rows[T]{
 		"track_file":    track(file, trackKind{bound: 254, what: "track file"}),
 		"track_process": track(process, trackKind{bound: 254, what: "track process"}),
-		"track_bfd":     track(bfd, trackKind{bound: 253, what: "track bfd"}).later(),
+		"track_bfd":     track(bfd, trackKind{bound: 253, what: "track bfd"}),
 	}
 }
 

@@ -24,7 +24,7 @@ func newSchema() *schema {
 		global: globalBlock(), instance: instanceBlock(), group: groupBlock(), script: scriptBlock(), service: virtualServerBlock(),
 		ssl: sslBlock(),
 	}
-	s.root = &block[config.Config]{rows: merged(daemonRows(), unused(laterRows()), staticRows(), rows[config.Config]{
+	s.root = &block[config.Config]{rows: merged(daemonRows(), staticRows(), rows[config.Config]{
 		"global_defs":     {block: true, apply: s.globalDefs},
 		"vrrp_instance":   {block: true, apply: s.vrrpInstance},
 		"vrrp_sync_group": {block: true, apply: s.syncGroup},
@@ -41,6 +41,7 @@ func newSchema() *schema {
 		"linkbeat_use_polling":     yes(func(c *config.Config) *bool { return &c.Daemon.LinkbeatUsePolling }),
 
 		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
+		"bfd_instance":         {block: true, apply: bfdInstance},
 		"SSL":                  {block: true, apply: s.sslContext},
 	})}
 	return s
@@ -100,14 +101,6 @@ func staticRows() rows[config.Config] {
 				cfg.Static.Rules = append(cfg.Static.Rules, r)
 			}
 		}),
-	}
-}
-
-// laterRows are the blocks of the top level that are not acted on yet.
-func laterRows() rows[config.Config] {
-	type cfg = config.Config
-	return rows[cfg]{
-		"bfd_instance": {block: true, apply: bfdInstance},
 	}
 }
 

@@ -222,7 +222,7 @@ func bfdBlock() *block[config.BFDInstance] {
 	ttl := opt(num[uint8](1, 255), func(b *bfd) *config.Opt[uint8] { return &b.TTL }).
 		or(says + "ttl/hoplimit value %V not valid (must be in range [1-255]), ignoring")
 	neighbor := row[bfd]{apply: bfdNeighbor, says: says + "has malformed neighbor address %V, ignoring instance"}
-	return &block[bfd]{path: "bfd_instance", rows: unused(rows[bfd]{
+	return &block[bfd]{path: "bfd_instance", rows: rows[bfd]{
 		"source_ip":    set(address, func(b *bfd) *netip.Addr { return &b.SourceIP }).or(says + "has malformed source address %V, ignoring"),
 		"neighbor_ip":  neighbor,
 		"neighbour_ip": neighbor,
@@ -240,7 +240,7 @@ func bfdBlock() *block[config.BFDInstance] {
 		"weight":   {apply: bfdWeight, says: says + "weight value %V not valid (must be in range [-253-253]), ignoring"},
 		"vrrp":     yes(func(b *bfd) *bool { return &b.VRRP }),
 		"checker":  yes(func(b *bfd) *bool { return &b.Checker }),
-	})}
+	}}
 }
 
 // bfdNeighbor remembers a malformed address: keepalived says no more about such

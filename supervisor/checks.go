@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lvsd/lvsd/bfd"
 	"github.com/lvsd/lvsd/checker"
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/filewatch"
@@ -105,6 +106,49 @@ func (f *checkedFiles) follow(name, path string) {
 
 // run is the part that ends with all files let go.
 func (f *checkedFiles) run(ctx context.Context) error {
+	<-ctx.Done()
+	f.apply(new(config.Config))
+	f.following.Wait()
+	return nil
+}
+
+// checkedSessions follows the BFD sessions that checks may name.
+type checkedSessions struct {
+	sessions *bfd.Runner
+	watch    *checker.Watch
+
+	following sync.WaitGroup
+	cancels   map[string]func() // by session; apply is called by one at a time
+}
+
+// apply follows the sessions of a configuration.
+func (f *checkedSessions) apply(c *config.Config) {
+	want := make(map[string]bool)
+	for i := range c.Trackers.BFD {
+		if b := &c.Trackers.BFD[i]; b.Checker || !b.VRRP {
+			want[b.Name] = true
+		}
+	}
+	for name, cancel := range f.cancels {
+		if !want[name] {
+			cancel()
+			delete(f.cancels, name)
+		}
+	}
+	for name := range want {
+		if f.cancels[name] != nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		f.cancels[name] = cancel
+		f.following.Go(func() {
+			f.sessions.Follow(ctx, name, func(up bool) { f.watch.Session(name, up) })
+		})
+	}
+}
+
+// run is the part that ends with all sessions let go.
+func (f *checkedSessions) run(ctx context.Context) error {
 	<-ctx.Done()
 	f.apply(new(config.Config))
 	f.following.Wait()

@@ -76,8 +76,8 @@ virtual_server 10.9.0.101 80 {
 %[2]s`
 
 // Checks by scripts and files, from the configuration to the table: a file is
-// heeded before its server is used, a session that nobody tells of takes nothing
-// down, a script that cannot be run is shouted about, and a service whose
+// heeded before its server is used, that of a session that is not up is not, a
+// script that cannot be run is shouted about, and a service whose
 // address is elsewhere is not checked.
 func TestChecks(t *testing.T) {
 	if !inside(t) {
@@ -113,7 +113,7 @@ func TestChecks(t *testing.T) {
 	}
 	const service, other = " -t 10.9.0.100:80 -r ", " -t 10.9.0.101:80 -r "
 	if got, want := b.table.take(), []string{
-		"-A -t 10.9.0.100:80 -s rr", "-a" + service + "10.9.0.11:80 -g -w 40", "-a" + service + "10.9.0.13:80 -g -w 1", "-a" + service + "10.9.0.14:80 -g -w 1",
+		"-A -t 10.9.0.100:80 -s rr", "-a" + service + "10.9.0.11:80 -g -w 40", "-a" + service + "10.9.0.14:80 -g -w 1",
 		"-A -t 10.9.0.101:80 -s rr", "-a" + other + "10.9.0.15:80 -g -w 1",
 	}; !slices.Equal(got, want) {
 		t.Errorf("at start %q, want %q", got, want)
@@ -159,8 +159,8 @@ func TestChecks(t *testing.T) {
 	if n := strings.Count(b.log(), missing); n != 1 {
 		t.Errorf("%d times %s", n, missing)
 	}
-	if !strings.Contains(b.log(), "BFD_CHECK is known but not acted on yet") {
-		t.Error("nothing is said about BFD_CHECK")
+	if !strings.Contains(b.log(), "BFD check of [b] RS([10.9.0.13]:tcp:80) is DOWN") {
+		t.Error("a session that is down is not noticed")
 	}
 	b.stop()
 }

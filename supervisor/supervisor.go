@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lvsd/lvsd/bfd"
 	"github.com/lvsd/lvsd/checker"
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/control"
@@ -34,6 +35,7 @@ type Options struct {
 
 	NoVRRP   bool // -C
 	NoCheck  bool // -P
+	NoBFD    bool // -B: sessions are down
 	KeepVRRP bool // --dont-release-vrrp: leave addresses in place at the end
 	KeepIPVS bool // --dont-release-ipvs: leave services in place at the end
 	Dump     bool // log the configuration at start
@@ -109,6 +111,7 @@ type Supervisor struct {
 	checks      *checker.Scheduler
 	told        *checker.Watch
 	files       *checkedFiles
+	sessions    *checkedSessions
 	suspension  *suspension
 }
 
@@ -239,7 +242,11 @@ func (s *Supervisor) build(next *config.Config) {
 	s.fifos = notify.NewFIFOs(s.log)
 	s.mail = notify.NewMailer(mailOptions(s.log))
 	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos, mail: s.mail, changed: make(chan struct{}, 1)}
-	s.watch = watchers{files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc")}
+	random := func() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
+	s.watch = watchers{
+		files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc"),
+		sessions: bfd.New(bfd.Options{Log: s.log.Named("bfd"), Rand: random()}),
+	}
 	s.schedule = newSchedule(s.log, s.watch.files)
 	s.claims = &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}
 	if !s.opts.NoVRRP {
@@ -259,11 +266,12 @@ func (s *Supervisor) build(next *config.Config) {
 		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush, Abandoned: s.abandoned,
 	})
 	s.checks = checker.New(checker.Options{
-		Log: checkLog, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Log: checkLog, Rand: random(),
 		OnResult: s.result, Script: checkScript,
 	})
 	s.told = checker.NewWatch(checkLog, s.result)
 	s.files = &checkedFiles{watcher: s.watch.files, watch: s.told}
+	s.sessions = &checkedSessions{sessions: s.watch.sessions, watch: s.told, cancels: make(map[string]func())}
 	s.suspension = &suspension{checks: s.checks}
 }
 
@@ -284,7 +292,9 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p.together("notify", s.dispatch.Run, "mail", s.mail.Run)
 	p.run("files", s.watch.files.Run)
 	p.run("processes", s.watch.processes.Run)
+	p.run("bfd", s.watch.sessions.Run)
 	p.run("files of checks", s.files.run)
+	p.run("sessions of checks", s.sessions.run)
 	p.run("checkers", s.checks.Run)
 	s.kernelLinks = kernel.NewLinks(s.log.Named("vrrp"), s.host, s.links.changed)
 	s.kernelLinks.OnAddresses(s.suspension.addresses)
@@ -305,6 +315,11 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
+	if !s.opts.NoBFD {
+		if err := s.watch.sessions.Apply(next.Trackers.BFD); err != nil {
+			return fmt.Errorf("start BFD: %w", err)
+		}
+	}
 	if s.router != nil {
 		if err := s.applyVRRP(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
@@ -312,6 +327,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	}
 	if !s.opts.NoCheck {
 		s.files.apply(next)
+		s.sessions.apply(next)
 	}
 	if !s.opts.NoCheck && (!plan.Services.Empty() || len(s.abandoned) > 0) {
 		if err := s.applyServices(next.KernelServices(), plan.Services.Removed); err != nil {

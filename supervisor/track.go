@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lvsd/lvsd/bfd"
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/internal/procwatch"
@@ -16,6 +17,7 @@ import (
 type watchers struct {
 	files     *filewatch.Watcher
 	processes *procwatch.Watcher
+	sessions  *bfd.Runner
 }
 
 // observers let others find out what vrrp wants to know of what it tracks.
@@ -39,6 +41,9 @@ func observers(log *zap.Logger, w watchers) vrrp.Observers {
 		},
 		Process: func(ctx context.Context, process config.TrackProcess, report func(up bool)) {
 			w.processes.Follow(ctx, process, report)
+		},
+		BFD: func(ctx context.Context, session config.BFDInstance, report func(up bool)) {
+			w.sessions.Follow(ctx, session.Name, report)
 		},
 	}
 }

@@ -21,6 +21,9 @@ type Observers struct {
 	// Both report what they find at once: whoever tracks it starts with that.
 	File    func(ctx context.Context, file config.TrackFile, report func(value int))
 	Process func(ctx context.Context, process config.TrackProcess, report func(up bool))
+
+	// BFD follows a bfd_instance. It reports its state at once, too.
+	BFD func(ctx context.Context, session config.BFDInstance, report func(up bool))
 }
 
 // firstVerdict is what a file or a process is waited for before the instances
@@ -119,6 +122,11 @@ func (r *Runner) watch(ctx context.Context, o *watched, report func(Tracked)) fu
 			return nil
 		}
 		return func() { r.observes.Process(ctx, cfg, up) }
+	case config.BFDInstance:
+		if r.observes.BFD == nil {
+			return nil
+		}
+		return func() { r.observes.BFD(ctx, cfg, up) }
 	}
 	return nil
 }

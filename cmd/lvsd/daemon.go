@@ -131,7 +131,7 @@ func (l *life) serve(ctx context.Context) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	l.options = supervisor.Options{
 		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace, ForceUmask: l.mask,
-		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Terse: l.asKeepalived(),
+		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Terse: l.asKeepalived(),
 		Signals: supervisor.Queue(ctx, signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
 		Ledger: func() string { return beside(l.files.Parent, ".ledger") },

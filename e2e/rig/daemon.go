@@ -67,6 +67,7 @@ func (h *Host) start(folder, binary string, args ...string) *Daemon {
 		"-p", filepath.Join(d.folder, "keepalived.pid"),
 		"-r", filepath.Join(d.folder, "vrrp.pid"),
 		"-c", filepath.Join(d.folder, "checkers.pid"),
+		"-b", filepath.Join(d.folder, "bfd.pid"),
 	}, args...)...)
 	// An interrupted test takes its daemons with it.
 	d.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
