@@ -17,7 +17,7 @@ type Checker interface {
 // phrases are the sentences that keepalived logs for a kind of check: of the
 // real server %s of the virtual server %v, for the reason %r, after %n retries.
 type phrases struct {
-	success string
+	success string // empty: nothing is said
 	failure string // one failed attempt, logged with log_all_failures
 	timeout string // the same, when it was for want of an answer
 	failed  string // the check has failed; failure is not said before the same

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,7 +19,6 @@ import (
 )
 
 var dnsPhrases = phrases{
-	success:  "DNS_CHECK (%s) success.",
 	failure:  "DNS_CHECK (%s) %r",
 	timeout:  "DNS_CHECK (%s) %r",
 	failed:   "DNS_CHECK (%s) %r",
@@ -81,7 +81,8 @@ func (q *dnsQuery) failure(err error) Result {
 	case errors.Is(err, unix.ENETUNREACH):
 		r.Reason = fmt.Sprintf("network unreachable for [%s]:%d", q.target.Addr(), q.target.Port())
 	case errors.As(err, &errno):
-		r.Reason = fmt.Sprintf("failed to read socket; errno %d (%s)", int(errno), errno)
+		text := errno.Error() // of C it begins with a capital
+		r.Reason = fmt.Sprintf("failed to read socket; errno %d (%s)", int(errno), strings.ToUpper(text[:1])+text[1:])
 	}
 	return r
 }

@@ -112,7 +112,7 @@ func TestDNSTrouble(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	check.Bind, check.ConnectPort = nil, 9
-	if r := newDNS(check).Check(t.Context()); r.Up || r.Timeout || !strings.Contains(r.Reason, "failed to read socket; errno 111 (connection refused)") {
+	if r := newDNS(check).Check(t.Context()); r.Up || r.Timeout || !strings.Contains(r.Reason, "failed to read socket; errno 111 (Connection refused)") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -3,15 +3,21 @@
 // A [Checker] is one probe: one deadline, no memory. A [Policy] is pure and
 // decides what a result means and when the next probe is due. [Scheduler] is
 // the shell around them. An idle check costs a timer and no goroutine; a timer
-// that fires becomes one of a bounded number of workers, or leaves its check in
-// the queue of those.
+// that fires takes one of a bounded number of places, or leaves its check in
+// the queue of those that wait for one.
 //
-//	timers --due--> at most Options.InFlight workers --+--> OnResult, on change
-//	                  Checker.Check, Policy.Step       +--> log
-//	                  arm the timer again
+//	timers --due--> at most Options.InFlight probes --+--> OnResult, on change
+//	                  a worker in Checker.Check, or   +--> log
+//	                  a socket of the poller          +--> Policy.Step, and the
+//	                                                       timer again
+//
+// TCP_CHECK, of which there are tens of thousands, connects on the poller: one
+// goroutine and one epoll instance for all. The richer kinds use the standard
+// library and have a worker each while they are in flight.
 //
 // The script of a MISC_CHECK is run by whoever makes the Scheduler, see [Script].
 // [Watch] holds the checks that do not probe: FILE_CHECK and BFD_CHECK.
 //
-// A new kind of check is a file with its [Checker], and a line in build.
+// A new kind of check is a file with its [Checker], and a line in recipe. Its
+// way to the server is a dialer, dial.go.
 package checker

@@ -15,7 +15,7 @@ import (
 // written them over the same answers.
 func TestHTTPLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+		b := newBench(t, 0, false)
 		good := map[string]Result{
 			"/a": {Up: true, Said: "HTTP status code success to %s url(%p)", Path: "/a"},
 			"/b": {Up: true, Said: "MD5 digest success to %s url(%p)", Path: "/b", Remark: "http_check for RS %s VS %v url %p: content_length (3) does not match received bytes (2)"},

@@ -11,10 +11,13 @@ import (
 // log says what a probe has come to, in the words of its kind of check. A
 // failed attempt is told with log_all_failures, until the check is down; a
 // success that has words of its own, while it is.
-func (s *Scheduler) log(j *job, r Result, v Verdict, wasDown, logAll bool) {
-	says := j.recipe.says
-	words := strings.NewReplacer("%s", j.name, "%v", j.key.service.String(), "%r", r.Reason, "%n", strconv.Itoa(v.Retries), "%p", r.Path)
+func (s *Scheduler) log(o outcome) {
+	says, r, v := o.how.says, o.result, o.verdict
+	words := strings.NewReplacer("%s", o.server, "%v", o.service, "%r", r.Reason, "%n", strconv.Itoa(v.Retries), "%p", r.Path)
 	say := func(level zapcore.Level, sentence string) {
+		if sentence == "" {
+			return
+		}
 		var why []zap.Field
 		if r.Reason != "" && !strings.Contains(sentence, "%r") {
 			why = append(why, zap.String("reason", r.Reason))
@@ -28,7 +31,7 @@ func (s *Scheduler) log(j *job, r Result, v Verdict, wasDown, logAll bool) {
 	if r.Remark != "" {
 		say(zapcore.InfoLevel, r.Remark)
 	}
-	if r.Up && wasDown && r.Said != "" {
+	if r.Up && o.wasDown && r.Said != "" {
 		say(zapcore.InfoLevel, r.Said)
 	}
 	switch {
@@ -38,7 +41,7 @@ func (s *Scheduler) log(j *job, r Result, v Verdict, wasDown, logAll bool) {
 	case r.Up && v.Turned:
 		say(zapcore.InfoLevel, says.success)
 		return
-	case r.Up || !logAll || wasDown || v.Turned && says.failed == says.failure:
+	case r.Up || !o.logAll || o.wasDown || v.Turned && says.failed == says.failure:
 	case r.Said != "":
 		say(zapcore.InfoLevel, r.Said)
 	case r.Timeout:

@@ -39,6 +39,7 @@ func scripted(t *testing.T, params config.MiscParams, timing string, script func
 			return script(ctx)
 		},
 	})
+	b.poll = nil // a bubble does not wait for the network
 	go func() { b.result <- b.Run(ctx) }()
 	b.apply(t, miscService(params, timing))
 	return b
@@ -219,8 +220,7 @@ func TestMiscRemoved(t *testing.T) {
 // Services whose checks are suspended: each turn passes without a probe, what
 // is known stays, and the next turn probes again.
 func TestSuspend(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+	bubble(t, 0, func(t *testing.T, b *bench) {
 		idle := map[config.ServiceKey]bool{web(0, "").Key: true}
 		b.Suspend(idle)
 		b.apply(t, web(2, "delay_loop=10s"))

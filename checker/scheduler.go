@@ -2,14 +2,14 @@ package checker
 
 import (
 	"context"
-	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -25,8 +25,8 @@ type Options struct {
 	Script Script
 	// Rand spreads the first probes. Only the Scheduler uses it.
 	Rand *rand.Rand
-	// InFlight bounds the probes at a time and so the descriptors; 0 means
-	// [DefaultInFlight].
+	// InFlight bounds the probes at a time and so the descriptors; 0 means half
+	// of what this process may open, and [MaxInFlight] at most.
 	InFlight int
 }
 
@@ -41,8 +41,19 @@ type Report struct {
 	Timeout bool                // it is not up for want of an answer
 }
 
-// DefaultInFlight is how many probes run at a time unless told otherwise.
-const DefaultInFlight = 1024
+// MaxInFlight is how many probes run at a time unless told otherwise. So many
+// mute servers are needed for checks of others to wait in line.
+const MaxInFlight = 32768
+
+// inFlight is how many probes may run at a time. The runtime has raised the
+// soft limit of descriptors to the hard one.
+func inFlight() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1
+	}
+	return int(min(max(limit.Cur/2, 1), MaxInFlight))
+}
 
 // bootstrapDelay is how long after its activation a check runs at the
 // earliest, as keepalived's BOOTSTRAP_DELAY.
@@ -52,42 +63,58 @@ const bootstrapDelay = time.Second
 type Scheduler struct {
 	opts  Options
 	build func(config.Check) (recipe, error)
+	poll  func() (*poller, error) // nil: every probe has a worker
 
 	workers sync.WaitGroup
 	mu      sync.Mutex      // guards what follows and the jobs
 	ctx     context.Context // of Run, for the probes that timers start; nil before
-	jobs    map[jobKey]*job
-	queue   []*job // due, all workers are busy
-	working int
-	idle    map[config.ServiceKey]bool // services whose checks are suspended
+	poller  *poller         // for probes that need no worker to wait; nil: none
+	queue   []*job          // due, all places are taken
+	working int             // places that are taken
+
+	services map[config.ServiceKey]*service
+	applied  uint32                     // how often
+	idle     map[config.ServiceKey]bool // services whose checks are suspended
 }
 
-type jobKey struct {
-	service config.ServiceKey
-	server  netip.AddrPort
-	check   config.CheckID
+// service has the checks of a virtual service, in the order of the
+// configuration.
+type service struct {
+	key  config.ServiceKey
+	jobs []*job
 }
 
-// job is a check. Its timer runs when it is neither queued nor at a worker.
+// job is a check. Its timer runs when it is neither queued nor under way. There
+// are tens of thousands.
 type job struct {
-	key     jobKey
-	name    string // the real server in the log
+	service *service
+	id      jobID
 	recipe  recipe
 	policy  Policy
 	due     time.Time
 	timer   *time.Timer
-	busy    bool // queued or at a worker
+	seen    uint32 // the last Apply that named it
+	busy    bool   // queued or under way
 	removed bool
-	cancel  func() // ends the probe that is under way
+	cancel  func() // ends the probe that is under way; nil: it ends by itself
 	unsure  string // the last [Result.Unsure]
+}
+
+// jobID is a check among those of its service.
+type jobID struct {
+	server netip.AddrPort
+	check  config.CheckID
+}
+
+// name is the real server in the log.
+func (j *job) name() string {
+	server := config.Server{Addr: j.id.server}
+	return server.String(j.service.key.Protocol)
 }
 
 // New prepares a Scheduler; nothing is probed before Run.
 func New(opts Options) *Scheduler {
-	if opts.InFlight == 0 {
-		opts.InFlight = DefaultInFlight
-	}
-	s := &Scheduler{opts: opts, jobs: make(map[jobKey]*job)}
+	s := &Scheduler{opts: opts, poll: newPoller, services: make(map[config.ServiceKey]*service)}
 	s.build = s.recipe
 	return s
 }
@@ -95,84 +122,70 @@ func New(opts Options) *Scheduler {
 // Run probes until ctx ends and the last probe has returned. It must be called
 // once.
 func (s *Scheduler) Run(ctx context.Context) error {
+	polling := s.startPolling(ctx)
 	s.mu.Lock()
+	if s.opts.InFlight == 0 {
+		s.opts.InFlight = inFlight()
+	}
 	s.ctx = ctx
-	for _, j := range s.jobs {
+	for j := range s.all() {
 		s.start(j)
 	}
 	s.mu.Unlock()
 
 	<-ctx.Done()
 	s.mu.Lock()
-	for _, j := range s.jobs {
+	for j := range s.all() {
 		s.remove(j)
 	}
 	s.mu.Unlock()
 	s.workers.Wait()
+	<-polling
 	return nil
 }
 
-// Apply makes these the services whose servers are checked, at start and at
-// every reload. An unchanged check is not touched: it keeps its state, its
-// retries and its timer. One of which only the timing changed keeps its state.
-// Any other is new: it runs after one second and a random part of its warmup.
-// The error names checks that cannot be run; all others are.
-func (s *Scheduler) Apply(services []config.Service) error {
+// startPolling starts the poller, and gives what tells when it has ended. While
+// there is none every probe has a worker.
+func (s *Scheduler) startPolling(ctx context.Context) (ended <-chan struct{}) {
+	done := make(chan struct{})
+	if s.poll == nil {
+		close(done)
+		return done
+	}
+	p, err := s.poll()
+	if err != nil {
+		s.opts.Log.Error("polling connections", zap.Error(err))
+		close(done)
+		return done
+	}
+	s.setPoller(p)
+	go func() {
+		defer close(done)
+		if err := p.run(ctx); err != nil {
+			s.opts.Log.Error("polling connections", zap.Error(err))
+		}
+		s.setPoller(nil)
+	}()
+	return done
+}
+
+func (s *Scheduler) setPoller(p *poller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var failed error
-	keep := make(map[jobKey]bool, len(s.jobs))
-	for i := range services {
-		service := &services[i]
-		for k := range service.Servers {
-			server := &service.Servers[k]
-			for _, check := range server.Checks {
-				if check.Kind.Told() {
-					continue // Watch has it
-				}
-				key := jobKey{service.Key, server.Addr, check.ID()}
-				if keep[key] {
-					continue // the same check twice
-				}
-				keep[key] = true
-				if err := s.apply(key, server.String(service.Key.Protocol), check); err != nil && failed == nil {
-					failed = fmt.Errorf("check %s: %w", server.Addr, err)
+	s.poller = p
+}
+
+// all are all checks. The lock is held.
+func (s *Scheduler) all() iter.Seq[*job] {
+	return func(yield func(*job) bool) {
+		for _, v := range s.services {
+			for _, j := range v.jobs {
+				if !yield(j) {
+					return
 				}
 			}
 		}
 	}
-	for key, j := range s.jobs {
-		if !keep[key] {
-			s.remove(j)
-		}
-	}
-	return failed
-}
-
-func (s *Scheduler) apply(key jobKey, name string, check config.Check) error {
-	j, ok := s.jobs[key]
-	if ok && j.policy.Timing == *check.Timing {
-		return nil
-	}
-	how, err := s.build(check)
-	if err != nil {
-		return err
-	}
-	if ok {
-		j.recipe, j.policy.Timing = how, *check.Timing
-		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
-			s.arm(j, soon)
-		}
-		return nil
-	}
-	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
-	j = &job{key: key, name: name, recipe: how, policy: policy}
-	s.jobs[key] = j
-	s.opts.Log.Info(s.activation(j, "Deactivating"))
-	if s.running() {
-		s.start(j)
-	}
-	return nil
 }
 
 func (s *Scheduler) running() bool { return s.ctx != nil && s.ctx.Err() == nil }
@@ -203,94 +216,4 @@ func (s *Scheduler) remove(j *job) {
 	if j.cancel != nil {
 		j.cancel()
 	}
-	delete(s.jobs, j.key)
-}
-
-// fire is a timer's own goroutine. It becomes a worker if one more is allowed.
-func (s *Scheduler) fire(j *job) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if j.removed || j.busy {
-		return
-	}
-	if s.idle[j.key.service] {
-		s.arm(j, time.Now().Add(j.policy.Timing.DelayLoop.Value))
-		return
-	}
-	j.busy = true
-	if s.working == s.opts.InFlight {
-		s.queue = append(s.queue, j)
-		return
-	}
-	s.working++
-	s.workers.Add(1)
-	defer s.workers.Done()
-	for j != nil {
-		s.work(j)
-		j = s.dequeue()
-	}
-	s.working--
-}
-
-// dequeue is the check that waits longest, nil when none does.
-func (s *Scheduler) dequeue() *job {
-	for len(s.queue) > 0 && s.running() {
-		j := s.queue[0]
-		s.queue = s.queue[1:]
-		if !j.removed {
-			return j
-		}
-	}
-	return nil
-}
-
-// work runs one probe and acts on its result. The lock is held on entry and
-// exit, not while probing and telling.
-func (s *Scheduler) work(j *job) {
-	how := j.recipe
-	checker := how.probes[j.policy.Probe()]
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
-	j.cancel = cancel
-	s.mu.Unlock()
-	began := time.Now()
-	result := s.probe(ctx, j, checker)
-	now := time.Now()
-	s.mu.Lock()
-	if j.removed || ctx.Err() != nil {
-		return
-	}
-	wasDown := j.policy.Down()
-	logAll := j.policy.Timing.LogAllFailures.Value
-	verdict := j.policy.Step(began, now, result)
-	a := attempt{result: result, before: j.unsure, verdict: verdict, failed: j.policy.retries, limit: j.policy.Timing.Retry.Value}
-	j.unsure = result.Unsure
-	s.mu.Unlock()
-
-	if how.sentence != nil {
-		a.server, a.service = j.name, j.key.service.String()
-		s.narrate(how.sentence, a, logAll && !wasDown)
-	} else {
-		s.log(j, result, verdict, wasDown, logAll)
-	}
-	if verdict.Changed {
-		s.opts.OnResult(Report{j.key.service, j.key.server, j.key.check, verdict.Up, verdict.Weight, result.Reason, result.Timeout})
-	}
-
-	s.mu.Lock()
-	j.busy = false
-	if !j.removed && s.running() {
-		s.arm(j, verdict.Next)
-	}
-}
-
-// probe is one call of the checker. A panic is this probe's failure.
-func (s *Scheduler) probe(ctx context.Context, j *job, c Checker) (r Result) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.opts.Log.Error("a check has panicked", zap.String("server", j.name), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-			r = Result{Reason: fmt.Sprintf("panic: %v", p)}
-		}
-	}()
-	return c.Check(ctx)
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -37,7 +38,17 @@ type bench struct {
 	most   int // probes at a time
 }
 
-func newBench(t *testing.T, inFlight int) *bench {
+// bubble is a test with a bench whose probes are polled, and with one whose
+// probes have workers.
+func bubble(t *testing.T, inFlight int, test func(*testing.T, *bench)) {
+	for _, polled := range []bool{false, true} {
+		t.Run(map[bool]string{false: "workers", true: "polled"}[polled], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, newBench(t, inFlight, polled)) })
+		})
+	}
+}
+
+func newBench(t *testing.T, inFlight int, polled bool) *bench {
 	core, log := observer.New(zapcore.InfoLevel)
 	ctx, cancel := context.WithCancel(t.Context())
 	b := &bench{log: log, began: time.Now(), cancel: cancel, result: make(chan error, 1)}
@@ -46,9 +57,16 @@ func newBench(t *testing.T, inFlight int) *bench {
 		Log: zap.New(core), Rand: rand.New(rand.NewPCG(1, 2)), InFlight: inFlight,
 		OnResult: func(r Report) { b.note(&b.told, "%v %v %s", r.Server, r.Up, r.Reason) },
 	})
+	b.poll = nil // a bubble does not wait for the network
 	b.build = func(c config.Check) (recipe, error) {
-		probe := checkFunc(func(ctx context.Context) Result { return b.check(ctx, c.Target()) })
+		var probe Checker = checkFunc(func(ctx context.Context) Result { return b.check(ctx, c.Target()) })
+		if polled {
+			probe = startFunc(func(done func(Result)) { go func() { done(b.check(ctx, c.Target())) }() })
+		}
 		return recipe{probes: []Checker{probe}, says: &tcpPhrases}, nil
+	}
+	if polled {
+		b.poller = new(poller)
 	}
 	go func() { b.result <- b.Run(ctx) }()
 	return b
@@ -57,6 +75,13 @@ func newBench(t *testing.T, inFlight int) *bench {
 type checkFunc func(context.Context) Result
 
 func (f checkFunc) Check(ctx context.Context) Result { return f(ctx) }
+
+// startFunc is a probe that is polled.
+type startFunc func(done func(Result))
+
+func (f startFunc) Check(context.Context) Result { panic("it has a poller") }
+
+func (f startFunc) start(_ *poller, done func(Result)) { f(done) }
 
 func (b *bench) check(ctx context.Context, target netip.AddrPort) Result {
 	b.note(&b.probes, "%v", target)
@@ -160,8 +185,7 @@ func equal(t *testing.T, want, got []string) {
 }
 
 func TestLifeOfACheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+	bubble(t, 0, func(t *testing.T, b *bench) {
 		b.apply(t, web(1, "delay_loop=10s retry=2 delay_before_retry=1s log_all_failures"))
 		sleep(12 * time.Second)
 		b.up(false)
@@ -193,8 +217,7 @@ func TestLifeOfACheck(t *testing.T) {
 }
 
 func TestFirstFailureDecides(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+	bubble(t, 0, func(t *testing.T, b *bench) {
 		b.up(false)
 		b.apply(t, web(1, "delay_loop=10s retry=2 delay_before_retry=1s log_all_failures"))
 		sleep(5 * time.Second)
@@ -207,8 +230,7 @@ func TestFirstFailureDecides(t *testing.T) {
 // The first checks are spread over one second plus warmup, the next keep their
 // distance, and an idle check costs no goroutine.
 func TestSpreadAndIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+	bubble(t, 0, func(t *testing.T, b *bench) {
 		synctest.Wait()
 		before := runtime.NumGoroutine()
 		const n = 1000
@@ -237,8 +259,7 @@ func TestSpreadAndIdle(t *testing.T) {
 }
 
 func TestBoundedInFlight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 3)
+	bubble(t, 3, func(t *testing.T, b *bench) {
 		b.answers(func(context.Context, netip.AddrPort) Result {
 			time.Sleep(2 * time.Second)
 			return Result{Up: true}
@@ -257,9 +278,29 @@ func TestBoundedInFlight(t *testing.T) {
 	})
 }
 
+// What may be open bounds what is in flight, with room for everything else.
+func TestInFlight(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, open := range []uint64{limit.Max, 1000} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: open, Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := uint64(inFlight()), min(open/2, MaxInFlight); got != want {
+			t.Errorf("%d in flight of %d descriptors, want %d", got, open, want)
+		}
+	}
+}
+
 func TestReload(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+	bubble(t, 0, func(t *testing.T, b *bench) {
 		timing := "delay_loop=10s retry=3 delay_before_retry=2s"
 		b.apply(t, web(2, timing))
 		b.after(12 * time.Second) // both up, next at 21 s
@@ -299,8 +340,7 @@ func TestReload(t *testing.T) {
 // A check that is removed, or a scheduler that is stopped, during a probe: its
 // result is nobody's, and nothing is left running.
 func TestRemovedDuringProbe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 1)
+	bubble(t, 1, func(t *testing.T, b *bench) {
 		b.answers(func(ctx context.Context, _ netip.AddrPort) Result {
 			select {
 			case <-ctx.Done():
@@ -330,8 +370,7 @@ func TestRemovedDuringProbe(t *testing.T) {
 
 // Probes that end because the scheduler stops say nothing about their servers.
 func TestStopIsNobodysFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+	bubble(t, 0, func(t *testing.T, b *bench) {
 		b.answers(func(context.Context, netip.AddrPort) Result {
 			b.cancel() // and on, before Run takes notice
 			return Result{Reason: "cancelled"}
@@ -348,7 +387,7 @@ func TestStopIsNobodysFailure(t *testing.T) {
 
 func TestPanicIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 0)
+		b := newBench(t, 0, false)
 		b.answers(func(context.Context, netip.AddrPort) Result { panic("oh") })
 		b.apply(t, web(1, "delay_loop=10s"))
 		sleep(5 * time.Second)
@@ -359,6 +398,52 @@ func TestPanicIsAFailure(t *testing.T) {
 		b.up(true)
 		sleep(10 * time.Second)
 		equal(t, []string{"1s 10.0.0.2:80 false panic: oh", "11s 10.0.0.2:80 true"}, b.told)
+		b.stop(t)
+	})
+}
+
+func TestPanicOfAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1, true)
+		b.build = func(config.Check) (recipe, error) {
+			return recipe{probes: []Checker{startFunc(func(func(Result)) { panic("oh") })}, says: &tcpPhrases}, nil
+		}
+		b.apply(t, web(2, "delay_loop=10s"))
+		sleep(5 * time.Second)
+		equal(t, []string{"1s 10.0.0.2:80 false panic: oh", "1s 10.0.0.3:80 false panic: oh"}, slices.Sorted(slices.Values(b.told)))
+		b.stop(t)
+	})
+}
+
+// What is told may block; until it has been, the place is taken and the poller
+// goes on.
+func TestSlowTelling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2, true)
+		b.opts.OnResult = func(r Report) {
+			b.note(&b.told, "%v", r.Server)
+			time.Sleep(5 * time.Second)
+		}
+		done := make(chan func(Result), 3)
+		b.build = func(config.Check) (recipe, error) {
+			return recipe{probes: []Checker{startFunc(func(f func(Result)) { done <- f })}, says: &tcpPhrases}, nil
+		}
+		b.apply(t, web(3, "delay_loop=60s"))
+		sleep(time.Second)
+		began := time.Now()
+		(<-done)(Result{Up: true})
+		(<-done)(Result{Up: true})
+		if took := time.Since(began); took != 0 || len(done) != 0 {
+			t.Errorf("the end of two probes took %v, %d in flight beyond them", took, len(done))
+		}
+		(<-done)(Result{Up: true})
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("the third began after %v", took)
+		}
+		sleep(time.Second)
+		if len(b.told) != 3 {
+			t.Error(b.told)
+		}
 		b.stop(t)
 	})
 }

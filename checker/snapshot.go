@@ -21,11 +21,11 @@ type Status struct {
 func (s *Scheduler) Snapshot() []Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Status, 0, len(s.jobs))
-	for key, j := range s.jobs {
+	var all []Status
+	for j := range s.all() {
 		all = append(all, Status{
-			Service: key.service, Server: key.server, Check: key.check,
-			Up: j.policy.Up(), Ran: j.policy.ran, Idle: s.idle[key.service], Unsure: j.unsure,
+			Service: j.service.key, Server: j.id.server, Check: j.id.check,
+			Up: j.policy.Up(), Ran: j.policy.ran, Idle: s.idle[j.service.key], Unsure: j.unsure,
 		})
 	}
 	return all

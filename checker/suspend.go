@@ -17,8 +17,8 @@ func (s *Scheduler) Suspend(services map[config.ServiceKey]bool) {
 	before := s.idle
 	s.idle = services
 	var lines []string
-	for key, j := range s.jobs {
-		if before[key.service] != services[key.service] {
+	for j := range s.all() {
+		if before[j.service.key] != services[j.service.key] {
 			lines = append(lines, s.activation(j, "Suspending"))
 		}
 	}
@@ -31,8 +31,8 @@ func (s *Scheduler) Suspend(services map[config.ServiceKey]bool) {
 // activation is what keepalived says of a check that begins or ends to run.
 func (s *Scheduler) activation(j *job, ending string) string {
 	verb := "Activating"
-	if s.idle[j.key.service] {
+	if s.idle[j.service.key] {
 		verb = ending
 	}
-	return fmt.Sprintf("%s healthchecker for service %s for VS %s", verb, j.name, j.key.service)
+	return fmt.Sprintf("%s healthchecker for service %s for VS %s", verb, j.name(), j.service.key)
 }

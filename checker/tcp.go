@@ -37,3 +37,14 @@ func (t *tcp) Check(ctx context.Context) Result {
 	_ = conn.Close()
 	return Result{Up: true}
 }
+
+// start is Check on a poller.
+func (t *tcp) start(p *poller, done func(Result)) {
+	p.connect(t.dialer, t.timeout, func(err error) {
+		if err != nil {
+			done(failure(err, &tcpPhrases))
+			return
+		}
+		done(Result{Up: true})
+	})
+}

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"iter"
 	"net"
 	"net/netip"
 	"os"
@@ -41,13 +42,39 @@ func listen(t *testing.T, addr string) (config.Check, <-chan netip.AddrPort) {
 	}, from
 }
 
+// ways are the two ways to run a TCP_CHECK.
+func ways(t *testing.T, check config.Check) map[string]func() Result {
+	p := polling(t)
+	return map[string]func() Result{
+		"dialled": func() Result { return newTCP(check).Check(t.Context()) },
+		"polled": func() Result {
+			result := make(chan Result, 1)
+			newTCP(check).start(p, func(r Result) { result <- r })
+			return <-result
+		},
+	}
+}
+
+// connections are the results of a TCP_CHECK, run in both ways.
+func connections(t *testing.T, check config.Check) iter.Seq2[string, Result] {
+	return func(yield func(string, Result) bool) {
+		for way, run := range ways(t, check) {
+			if !yield(way, run()) {
+				return
+			}
+		}
+	}
+}
+
 func TestTCPSuccess(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
 		check, from := listen(t, addr)
-		if r := newTCP(check).Check(t.Context()); !r.Up || r.Reason != "" {
-			t.Errorf("%s: %+v", addr, r)
+		for way, r := range connections(t, check) {
+			if !r.Up || r.Reason != "" {
+				t.Errorf("%s, %s: %+v", addr, way, r)
+			}
+			<-from
 		}
-		<-from
 	}
 }
 
@@ -57,30 +84,35 @@ func TestTCPBind(t *testing.T) {
 	}
 	check, from := listen(t, "127.0.0.1:0")
 	check.Bind = &config.Bind{BindTo: netip.MustParseAddr("127.0.0.9"), BindIf: "lo", FWMark: 7}
-	if r := newTCP(check).Check(t.Context()); !r.Up {
-		t.Fatalf("%+v", r)
-	}
-	if got := (<-from).Addr(); got != check.Bind.BindTo {
-		t.Errorf("came from %v", got)
+	for way, r := range connections(t, check) {
+		if !r.Up {
+			t.Fatalf("%s: %+v", way, r)
+		}
+		if got := (<-from).Addr(); got != check.Bind.BindTo {
+			t.Errorf("%s: came from %v", way, got)
+		}
 	}
 }
 
 func TestTCPRefused(t *testing.T) {
 	check, _ := listen(t, "127.0.0.1:0")
 	check.ConnectIP = netip.MustParseAddr("127.0.0.77") // nobody listens there
-	r := newTCP(check).Check(t.Context())
-	if r.Up || r.Local != "" || r.Timeout || !strings.Contains(r.Reason, "connection refused") {
-		t.Errorf("%+v", r)
+	for way, r := range connections(t, check) {
+		if r.Up || r.Local != "" || r.Timeout || !strings.Contains(r.Reason, "connection refused") {
+			t.Errorf("%s: %+v", way, r)
+		}
 	}
 }
 
-// A full accept queue leaves the handshake without an answer.
-func TestTCPTimeout(t *testing.T) {
+// full is a check of a server with a full accept queue, which leaves the
+// handshake without an answer.
+func full(t *testing.T, timeout time.Duration) config.Check {
+	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = unix.Close(fd) }()
+	t.Cleanup(func() { _ = unix.Close(fd) })
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -93,16 +125,23 @@ func TestTCPTimeout(t *testing.T) {
 	}
 	check := config.Check{
 		ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: uint16(name.(*unix.SockaddrInet4).Port),
-		Timing: &config.Timing{ConnectTimeout: config.Some(50 * time.Millisecond)},
+		Timing: within(50 * time.Millisecond),
 	}
-	var r Result
 	for range 4 { // the first ones fill the queue
-		if r = newTCP(check).Check(t.Context()); !r.Up {
-			break
+		if r := newTCP(check).Check(t.Context()); !r.Up {
+			check.Timing = within(timeout)
+			return check
 		}
 	}
-	if r.Up || !r.Timeout || r.Local != "" {
-		t.Errorf("%+v", r)
+	t.Fatal("the queue takes everything")
+	return check
+}
+
+func TestTCPTimeout(t *testing.T) {
+	for way, r := range connections(t, full(t, 50*time.Millisecond)) {
+		if r.Up || !r.Timeout || r.Local != "" {
+			t.Errorf("%s: %+v", way, r)
+		}
 	}
 }
 
@@ -115,14 +154,17 @@ func TestTCPLocal(t *testing.T) {
 	} {
 		c := check
 		change(&c)
-		if r := newTCP(c).Check(t.Context()); r.Up || r.Local != "TCP socket bind failed. Rescheduling." || r.Reason == "" {
-			t.Errorf("%s: %+v", name, r)
+		for way, r := range connections(t, c) {
+			if r.Up || r.Local != "TCP socket bind failed. Rescheduling." || r.Reason == "" {
+				t.Errorf("%s, %s: %+v", name, way, r)
+			}
 		}
 	}
 }
 
 func TestTCPWithoutDescriptors(t *testing.T) {
 	check, _ := listen(t, "127.0.0.1:0")
+	by := ways(t, check)
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -135,8 +177,10 @@ func TestTCPWithoutDescriptors(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
 		t.Fatal(err)
 	}
-	if r := newTCP(check).Check(t.Context()); r.Local != "TCP connect fail to create socket. Rescheduling." {
-		t.Errorf("%+v", r)
+	for way, r := range by {
+		if r := r(); r.Local != "TCP connect fail to create socket. Rescheduling." {
+			t.Errorf("%s: %+v", way, r)
+		}
 	}
 }
 
@@ -150,10 +194,11 @@ func TestTCPBindPort(t *testing.T) {
 	check.Bind = &config.Bind{BindTo: netip.MustParseAddr("127.0.0.1"), BindPort: free.Addr().(*net.TCPAddr).AddrPort().Port()}
 	_ = free.Close()
 	for range 2 {
-		r := newTCP(check).Check(t.Context())
-		// The connection before may be in TIME_WAIT: that is local, too.
-		if !r.Up && r.Local == "" {
-			t.Fatalf("%+v", r)
+		for way, r := range connections(t, check) {
+			// The connection before may be in TIME_WAIT: that is local, too.
+			if !r.Up && r.Local == "" {
+				t.Fatalf("%s: %+v", way, r)
+			}
 		}
 	}
 	if got := (<-from).Port(); got != check.Bind.BindPort {

@@ -76,7 +76,7 @@ func (u *udp) judge(reply []byte) Result {
 	}
 	for i := range min(len(reply), len(u.params.Reply)) {
 		if (reply[i]^u.params.Reply[i])&u.params.ReplyMask[i] != 0 {
-			return Result{Reason: fmt.Sprintf("reply data mismatch at octet %d", i)}
+			return Result{Said: "UDP check to %s reply data mismatch.", Reason: fmt.Sprintf("at octet %d", i)}
 		}
 	}
 	return Result{Up: true}

@@ -53,7 +53,7 @@ func NewWatch(log *zap.Logger, onResult func(Report)) *Watch {
 func (w *Watch) Apply(services []config.Service, commit func(known []Report) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := make(map[jobKey]bool)
+	before := make(map[toldKey]bool)
 	for _, checks := range w.checks {
 		for _, c := range checks {
 			before[c.key()] = true
@@ -171,7 +171,12 @@ func (w *Watch) Snapshot() (all []Status) {
 	return all
 }
 
-func (c *told) key() jobKey { return jobKey{c.service, c.server, c.id} }
+type toldKey struct {
+	service config.ServiceKey
+	id      jobID
+}
+
+func (c *told) key() toldKey { return toldKey{c.service, jobID{c.server, c.id}} }
 
 func (c *told) report(from source) Report {
 	r := Report{Service: c.service, Server: c.server, Check: c.id, Up: c.up, Weight: c.weight}

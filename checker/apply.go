@@ -1,0 +1,130 @@
+package checker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Apply makes these the services whose servers are checked, at start and at
+// every reload. An unchanged check is not touched: it keeps its state, its
+// retries and its timer. One of which only the timing changed keeps its state.
+// Any other is new: it runs after one second and a random part of its warmup.
+// The error names checks that cannot be run; all others are.
+func (s *Scheduler) Apply(services []config.Service) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.applied++
+	gone := s.services
+	s.services = make(map[config.ServiceKey]*service, len(services))
+	var failed error
+	for i := range services {
+		key := services[i].Key
+		v, ok := gone[key]
+		if !ok {
+			v = &service{key: key}
+		}
+		delete(gone, key)
+		s.services[key] = v
+		if err := s.applyTo(v, services[i].Servers); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	for _, v := range gone {
+		for _, j := range v.jobs {
+			s.remove(j)
+		}
+	}
+	return failed
+}
+
+// applyTo makes these the servers of a service.
+func (s *Scheduler) applyTo(v *service, servers []config.Server) error {
+	var failed error
+	had := matcher{jobs: v.jobs}
+	v.jobs = make([]*job, 0, len(had.jobs))
+	for i := range servers {
+		for k := range servers[i].Checks {
+			check := &servers[i].Checks[k]
+			if check.Kind.Told() {
+				continue // Watch has it
+			}
+			id := jobID{servers[i].Addr, check.ID()}
+			j := had.find(id)
+			if j != nil && j.seen == s.applied {
+				continue // the same check twice
+			}
+			j, err := s.applyCheck(v, j, id, check)
+			if err != nil && failed == nil {
+				failed = fmt.Errorf("check %s: %w", id.server, err)
+			}
+			if j != nil {
+				j.seen = s.applied
+				v.jobs = append(v.jobs, j)
+				had.know(j)
+			}
+		}
+	}
+	for _, j := range had.jobs {
+		if j.seen != s.applied {
+			s.remove(j)
+		}
+	}
+	return failed
+}
+
+// applyCheck makes a check run as configured, and gives its job; j is what it
+// was before.
+func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check) (*job, error) {
+	if j != nil && j.policy.Timing == *check.Timing {
+		return j, nil
+	}
+	how, err := s.build(*check)
+	if err != nil {
+		return j, err
+	}
+	if j != nil {
+		j.recipe, j.policy.Timing = how, *check.Timing
+		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
+			s.arm(j, soon)
+		}
+		return j, nil
+	}
+	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
+	j = &job{service: v, id: id, recipe: how, policy: policy}
+	s.opts.Log.Info(s.activation(j, "Deactivating"))
+	if s.running() {
+		s.start(j)
+	}
+	return j, nil
+}
+
+// matcher finds the checks that a service had. Mostly they come in the same
+// order again, which costs a comparison; the index is for when they do not.
+type matcher struct {
+	jobs  []*job
+	at    int // the one that is expected next
+	index map[jobID]*job
+}
+
+func (m *matcher) find(id jobID) *job {
+	if m.at < len(m.jobs) && m.jobs[m.at].id == id {
+		m.at++
+		return m.jobs[m.at-1]
+	}
+	if m.index == nil {
+		m.index = make(map[jobID]*job, len(m.jobs))
+		for _, j := range m.jobs {
+			m.index[j.id] = j
+		}
+	}
+	return m.index[id]
+}
+
+// know notes a check that is new, so that it is found the second time.
+func (m *matcher) know(j *job) {
+	if m.index != nil {
+		m.index[j.id] = j
+	}
+}

@@ -1,0 +1,126 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// polling is a poller that runs until the end of the test.
+func polling(t *testing.T) *poller {
+	t.Helper()
+	p, stop := startPolling(t)
+	t.Cleanup(stop)
+	return p
+}
+
+// startPolling starts a poller. stop may be called twice.
+func startPolling(t *testing.T) (p *poller, stop func()) {
+	t.Helper()
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := p.run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	return p, func() {
+		cancel()
+		<-ended
+	}
+}
+
+// descriptors are how many this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// A connection that is being made costs one descriptor and no goroutine, and
+// each ends once: with its timeout, or with the poller.
+func TestPollerInFlight(t *testing.T) {
+	for name, timeout := range map[string]time.Duration{"timeout": 500 * time.Millisecond, "end": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			const n = 500
+			d := newDialer(full(t, patience))
+			p, stop := startPolling(t)
+			defer stop()
+			time.Sleep(10 * time.Millisecond) // what the tests before have left
+			goroutines, open := runtime.NumGoroutine(), descriptors(t)
+			results := make(chan error, 2*n)
+			for range n {
+				p.connect(d, timeout, func(err error) { results <- err })
+			}
+			if got := descriptors(t) - open; len(results) == 0 && (got < n-10 || got > n+10) { // tests before may still close theirs
+				t.Errorf("%d descriptors for %d connections", got, n)
+			}
+			if got := runtime.NumGoroutine(); got > goroutines+10 { // the runtime has some of its own
+				t.Errorf("%d goroutines for %d connections, %d before", got, n, goroutines)
+			}
+			if name == "end" {
+				stop()
+			}
+			for range n {
+				switch err := <-results; {
+				case name == "timeout" && !errors.Is(err, context.DeadlineExceeded):
+					t.Fatal(err)
+				case name == "end" && !errors.Is(err, net.ErrClosed):
+					t.Fatal(err)
+				}
+			}
+			if got := descriptors(t); got > open {
+				t.Errorf("%d descriptors are left open", got-open)
+			}
+			stop()
+			if len(results) != 0 {
+				t.Error("a connection has ended twice")
+			}
+		})
+	}
+}
+
+func TestPollerEnded(t *testing.T) {
+	check, _ := listen(t, "127.0.0.1:0")
+	p, stop := startPolling(t)
+	stop()
+	result := make(chan Result, 1)
+	newTCP(check).start(p, func(r Result) { result <- r })
+	if r := <-result; r.Up || r.Local == "" {
+		t.Errorf("%+v: the end of the poller is not the server's failure", r)
+	}
+}
+
+// An event of a connection that has ended since says nothing about the next
+// one with its descriptor.
+func TestPollerStaleEvent(t *testing.T) {
+	p := polling(t)
+	results := make(chan error, 1)
+	p.connect(newDialer(full(t, patience)), time.Hour, func(err error) { results <- err })
+	p.mu.Lock()
+	at, serial := -1, int32(0)
+	for fd, a := range p.flying {
+		at, serial = fd, a.serial
+	}
+	p.mu.Unlock()
+	p.end(at, serial-1, nil)
+	if len(results) != 0 {
+		t.Errorf("ended with %v", <-results)
+	}
+	p.end(at, serial, net.ErrClosed)
+	if err := <-results; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,180 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// polled is a [Checker] whose probe can do without a goroutine that waits.
+type polled interface {
+	// start begins a probe. done is told once, by any goroutine or before
+	// start returns; it does not block.
+	start(p *poller, done func(Result))
+}
+
+// fire is a timer's own goroutine. It becomes a worker if one more is allowed.
+func (s *Scheduler) fire(j *job) {
+	if s.enlist(j) {
+		s.work(j)
+	}
+}
+
+// enlist takes a place among the workers for a check that is due. When all are
+// taken the check waits in line.
+func (s *Scheduler) enlist(j *job) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.removed || j.busy {
+		return false
+	}
+	if s.idle[j.service.key] {
+		s.arm(j, time.Now().Add(j.policy.Timing.DelayLoop.Value))
+		return false
+	}
+	j.busy = true
+	if s.working == s.opts.InFlight {
+		s.queue = append(s.queue, j)
+		return false
+	}
+	s.working++
+	s.workers.Add(1)
+	return true
+}
+
+// next is the check that waits longest, for the place of one that has ended.
+// When none waits the place is given up.
+func (s *Scheduler) next() *job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) > 0 && s.running() {
+		j := s.queue[0]
+		s.queue = s.queue[1:]
+		if !j.removed {
+			return j
+		}
+	}
+	s.working--
+	s.workers.Done()
+	return nil
+}
+
+// work probes until no check waits. The end of a probe that is polled takes
+// the place over.
+func (s *Scheduler) work(j *job) {
+	for ; j != nil; j = s.next() {
+		s.mu.Lock()
+		checker, poller := j.recipe.probes[j.policy.Probe()], s.poller
+		s.mu.Unlock()
+		began := time.Now()
+		if p, ok := checker.(polled); ok && poller != nil {
+			done := func(r Result) { s.ended(j, began, r) }
+			defer s.recovered(j, done)
+			p.start(poller, done)
+			return
+		}
+		if o, ok := s.conclude(j, began, s.probe(j, checker)); ok {
+			s.tell(j, o)
+		}
+	}
+}
+
+// ended is the end of a probe that was polled. It does not block.
+func (s *Scheduler) ended(j *job, began time.Time, r Result) {
+	o, telling := s.conclude(j, began, r)
+	if !telling {
+		if j := s.next(); j != nil {
+			go s.work(j)
+		}
+		return
+	}
+	go func() {
+		s.tell(j, o)
+		s.work(s.next())
+	}()
+}
+
+// outcome is what a probe has come to.
+type outcome struct {
+	attempt
+	how             recipe
+	wasDown, logAll bool
+}
+
+// silent reports that there is nothing to tell.
+func (o outcome) silent() bool {
+	r := o.result
+	switch {
+	case o.verdict.Changed, r.Local != "", r.Remark != "", r.Unsure != o.before:
+		return false
+	case r.Up:
+		return !o.wasDown || r.Said == ""
+	}
+	return o.wasDown || !o.logAll
+}
+
+// conclude steps the policy. When there is something to tell the check goes on
+// after that only, so that what is told is in order.
+func (s *Scheduler) conclude(j *job, began time.Time, r Result) (o outcome, telling bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.removed || !s.running() {
+		return outcome{}, false
+	}
+	o = outcome{how: j.recipe, wasDown: j.policy.Down(), logAll: j.policy.Timing.LogAllFailures.Value}
+	verdict := j.policy.Step(began, time.Now(), r)
+	o.attempt = attempt{result: r, before: j.unsure, verdict: verdict, failed: j.policy.retries, limit: j.policy.Timing.Retry.Value}
+	j.unsure = r.Unsure
+	if o.silent() {
+		s.again(j, verdict.Next)
+		return o, false
+	}
+	return o, true
+}
+
+// again makes a check due at a time. The lock is held.
+func (s *Scheduler) again(j *job, at time.Time) {
+	j.busy = false
+	if !j.removed && s.running() {
+		s.arm(j, at)
+	}
+}
+
+// tell logs an outcome and passes a change on.
+func (s *Scheduler) tell(j *job, o outcome) {
+	o.server, o.service = j.name(), j.service.key.String()
+	if o.how.sentence != nil {
+		s.narrate(o.how.sentence, o.attempt, o.logAll && !o.wasDown)
+	} else {
+		s.log(o)
+	}
+	if v := o.verdict; v.Changed {
+		s.opts.OnResult(Report{j.service.key, j.id.server, j.id.check, v.Up, v.Weight, o.result.Reason, o.result.Timeout})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.again(j, o.verdict.Next)
+}
+
+// probe is one call of the checker, which ends when the check is removed. A
+// panic is this probe's failure.
+func (s *Scheduler) probe(j *job, c Checker) (r Result) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	s.mu.Lock()
+	j.cancel = cancel
+	s.mu.Unlock()
+	defer s.recovered(j, func(failed Result) { r = failed })
+	return c.Check(ctx)
+}
+
+// recovered is deferred around a probe and makes a panic its result.
+func (s *Scheduler) recovered(j *job, result func(Result)) {
+	if p := recover(); p != nil {
+		s.opts.Log.Error("a check has panicked", zap.String("server", j.name()), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+		result(Result{Reason: fmt.Sprintf("panic: %v", p)})
+	}
+}
