@@ -18,8 +18,10 @@ type need struct{ command, pkg string }
 // hostNeeds are the programs that tests and the demo call, natively or inside
 // the virtual machine, which sees the same files.
 var hostNeeds = []need{
+	{"aiosmtpd", "python3-aiosmtpd"},
 	{"bash", "bash"},
 	{"cc", "build-essential"},
+	{"dnsmasq", "dnsmasq-base"},
 	{"ip", "iproute2"},
 	{"sysctl", "procps"},
 	{"ipvsadm", "ipvsadm"},
