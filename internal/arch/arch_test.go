@@ -57,6 +57,7 @@ var importers = map[string][]string{
 	"github.com/google/nftables":          {"internal/kernel"},
 	"github.com/dlclark/regexp2/v2":       {"internal/pcre"},
 	"github.com/spf13/cobra":              {"cmd/lvsd"},
+	"github.com/miekg/dns":                {"checker"},
 	"github.com/coreos/go-systemd/v22":    {"internal/daemon"},
 	"github.com/spf13/pflag":              {"cmd/lvsd"},
 	"github.com/wneessen/go-mail":         {"notify"},
