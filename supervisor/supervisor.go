@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -399,13 +398,23 @@ func (s *Supervisor) applyServices(services, removed []config.Service) error {
 		return err
 	}
 	s.ledger.cross(serviceEntries(removed)...)
-	for key := range s.abandoned {
-		if !slices.ContainsFunc(services, func(v config.Service) bool { return v.Key == key }) {
-			s.ledger.cross(entry{service: key})
-		}
-	}
+	s.ledger.cross(s.orphans(services)...)
 	s.abandoned = nil
 	return s.checks.Apply(services)
+}
+
+// orphans are the services of a predecessor that are not configured any more.
+func (s *Supervisor) orphans(services []config.Service) (all []entry) {
+	configured := make(map[config.ServiceKey]bool, len(services))
+	for i := range services {
+		configured[services[i].Key] = true
+	}
+	for key := range s.abandoned {
+		if !configured[key] {
+			all = append(all, entry{service: key})
+		}
+	}
+	return all
 }
 
 // stop takes everything back, or leaves it as the options say.
