@@ -73,6 +73,7 @@ func (r *reports) may(now time.Time, why reason) bool {
 func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 	if m.state != config.Backup && m.state != config.Master || now.Before(m.quiet) || m.ignores() {
 		m.stats.NotListening++
+		m.overhear(now, d)
 		return false
 	}
 	why := m.inspect(now, d)
@@ -100,6 +101,15 @@ func (m *Machine) hear(now time.Time, d *wire.Datagram, out *effects) bool {
 		m.report(now, otherAddresses, d, out)
 	}
 	return true
+}
+
+// overhear is for an owner that listens to nobody: with authentication headers
+// it must know all the same which numbers have been used, or others take its
+// adverts for old ones.
+func (m *Machine) overhear(now time.Time, d *wire.Datagram) {
+	if m.ah != nil && m.state == config.Master && m.ignores() && m.inspect(now, d) == fine {
+		m.authentic(d)
+	}
 }
 
 // inspect is the ladder of RFC 9568 section 7.1 with keepalived's additions,
