@@ -20,7 +20,7 @@ func (w *world) calm() {
 	w.note("calm")
 	w.heal()
 	b := w.bounds()
-	w.watch.dual = b.interval + 2*w.sc.Net.Latency
+	w.watch.dual = b.interval + 2*w.sc.Net.Latency + b.deaf
 	w.until(w.now + b.settle)
 	w.checkCalm()
 	w.look()
@@ -37,10 +37,14 @@ func (w *world) calm() {
 func (w *world) heal() {
 	w.quiet = true
 	w.mend()
+	for k := range w.site.instances {
+		w.site.instances[k].Wrong = 0
+	}
 	for link := 1; link <= w.sc.Links && w.sc.Split > 0; link++ {
 		w.split(link, w.sc.Split)
 	}
 	for _, r := range w.routers {
+		r.ahead = 0
 		r.resume()
 		for n := 1; n < len(r.links); n++ {
 			if good := (linkState{true, true, true}); r.links[n] != good {
@@ -61,7 +65,10 @@ func (w *world) heal() {
 }
 
 // bounds are the times within which things must happen, on the slowest clock.
-type bounds struct{ interval, down, skew, settle time.Duration }
+type bounds struct {
+	interval, down, skew, settle time.Duration
+	deaf                         time.Duration // a clock that was set back makes copies of new adverts
+}
 
 func slow(d time.Duration) time.Duration { return d + d*7/100 }
 
@@ -78,13 +85,16 @@ func (w *world) bounds() bounds {
 			b.skew = max(b.skew, skew)
 			b.down = max(b.down, time.Duration(s.cfg.DownTimerAdverts.Value)*b.interval+skew)
 			delay = max(delay, s.cfg.PreemptDelay)
+			if s.timed() {
+				b.deaf = max(b.deaf, s.window())
+			}
 		}
 	}
 	b.interval, b.down, b.skew = slow(b.interval), slow(b.down), slow(b.skew)
 	for _, r := range w.sc.Routers {
 		delay = max(delay, r.Quiet)
 	}
-	b.settle = 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
+	b.settle = b.deaf + 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
 	return b
 }
 

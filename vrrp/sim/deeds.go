@@ -46,7 +46,11 @@ func (r *router) carryOut(d *domain, effects []vrrp.Effect) {
 func (r *router) one(seen *order, at int, e vrrp.Effect) {
 	switch e := e.(type) {
 	case vrrp.SendAdvert:
-		if s := r.named(e.Instance); e.Advert.Priority == 0 {
+		s := r.named(e.Instance)
+		if complaint := s.numbered(&e); complaint != "" {
+			r.w.failf("number", "r%d: %s %s", r.id, e.Instance, complaint)
+		}
+		if e.Advert.Priority == 0 {
 			s.did.farewells++
 			first(&s.did.farewell, at)
 			r.w.send(r, s, e)

@@ -17,6 +17,8 @@ import (
 //	script R S good|bad
 //	split L N | cut L FROM TO | mend       walls in the network; mend takes all away
 //	set I KEY=VALUE... | group G ...       the administrator edits, nobody has loaded it
+//	clock R TIME                           the time of day is so far ahead
+//	replay R I N                           a copy of what was believed, the N-th from the end
 //	garbage R I N                          a datagram that must be rejected
 //	flood R I N                            valid adverts of a lower priority
 //
@@ -85,6 +87,14 @@ func (r *router) fault(words []string, n []int) {
 		}
 	case "script":
 		r.script(n[1], words[3] == "good")
+	case "clock":
+		d, err := time.ParseDuration(words[2])
+		if err != nil {
+			r.w.failf("scenario", "%v: %v", words, err)
+		}
+		r.ahead = d
+	case "replay":
+		r.later(func() { r.replay(n[1], n[2]) })
 	case "garbage":
 		r.later(func() { r.garbage(n[1], n[2]) })
 	case "flood":
@@ -96,7 +106,7 @@ func (r *router) fault(words []string, n []int) {
 
 // forge is an advert to an instance from somebody who is no router of the
 // cluster, so that replies go nowhere.
-func (r *router) forge(i int, priority uint8) (*shadow, *arrival) {
+func (r *router) forge(i int, priority uint8, n int) (*shadow, *arrival) {
 	if i > len(r.cfg.Instances) {
 		return nil, nil
 	}
@@ -105,9 +115,12 @@ func (r *router) forge(i int, priority uint8) (*shadow, *arrival) {
 	for _, addr := range s.cfg.VirtualIPAddress {
 		a.Addrs = append(a.Addrs, addr.Prefix.Addr())
 	}
-	if s.cfg.Authentication.Pass != "" {
-		a.AuthType = wire.AuthPass
+	if a.AuthType = uint8(s.cfg.Authentication.Type); a.AuthType == wire.AuthPass {
 		copy(a.Auth[:], s.cfg.Authentication.Pass)
+	}
+	number := uint64(s.highest + 1)
+	if s.hmac != nil {
+		number = stamp(r.now(), n)
 	}
 	dst := everyone4
 	if s.v6 {
@@ -116,12 +129,12 @@ func (r *router) forge(i int, priority uint8) (*shadow, *arrival) {
 	if s.cfg.Unicast() {
 		dst = address(s.v6, s.link, r.id)
 	}
-	return s, r.w.encode(vrrp.SendAdvert{Instance: s.cfg.Name, Src: address(s.v6, s.link, 200), Advert: a}, dst, s.link)
+	return s, r.w.encode(s, vrrp.SendAdvert{Instance: s.cfg.Name, Src: address(s.v6, s.link, 200), Advert: a, Sequence: number}, dst)
 }
 
 // garbage looks like an advert of the address owner and is wrong somewhere.
 func (r *router) garbage(i, n int) {
-	s, d := r.forge(i, 255)
+	s, d := r.forge(i, 255, 0)
 	if s == nil {
 		return
 	}
@@ -150,8 +163,8 @@ func (r *router) garbage(i, n int) {
 
 // flood is more valid adverts of a lower priority than anybody needs.
 func (r *router) flood(i, n int) {
-	for range n {
-		s, d := r.forge(i, 1)
+	for n := range n {
+		s, d := r.forge(i, 1, n)
 		if s == nil {
 			return
 		}

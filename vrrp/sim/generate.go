@@ -136,9 +136,7 @@ func (g *generator) instance(n int) {
 	if i.VIPs > 1 && g.chance(30) {
 		i.Excluded = 1
 	}
-	if g.chance(20) {
-		i.Pass = "secret"
-	}
+	g.proof(&i)
 	if g.chance(50) {
 		i.Script = g.track(scripts)
 	}
@@ -208,7 +206,7 @@ func (g *generator) add(at time.Duration, format string, args ...any) {
 // mishap is something that goes wrong, and mostly becomes good again.
 func (g *generator) mishap(at time.Duration) {
 	r, l, again := g.router(), g.link(), at+g.span(6*g.unit)
-	switch g.rand.IntN(12) {
+	switch g.rand.IntN(14) {
 	case 0:
 		g.add(at, "crash %d", r)
 		g.add(again, "boot %d", r)
@@ -230,9 +228,52 @@ func (g *generator) mishap(at time.Duration) {
 		g.add(at, "garbage %d %d %d", r, g.slot(), g.rand.IntN(1_000_000))
 	case 7:
 		g.add(at, "flood %d %d %d", r, g.slot(), 2+g.rand.IntN(5))
+	case 8:
+		g.add(at, "replay %d %d %d", r, g.slot(), g.rand.IntN(4))
+	case 9:
+		if g.timed() {
+			g.add(at, "clock %d %s", r, g.wrongTime())
+		}
 	default:
 		g.reload(at)
 	}
+}
+
+// proof is how adverts are protected. Clocks agree to the second, so that
+// there are no trailers where intervals are shorter.
+func (g *generator) proof(i *Instance) {
+	switch {
+	case g.unit >= time.Second && g.chance(25):
+		i.HMAC = 1
+		i.Mode = pick(g, "", "", "", string(config.HMACPermissive))
+		i.Monotonic = g.chance(15)
+	case i.Version == 2 && g.chance(30):
+		i.AH = "secret"
+	case g.chance(20):
+		i.Pass = "secret"
+	}
+	if g.chance(5) {
+		i.Wrong = g.router()
+	}
+}
+
+// timed says that clocks may be wrong. Who relies on numbers alone must have a
+// clock that is not set back while he is not running.
+func (g *generator) timed() bool {
+	any := func(is func(*Instance) bool) bool {
+		for k := range g.sc.Instances {
+			if is(&g.sc.Instances[k]) {
+				return true
+			}
+		}
+		return false
+	}
+	return any(func(i *Instance) bool { return i.HMAC > 0 }) && !any(func(i *Instance) bool { return i.Monotonic })
+}
+
+func (g *generator) wrongTime() time.Duration {
+	ahead := pick(g, 0, g.span(4*time.Second), g.span(20*time.Second), time.Hour, 10*365*24*time.Hour)
+	return pick(g, ahead, -ahead)
 }
 
 func (g *generator) walls(at, again time.Duration, link int) {
@@ -264,7 +305,7 @@ func (g *generator) reload(at time.Duration) {
 func (g *generator) edit(at time.Duration) {
 	i := g.slot()
 	list := func(n []int) string { return strings.ReplaceAll(strings.Trim(fmt.Sprint(n), "[]"), " ", ",") }
-	switch g.rand.IntN(12) {
+	switch g.rand.IntN(13) {
 	case 0, 1:
 		g.add(at, "set %d prio=%s", i, list(g.priorities()))
 	case 2:
@@ -287,10 +328,24 @@ func (g *generator) edit(at time.Duration) {
 		g.add(at, "set %d nopreempt=%t delay=%s pass=%s", i, g.chance(20), pick(g, 0, g.span(4*g.unit)), pick(g, "", "secret", "other"))
 	case 9:
 		g.add(at, "set %d script=%s", i, track("", func(t *Track) *Track { return t }).get(&Track{Object: 1 + g.rand.IntN(scripts), Weight: pick(g, 0, 30, -30)}))
+	case 10:
+		g.reprove(at, i)
 	default:
 		if n := len(g.sc.Groups); n > 0 {
 			g.group(at, 1+g.rand.IntN(n), list)
 		}
+	}
+}
+
+// reprove: keys change, and not on all routers at the same time.
+func (g *generator) reprove(at time.Duration, i int) {
+	switch was := &g.sc.Instances[i-1]; {
+	case was.HMAC > 0:
+		g.add(at, "set %d hmac=%d wrong=%d", i, pick(g, 0, 1, 2, 2), pick(g, 0, 0, g.router()))
+	case was.AH != "":
+		g.add(at, "set %d ah=%s wrong=%d", i, pick(g, "", "secret", "other"), pick(g, 0, 0, g.router()))
+	default:
+		g.add(at, "set %d wrong=%d", i, pick(g, 0, g.router()))
 	}
 }
 

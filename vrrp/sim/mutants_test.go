@@ -17,7 +17,7 @@ import (
 // a mistake which the foretelling shares with the machine would be found.
 func TestMutants(t *testing.T) {
 	const limit = 10_000
-	all := slices.Concat(timerMutants, electionMutants, effectMutants, configMutants, trackMutants, reloadMutants, rejectMutants)
+	all := slices.Concat(timerMutants, electionMutants, effectMutants, configMutants, trackMutants, reloadMutants, rejectMutants, proofMutants)
 	type catch struct {
 		seed uint64
 		err  error

@@ -32,7 +32,7 @@ func (w *world) send(from *router, s *shadow, e vrrp.SendAdvert) {
 		if s.v6 {
 			dst = everyone6
 		}
-		d := w.encode(e, dst, link)
+		d := w.encode(s, e, dst)
 		for _, to := range w.routers {
 			w.carry(from, to, d)
 		}
@@ -41,19 +41,28 @@ func (w *world) send(from *router, s *shadow, e vrrp.SendAdvert) {
 	for i := range peers {
 		for _, to := range w.routers {
 			if address(s.v6, link, to.id) == peers[i].Addr {
-				w.carry(from, to, w.encode(e, peers[i].Addr, link))
+				w.carry(from, to, w.encode(s, e, peers[i].Addr))
 			}
 		}
 	}
 }
 
-func (w *world) encode(e vrrp.SendAdvert, dst netip.Addr, link int) *arrival {
-	d := &arrival{Datagram: wire.Datagram{Src: e.Src, Dst: dst, TTL: 255}, link: link, vrid: e.Advert.VRID}
-	payload, err := e.Advert.AppendTo(make([]byte, 0, 64), d.Pseudo())
+func (w *world) encode(s *shadow, e vrrp.SendAdvert, dst netip.Addr) *arrival {
+	d := &arrival{Datagram: wire.Datagram{Src: e.Src, Dst: dst, TTL: 255}, link: s.link, vrid: e.Advert.VRID}
+	payload, err := make([]byte, 0, 64), error(nil)
+	if s.signer != nil {
+		payload, err = e.Advert.AppendSigned(payload, d.Pseudo(), s.signer, e.Sequence)
+	} else {
+		payload, err = e.Advert.AppendTo(payload, d.Pseudo())
+	}
 	if err != nil {
 		w.failf("unsendable", "%s: %v", e.Instance, err)
 	}
-	d.Payload = payload
+	if d.Payload = payload; s.ah != nil {
+		const headers = 20 + wire.AHLen
+		all := s.ah.AppendIPv4(nil, e.Src, dst, 255, 0, uint32(e.Sequence), payload)
+		d.Headers, d.Payload = all[:headers], all[headers:]
+	}
 	return d
 }
 

@@ -160,9 +160,14 @@ func (d *domain) timers(now time.Time) {
 
 // hears is sections 6.4.2 and 6.4.3 with keepalived's additions.
 func (d *domain) hears(now time.Time, s *shadow, dg *wire.Datagram) bool {
-	if s.state != config.Backup && s.state != config.Master || now.Before(s.quiet) || s.cfg.OwnerIgnoreAdverts.Value || !s.accepts(dg) {
+	ignores := s.cfg.OwnerIgnoreAdverts.Value
+	if ignores && s.ah != nil && s.state == config.Master && s.accepts(dg) {
+		s.remember(dg) // or nobody would believe its numbers
+	}
+	if s.state != config.Backup && s.state != config.Master || now.Before(s.quiet) || ignores || !s.accepts(dg) {
 		return false
 	}
+	s.remember(dg)
 	theirs := s.heard.Priority
 	if s.state == config.Backup && theirs != config.Owner {
 		s.reinstate(now)
@@ -224,6 +229,9 @@ func (d *domain) masterHears(now time.Time, s *shadow, dg *wire.Datagram) {
 	case theirs == s.priority && tie == 0:
 	case s.mayAnswer(now):
 		s.lower++
+		if s.ah != nil {
+			s.highest++ // as keepalived does
+		}
 		if !s.cfg.LowerPrioNoAdvert.Value {
 			s.answer(now)
 		}

@@ -9,9 +9,6 @@ import (
 	"github.com/lvsd/lvsd/vrrp"
 )
 
-// epoch is second 0 of the world.
-var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // linkState is a router's end of a link.
 type linkState struct{ exists, up, addressed bool }
 
@@ -22,7 +19,8 @@ type verdict struct{ known, good bool }
 type router struct {
 	w         *world
 	id        int
-	drift     int64
+	drift     int64         // of the monotonic clock, millionths
+	ahead     time.Duration // of the time of day, which somebody keeps right otherwise
 	alive     bool
 	boots     uint64
 	quiet     time.Time // the end of vrrp_startup_delay
@@ -74,9 +72,9 @@ func (r *router) forget() {
 	r.held = map[string][]config.Address{}
 }
 
-// local is what the router's clock shows.
+// local is what the router's clocks show.
 func (r *router) local(t time.Duration) time.Time {
-	return epoch.Add(t + time.Duration(int64(t)*r.drift/1e6))
+	return moment(t+r.ahead, t+time.Duration(int64(t)*r.drift/1e6))
 }
 
 // global is the first moment at which the router's clock shows at or more.

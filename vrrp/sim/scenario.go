@@ -68,6 +68,11 @@ type Instance struct {
 	Reply     bool // higher_prio_send_advert
 	SkipCheck bool
 	Pass      string
+	AH        string // the password of auth_type AH
+	HMAC      int    // auth_hmac: the active one of its two keys
+	Mode      string // of auth_hmac
+	Monotonic bool   // anti_replay monotonic
+	Wrong     int    // the router that has other passwords and keys
 	Script    Track
 	Track     Track // a link
 	NoPrimary bool  // dont_track_primary

@@ -42,6 +42,7 @@ type shadow struct {
 	spoken                    bool // has told a state
 	cadence                   cadence
 	heard                     wire.Advert
+	proof
 }
 
 // rival is another owner of the addresses.
@@ -230,6 +231,7 @@ func (s *shadow) toStop() {
 func (s *shadow) reconfigure(now time.Time, cfg *config.Instance) {
 	version, down := s.cfg.Version.Value, s.down()
 	s.cfg = cfg
+	s.proof.configure(cfg)
 	if s.state != config.Backup || !s.master || version != cfg.Version.Value {
 		s.learned = s.interval()
 	}
@@ -252,23 +254,31 @@ func (s *shadow) accepts(d *wire.Datagram) bool {
 		return false
 	case a.Version != s.cfg.Version.Value, a.VRID != s.cfg.VirtualRouterID:
 		return false
+	case s.hmac == nil && len(a.Trailer) > 0, s.hmac != nil && !s.believesTrailer(d):
+		return false
 	case a.Version == 3 && len(a.Addrs) == 0 && len(s.cfg.VirtualIPAddress) > 0:
 		return false
 	case a.Version == 2 && a.Interval != s.interval():
 		return false
-	case a.Version == 2 && !s.authentic():
+	case a.Version == 2 && !s.authentic(d):
 		return false
 	}
-	return !unicast || !s.cfg.CheckUnicastSrc.Value ||
+	return !unicast || !s.cfg.CheckUnicastSrc.Value && s.hmac == nil ||
 		slices.ContainsFunc(s.cfg.UnicastPeers, func(p config.Peer) bool { return p.Addr == d.Src })
 }
 
-func (s *shadow) authentic() bool {
+func (s *shadow) authentic(d *wire.Datagram) bool {
 	auth := s.cfg.Authentication
-	if auth.Type != config.AuthPass {
-		return s.heard.AuthType == wire.AuthNone
+	if s.heard.AuthType != uint8(auth.Type) || (d.Headers != nil) != (s.ah != nil) {
+		return false
+	}
+	switch auth.Type {
+	case config.AuthAH:
+		return s.believesHeader(d)
+	case config.AuthNone:
+		return true
 	}
 	var pass [8]byte
 	copy(pass[:], auth.Pass)
-	return s.heard.AuthType == wire.AuthPass && s.heard.Auth == pass
+	return s.heard.Auth == pass
 }

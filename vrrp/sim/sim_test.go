@@ -62,6 +62,7 @@ func rough(t *testing.T, total sim.Counts) {
 		"MASTER", "BACKUP", "FAULT", "STOP", "lost", "twice", "late", "boots", "loads", "crash", "stop", "pause", "stun",
 		"link", "script", "split", "cut", "set", "group", "garbage", "flood", "drills", "two masters",
 		"preempt delays", "timers expired", "two owners", "masters reloaded", "instances removed",
+		"AH", "HMAC", "clock", "replays",
 	} {
 		if total[what] == 0 {
 			t.Errorf("%q has never happened", what)

@@ -114,14 +114,12 @@ func (s *site) instance(i *Instance, g *Group, r int) config.Instance {
 	c.AdvertInt, c.DownTimerAdverts = i.Interval, config.Some(max(i.Adverts, 1))
 	if i.Version == 2 {
 		c.AdvertInt = max(c.AdvertInt.Round(time.Second), time.Second)
-		if i.Pass != "" {
-			c.Authentication = config.Authentication{Type: config.AuthPass, Pass: config.Secret(i.Pass)}
-		}
 	}
-	if i.Master == r {
+	i.prove(r, &c)
+	owner := c.Priority.Value == config.Owner
+	if i.Master == r && (owner || c.Authentication.Type != config.AuthAH) {
 		c.State = config.Some(config.Master)
 	}
-	owner := c.Priority.Value == config.Owner
 	c.NoPreempt = i.NoPreempt && !owner && i.Master != r
 	if !c.NoPreempt && !owner && i.Master != r {
 		c.PreemptDelay = i.Delay
@@ -150,6 +148,34 @@ func (s *site) instance(i *Instance, g *Group, r int) config.Instance {
 		c.TrackInterface = tracks(i.Track, linkName, weighed)
 	}
 	return c
+}
+
+// prove is how router r proves that its adverts are its own.
+func (i *Instance) prove(r int, c *config.Instance) {
+	secret := func(s string) config.Secret {
+		if i.Wrong == r {
+			s = "not " + s
+		}
+		return config.Secret(s)
+	}
+	switch {
+	case i.HMAC > 0:
+		a := config.DefaultAuthHMAC
+		a.ActiveKey = uint8(i.HMAC)
+		a.Keys = []config.HMACKey{{ID: 1, Secret: secret("the first of two keys")}, {ID: 2, Secret: secret("the second of two keys")}}
+		if i.Mode != "" {
+			a.Mode = config.HMACMode(i.Mode)
+		}
+		if i.Monotonic {
+			a.AntiReplay = config.ReplayMonotonic
+		}
+		c.AuthHMAC = &a
+	case i.Version != 2:
+	case i.AH != "" && !i.V6:
+		c.Authentication = config.Authentication{Type: config.AuthAH, Pass: secret(i.AH)}
+	case i.Pass != "":
+		c.Authentication = config.Authentication{Type: config.AuthPass, Pass: secret(i.Pass)}
+	}
 }
 
 func (s *site) unicast(i *Instance, r int, c *config.Instance) {

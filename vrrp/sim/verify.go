@@ -185,7 +185,11 @@ func at(t time.Time) string {
 func describe(e vrrp.Effect) string {
 	switch e := e.(type) {
 	case vrrp.SendAdvert:
-		return fmt.Sprintf("advert %s v%d vrid %d prio %d interval %s from %s", e.Instance, e.Advert.Version, e.Advert.VRID, e.Advert.Priority, e.Advert.Interval, e.Src)
+		number := ""
+		if e.Sequence > 0 {
+			number = fmt.Sprintf(" number %x", e.Sequence)
+		}
+		return fmt.Sprintf("advert %s v%d vrid %d prio %d interval %s from %s%s", e.Instance, e.Advert.Version, e.Advert.VRID, e.Advert.Priority, e.Advert.Interval, e.Src, number)
 	case vrrp.Claim:
 		return fmt.Sprintf("claim %s%s", e.Instance, addresses(e.Addresses))
 	case vrrp.Announce:
@@ -214,7 +218,11 @@ func describeEvent(ev vrrp.Event) string {
 	switch ev := ev.(type) {
 	case vrrp.Received:
 		d := ev.Datagram
-		return fmt.Sprintf("datagram for %s from %s to %s ttl %d: %x", ev.Instance, d.Src, d.Dst, d.TTL, d.Payload)
+		number := ""
+		if d.Headers != nil {
+			number = fmt.Sprintf(" AH %d", d.Sequence())
+		}
+		return fmt.Sprintf("datagram for %s from %s to %s ttl %d%s: %x", ev.Instance, d.Src, d.Dst, d.TTL, number, d.Payload)
 	case vrrp.LinkChanged:
 		return fmt.Sprintf("link %s exists=%t up=%t addresses=%v", ev.Link, ev.Exists, ev.Up, ev.IPv4)
 	}
