@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -60,9 +61,14 @@ func (s *Supervisor) printData() {
 	}
 }
 
+// routes says that keepalived would have a VRRP process.
+func (s *Supervisor) routes() bool {
+	return slices.ContainsFunc(s.documents(s.config), func(d dump.Document) bool { return d.Process == "vrrp" })
+}
+
 // printStats writes the counters of all instances: SIGUSR2.
 func (s *Supervisor) printStats() {
-	if s.router == nil || len(s.config.Instances) == 0 {
+	if !s.routes() {
 		return
 	}
 	s.named("vrrp").Info(fmt.Sprintf("Printing VRRP stats for process(%d) on signal", os.Getpid()))
@@ -70,12 +76,15 @@ func (s *Supervisor) printStats() {
 	s.write(dumpFile(s.config.Global.Interface.StatsDumpFile, "", ".stats"), func(w io.Writer) error { return dump.Statistics(w, s.config, facts) })
 }
 
-// printJSON writes the instances for programs.
+// printJSON writes the instances for programs; no file when there are none.
 func (s *Supervisor) printJSON() {
-	if s.router == nil || len(s.config.Instances) == 0 {
+	if !s.routes() {
 		return
 	}
 	s.named("vrrp").Info(fmt.Sprintf("Printing VRRP as json for process(%d) on signal", os.Getpid()))
+	if len(s.config.Instances) == 0 {
+		return
+	}
 	facts := s.facts()
 	s.write(dumpFile(s.config.Global.Interface.JSONDumpFile, "", ".json"), func(w io.Writer) error { return dump.JSON(w, s.config, facts) })
 }

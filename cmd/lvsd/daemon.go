@@ -205,7 +205,15 @@ func (l *life) started() {
 	}
 }
 
+// reloaded: a file that has become necessary is added, none is removed, and
+// all are newer than the configuration.
 func (l *life) reloaded(c *config.Config) {
+	added := l.files.Missing(l.pidFiles(c))
+	if err := added.Claim(); err != nil {
+		l.complain(err)
+	} else {
+		l.files = l.files.With(added)
+	}
 	l.complain(l.files.Touch())
 	l.settle(c)
 }

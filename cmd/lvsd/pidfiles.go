@@ -7,10 +7,12 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/internal/dump"
 )
 
-// pidFiles are where keepalived's would be. A daemon that is one of several
-// has them in a folder of their own.
+// pidFiles are where keepalived's would be: those that were asked for, and
+// those of the processes that it would have. A daemon that is one of several has
+// them in a folder of their own.
 func (p *program) pidFiles(c *config.Config) daemon.Files {
 	dir, suffix := "/run", ""
 	if d := &c.Daemon; d.UsePIDDir || d.Instance != "" || d.NetNamespace != "" {
@@ -28,14 +30,18 @@ func (p *program) pidFiles(c *config.Config) daemon.Files {
 		}
 		return filepath.Join(dir, name+suffix+".pid")
 	}
+	needs := map[string]bool{}
+	for _, d := range dump.Documents(c) {
+		needs[d.Process] = true
+	}
 	files := daemon.Files{Parent: path(p.pid, "keepalived")}
-	if !p.onlyCheck {
+	if !p.onlyCheck && (p.vrrpPid != "" || needs["vrrp"]) {
 		files.VRRP = path(p.vrrpPid, "vrrp")
 	}
-	if !p.onlyVRRP {
+	if !p.onlyVRRP && (p.checkersPid != "" || needs["healthcheckers"]) {
 		files.Checkers = path(p.checkersPid, "checkers")
 	}
-	if !p.noBFD && (p.bfdPid != "" || len(c.Trackers.BFD) > 0) {
+	if !p.noBFD && (p.bfdPid != "" || needs["bfd"]) {
 		files.BFD = path(p.bfdPid, "bfd")
 	}
 	return files

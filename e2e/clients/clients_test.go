@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,21 @@ import (
 	"github.com/lvsd/lvsd/e2e/rig"
 )
 
-func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+// atOnce is how many scripts run at the same time unless -parallel says so:
+// they sleep most of the time.
+const atOnce = "16"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", atOnce); err != nil {
+			panic(err) // the testing package has renamed its flag
+		}
+	}
+	os.Exit(rig.Main(m))
+}
 
 // patience bounds a script: some of its steps take five seconds.
 const patience = 2 * time.Minute

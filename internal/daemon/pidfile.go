@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,6 +74,26 @@ func (f Files) Touch() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Missing are those of others that f has not.
+func (f Files) Missing(others Files) (m Files) {
+	for i, path := range others.all() {
+		if *f.all()[i] == "" {
+			*m.all()[i] = *path
+		}
+	}
+	return m
+}
+
+// With are the files of both; f's where both have one.
+func (f Files) With(others Files) Files {
+	for i, path := range others.all() {
+		*f.all()[i] = cmp.Or(*f.all()[i], *path)
+	}
+	return f
+}
+
+func (f *Files) all() []*string { return []*string{&f.Parent, &f.VRRP, &f.Checkers, &f.BFD} }
 
 func (f Files) paths() []string {
 	return slices.DeleteFunc([]string{f.Parent, f.VRRP, f.Checkers, f.BFD}, func(s string) bool { return s == "" })
