@@ -139,3 +139,15 @@ func TestClients(t *testing.T) {
 		})
 	}
 }
+
+// TestCapabilities: lvsd works with what its unit leaves it.
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile("testdata/own/capabilities.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), ask(t, rig.Binary(), "own/capabilities.sh")); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
