@@ -5,6 +5,7 @@ package supervisor
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -87,6 +88,38 @@ func TestDumps(t *testing.T) {
 	b.stop()
 	if left, err := os.ReadDir(dir); err != nil || slices.ContainsFunc(left, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".lvsd") }) {
 		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// What is tracked shows how it stands now.
+func TestDumpTrackers(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	b := prepare(t)
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/number", []byte("42\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.put(fmt.Sprintf("vrrp_track_process self {\n process %s\n weight 1\n}\ntrack_file number {\n file %s/number\n weight 0\n}\n", bytes.TrimSpace(comm), dir) +
+		strings.Replace(string(text), "advert_int 1\n", "advert_int 1\n    track_process {\n self\n }\n track_file {\n number weight 1\n }\n", 1))
+	b.start()
+	data := b.read(syscall.SIGUSR1, filepath.Join(dir, "keepalived.data"))
+	b.stop()
+	if !regexp.MustCompile(`(?m)^   Current processes = [1-9]\d*\n   Have quorum = true$`).MatchString(data) {
+		t.Errorf("the process:\n%s", data)
+	}
+	if !strings.Contains(data, "   Status = 42\n") {
+		t.Errorf("the file:\n%s", data)
 	}
 }
 

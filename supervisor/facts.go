@@ -12,6 +12,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/vrrp"
 )
@@ -68,6 +69,7 @@ func (s *Supervisor) facts() *dump.Facts {
 	f := machineFacts()
 	f.Scheduled, f.Refused = s.schedule.at, s.refused
 	s.vrrpFacts(f)
+	s.trackerFacts(f)
 	f.Services = map[config.ServiceKey]dump.Service{}
 	for _, v := range s.services.Snapshot() {
 		servers := dump.Service{}
@@ -121,6 +123,19 @@ func (s *Supervisor) vrrpFacts(f *dump.Facts) {
 	f.Scripts = map[string]dump.Script{}
 	for name, up := range now.Scripts {
 		f.Scripts[name] = dump.Script{Known: true, Up: up}
+	}
+}
+
+// trackerFacts are what files and processes say now.
+func (s *Supervisor) trackerFacts(f *dump.Facts) {
+	f.Files = map[string]int{}
+	for i := range s.config.Trackers.Files {
+		t := &s.config.Trackers.Files[i]
+		f.Files[t.Name], _ = filewatch.Read(t.File) // one that cannot be read counts as 0
+	}
+	f.Processes = map[string]dump.Process{}
+	for name, c := range s.watch.processes.Counts() {
+		f.Processes[name] = dump.Process{Current: c.Processes, Quorum: c.Quorum}
 	}
 }
 

@@ -94,6 +94,23 @@ func (w *Watcher) end(f *follower) {
 	delete(w.followers, f)
 }
 
+// Count is how a vrrp_track_process stands.
+type Count struct {
+	Processes int  // that match
+	Quorum    bool // they are neither too few nor too many, delays included
+}
+
+// Counts are those of all that are followed, by their name.
+func (w *Watcher) Counts() map[string]Count {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := make(map[string]Count, len(w.followers))
+	for f := range w.followers {
+		all[f.quorum.cfg.Name] = Count{len(f.pids), f.quorum.up}
+	}
+	return all
+}
+
 func (w *Watcher) verdict(f *follower) (up bool, due time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
