@@ -87,7 +87,7 @@ func (s *Supervisor) reload() error {
 
 // acceptable is the configuration in a file if a reload would take it.
 func (s *Supervisor) acceptable(file string, report bool) (*config.Config, []config.Problem, error) {
-	next, problems, err := s.load(file)
+	next, problems, err := s.settled(file)
 	if err == nil && isEmpty(next) && !isEmpty(s.config) {
 		err = errEmpty
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -52,6 +53,37 @@ func TestHalfWritten(t *testing.T) {
 		if strings.TrimSpace(text) == "" && err == nil {
 			t.Errorf("an empty file is accepted")
 		}
+	}
+}
+
+// A writer that has come to the end of a block, and goes on, is waited for; one
+// that never ends is not.
+func TestBeingWritten(t *testing.T) {
+	s, _ := loaded(t, planned)
+	half := planned[:strings.Index(planned, "vrrp_instance B")]
+	f, err := os.Create(s.opts.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(half); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(3 * lookTime)
+		_, _ = f.WriteString(planned[len(half):])
+		_ = f.Close()
+	}()
+	next, _, err := s.acceptable(s.opts.File, false)
+	if err != nil || len(next.Instances) != 2 || len(next.Services) != 1 {
+		t.Errorf("half a file is taken: %v %d %d", err, len(next.Instances), len(next.Services))
+	}
+	open, err := os.OpenFile(s.opts.File, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if next, _, err := s.acceptable(s.opts.File, false); err != nil || len(next.Instances) != 2 {
+		t.Errorf("a file that somebody keeps open: %v", err)
 	}
 }
 
