@@ -14,8 +14,8 @@ import (
 // What keepalived's build would have been configured with to do what lvsd does:
 // exporters look for --enable-json, roles for the words.
 const (
-	configureOptions = "--enable-json --with-init=systemd"
-	configOptions    = "NFTABLES LVS VRRP VRRP_AUTH VRRP_VMAC JSON OLD_CHKSUM_COMPAT INIT=systemd SYSTEMD_NOTIFY"
+	configureOptions = "--enable-json --enable-regex --with-init=systemd"
+	configOptions    = "NFTABLES LVS REGEX VRRP VRRP_AUTH VRRP_VMAC JSON OLD_CHKSUM_COMPAT INIT=systemd SYSTEMD_NOTIFY"
 )
 
 // printVersion is -v, on standard error as keepalived has it. The second word
