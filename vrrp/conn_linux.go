@@ -70,6 +70,7 @@ type rawConn struct {
 	rx, tx int
 	in     *inbox
 	heard  wire.Datagram // what is handed over
+	out    Outgoing      // what is sent
 	rest   func()        // may be nil: lets the socket rest when it has much to say
 	pulse  pulse
 }
@@ -153,7 +154,8 @@ func (c *rawConn) Send(o Outgoing) error {
 	if c.socket.Group.IsValid() {
 		flags = unix.MSG_DONTROUTE
 	}
-	if err := c.send(c.tx, &o, flags); err != nil {
+	c.out = o
+	if err := c.send(c.tx, &c.out, flags); err != nil {
 		return fmt.Errorf("send advert to %s: %w", o.Dst, err)
 	}
 	return nil

@@ -8,9 +8,12 @@
 // datagrams, deadlines and link changes in, effects out.
 //
 //	sockets --+                     +--> adverts, on the loop itself
-//	links  ---+-> Runner's loop ----+
-//	scripts --+   Group.Step        +--> one ordered queue per group:
-//	timer  ---+                          Claim, Announce, notify, log
+//	timer  ---+-> Runner's loop ----+
+//	posts  ---+   Group.Step        +--> one ordered queue per group:
+//	 links, scripts, reloads             Claim, Announce, notify, log
+//
+// The loop has a real-time thread to itself. Nothing on it blocks, and nothing
+// that is done often allocates.
 //
 // Announcements that must keep a distance wait behind that queue, in a lane for
 // each interface or garp_group.

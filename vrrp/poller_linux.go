@@ -75,10 +75,19 @@ func (p *poller) control(op, fd int, events uint32) error {
 	return failure(errno)
 }
 
+// The runtime takes its permission to run Go code from a thread that waits for
+// longer than 10 ms, and on a machine that is starved of processor, or while
+// the world is stopped, it can take as long to get it back. Therefore a wait
+// ends early, and begins again for a time that is too short to lose it.
+const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
+
 func (p *poller) wait(until time.Time) error {
 	p.awaken()
 	if len(p.resting) > 0 {
 		until = earliest(until, p.resting[0].until)
+	}
+	if time.Until(until) > shortly {
+		until = until.Add(-early)
 	}
 	if err := p.arm(until); err != nil {
 		return err

@@ -35,6 +35,7 @@ func (p *pulse) fast(now time.Time) bool {
 		p.since = now
 	}
 	if p.spare == 0 {
+		p.since = now.Add(rest) // of which nothing is earned
 		return true
 	}
 	p.spare--

@@ -124,6 +124,10 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	return err
 }
 
+// Thread is the id of the thread that the loop has to itself, whose scheduling
+// is nobody else's business; 0 while there is none.
+func (r *Runner) Thread() int { return r.waiter.threadID() }
+
 // turn is one turn of the loop. What came before a deadline that is served late
 // counts: a backup that was not running must not mistake that for a silent
 // master. Therefore the time up to which deadlines are served is taken first,

@@ -25,6 +25,7 @@ const DefaultRTPriority = 50
 // short intervals.
 type thread struct {
 	id       int
+	known    atomic.Int64 // id, for others; 0: not running
 	cfg      config.Process
 	auto     autoPriority
 	realtime int // the priority of SCHED_RR that is in effect; 0: none
@@ -47,6 +48,7 @@ type autoPriority struct {
 // begin is called on the thread, which is locked.
 func (t *thread) begin() {
 	t.id = unix.Gettid()
+	t.known.Store(int64(t.id))
 	nice, err := unix.Getpriority(unix.PRIO_PROCESS, t.id)
 	if err == nil {
 		const highest = 20 // the system call answers 20 - nice
@@ -61,6 +63,7 @@ func (t *thread) begin() {
 
 // end gives the thread back as it was.
 func (t *thread) end() {
+	t.known.Store(0)
 	signal.Stop(t.signals)
 	close(t.signals)
 	<-t.ended
@@ -180,5 +183,7 @@ func (t *thread) raise(late time.Duration) string {
 }
 
 func (p *poller) schedule(g *config.GlobalProcess) []error { return p.thread.configure(g) }
+
+func (p *poller) threadID() int { return int(p.thread.known.Load()) }
 
 func (p *poller) late(by time.Duration) string { return p.thread.raise(by) }

@@ -26,6 +26,8 @@ type waiter interface {
 	schedule(g *config.GlobalProcess) []error
 	// late is told how late a deadline was served: max_auto_priority.
 	late(by time.Duration) (raised string)
+	// threadID is the thread's, 0 when there is none. Anybody may ask.
+	threadID() int
 }
 
 // sleeper waits with channels and package time. Its connections tell by
@@ -66,4 +68,5 @@ func (s *sleeper) wake() {
 
 func (*sleeper) look() error                            { return nil }
 func (*sleeper) schedule(*config.GlobalProcess) []error { return nil }
+func (*sleeper) threadID() int                          { return 0 }
 func (*sleeper) late(time.Duration) string              { return "" }
