@@ -80,6 +80,23 @@ func Open(log *zap.Logger) (*Host, error) {
 	}, nil
 }
 
+// Enlarge sets the receive buffers of what commands are answered through, in
+// bytes; force goes beyond net.core.rmem_max, for which it takes CAP_NET_ADMIN.
+func (h *Host) Enlarge(bytes int, force bool) error {
+	option := unix.SO_RCVBUF
+	if force {
+		option = unix.SO_RCVBUFFORCE
+	}
+	err := errors.Join(
+		h.nl.SetSocketReceiveBufferSize(bytes, force),
+		unix.SetsockoptInt(h.raw.Socket.GetFd(), unix.SOL_SOCKET, option, bytes),
+	)
+	if err != nil {
+		return fmt.Errorf("netlink receive buffers of %d bytes: %w", bytes, err)
+	}
+	return nil
+}
+
 // Close closes the sockets. What is claimed stays: whoever wants it gone
 // claims nothing first.
 func (h *Host) Close() error {

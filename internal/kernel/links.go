@@ -74,6 +74,10 @@ func (l *Links) OnAddresses(told func(here map[netip.Addr]bool)) { l.told = told
 // Ready is closed when every link has been reported once.
 func (l *Links) Ready() <-chan struct{} { return l.ready }
 
+// Enlarge makes the buffers for messages hold at least so many bytes. It is
+// called before Run.
+func (l *Links) Enlarge(bytes int) { l.buffer = max(l.buffer, bytes) }
+
 // Run watches until ctx ends. When messages were lost (ENOBUFS) or receiving
 // failed, it subscribes anew and reads everything again. It fails when it
 // cannot subscribe.

@@ -228,6 +228,10 @@ func (f *follower) recount(all map[int]process) {
 // pollInterval is how often /proc is read where the kernel tells nothing.
 const pollInterval = time.Second
 
+// Enlarge makes the buffer for events hold at least so many bytes. It is called
+// before Run.
+func (w *Watcher) Enlarge(bytes int) { w.buffer = max(w.buffer, bytes) }
+
 // Run keeps the counts true until ctx ends. It asks the kernel for nothing
 // before somebody follows a process: a busy machine has many.
 func (w *Watcher) Run(ctx context.Context) error {
