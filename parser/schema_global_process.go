@@ -25,6 +25,18 @@ func processRows(process string, field func(*config.Global) *config.Process) row
 	}
 }
 
+// bfdProcessRows are those of BFD, whose sessions have no thread of their own
+// yet.
+func bfdProcessRows() rows[config.Global] {
+	all := unused(processRows("bfd", func(g *config.Global) *config.Process { return &g.Process.BFD }))
+	for _, name := range []string{"bfd_priority", "bfd_no_swap"} {
+		r := all[name]
+		r.unused = false
+		all[name] = r
+	}
+	return all
+}
+
 // processNameRows are names of processes, and what they create files with.
 // lvsd is one process, that of process_name.
 func processNameRows() rows[config.Global] {
@@ -46,6 +58,8 @@ func globalProcessRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{
 		"max_auto_priority": {apply: maxAutoPriority, says: "max_auto_priority '%V' must be in [0, 99] (or -1 to disable) - ignoring"},
+		// lvsd's own: adverts go like everything else of the machine.
+		"vrrp_no_realtime": yes(func(g *global) *bool { return &g.Process.VRRPNoRealtime }),
 		"min_auto_priority_delay": set(micros(1, 10_000_000), func(g *global) *time.Duration { return &g.Process.MinAutoPriorityDelay }).
 			or("min_auto_priority_delay '%V' must be in [1, 10000000] - ignoring").orMissing("min_auto_priority_delay requires delay time"),
 	}

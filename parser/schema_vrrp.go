@@ -51,9 +51,11 @@ func instanceBlock() *block[config.Instance] {
 		"garp_master_refresh_repeat": optRepeat(func(i *inst) *config.Opt[int] { return &i.GarpMasterRefreshRepeat }),
 		"garp_lower_prio_delay":      duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpLowerPrioDelay }).or("(%N): garp_lower_prio_delay '%V' invalid - ignoring"),
 		"garp_lower_prio_repeat":     number(count(0, maxInt), func(i *inst) *config.Opt[int] { return &i.GarpLowerPrioRepeat }).or("(%N): Invalid garp_lower_prio_repeat '%V'"),
-		"down_timer_adverts":         number(count(1, 100), func(i *inst) *config.Opt[int] { return &i.DownTimerAdverts }).or("(%N): Invalid down_timer_adverts [1:100] '%V'"),
-		"lower_prio_no_advert":       optBool(func(i *inst) *config.Opt[bool] { return &i.LowerPrioNoAdvert }).or("(%N) invalid lower_prio_no_advert %V specified"),
-		"higher_prio_send_advert":    optBool(func(i *inst) *config.Opt[bool] { return &i.HigherPrioSendAdvert }).or("(%N) invalid higher_prio_send_advert %V specified"),
+		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
+			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
+		"down_timer_adverts":      number(count(1, 100), func(i *inst) *config.Opt[int] { return &i.DownTimerAdverts }).or("(%N): Invalid down_timer_adverts [1:100] '%V'"),
+		"lower_prio_no_advert":    optBool(func(i *inst) *config.Opt[bool] { return &i.LowerPrioNoAdvert }).or("(%N) invalid lower_prio_no_advert %V specified"),
+		"higher_prio_send_advert": optBool(func(i *inst) *config.Opt[bool] { return &i.HigherPrioSendAdvert }).or("(%N) invalid higher_prio_send_advert %V specified"),
 
 		"notify":                     script(func(i *inst) *config.Command { return made(&i.Notify) }),
 		"notify_master":              script(func(i *inst) *config.Command { return made(&i.NotifyMaster) }),

@@ -34,8 +34,6 @@ func instanceUnusedRows() rows[config.Instance] {
 	type inst = config.Instance
 	return unused(rows[inst]{
 		"lvs_sync_daemon_interface": row[inst]{apply: syncDaemonInterface}.at(func(i *inst) *config.Origin { return &i.LVSSyncDaemonOrigin }),
-		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
-			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
 	})
 }
 
