@@ -103,6 +103,7 @@ type Supervisor struct {
 	mail        *notify.Mailer
 	scripts     *scripts
 	watch       watchers
+	threads     *threads
 	links       *links
 	router      *vrrp.Runner // nil with NoVRRP
 	kernelLinks *kernel.Links
@@ -182,6 +183,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	s.ledger, left = openLedger(s.log, s.ledgerFile())
 	s.abandoned = servicesOf(left)
 	s.build(next)
+	s.enlarge(&next.Global.Receive)
 	parts, links := s.start(ctx)
 	defer s.stop(parts)
 	select {
@@ -251,11 +253,16 @@ func (s *Supervisor) build(next *config.Config) {
 	if !s.opts.NoVRRP {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
+	s.threads = &threads{log: s.log, vrrp: func() int { return 0 }}
+	if s.router != nil {
+		s.threads.vrrp = s.router.Thread
+	}
 	s.links = newLinks(vrrpLog, func(l vrrp.LinkChanged) {
 		if s.router != nil {
 			_ = s.router.Link(l) // once it has stopped there is nothing to tell
 		}
 	})
+	s.kernelLinks = kernel.NewLinks(vrrpLog, s.host, s.links.changed)
 	table := s.opts.IPVS
 	if table == nil {
 		table = ipvs.NewKernel()
@@ -295,7 +302,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p.run("files of checks", s.files.run)
 	p.run("sessions of checks", s.sessions.run)
 	p.run("checkers", s.checks.Run)
-	s.kernelLinks = kernel.NewLinks(s.log.Named("vrrp"), s.host, s.links.changed)
+	p.run("threads", s.threads.Run)
 	s.kernelLinks.OnAddresses(s.suspension.addresses)
 	p.run("links", s.kernelLinks.Run)
 	if s.router == nil {
@@ -310,6 +317,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 // apply makes the parts run a configuration that was found good.
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
 	plan := config.Diff(s.config, next)
+	s.threads.apply(&next.Global.Process, s.router != nil && len(next.Instances) > 0)
 	s.scripts.learn(next)
 	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))

@@ -52,6 +52,9 @@ func (p *program) daemon() int {
 	syscall.Umask(int(config.DefaultGlobal.Process.Umask))
 	l := &life{program: p, output: syslog.New(p.logOptions()), starting: starting, control: control.New()}
 	l.log = l.output.Logger()
+	// Whoever comes back from waiting, above all the thread that sends adverts,
+	// finds a place to run Go code at once, also when all processors are in use.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 	ctx, end := context.WithCancel(context.Background())
 	for _, run := range []func(context.Context) error{l.output.Run, daemon.WaitForOrphans} {
 		l.helpers.Go(func() { _ = run(ctx) }) // there is nobody left to tell
@@ -62,6 +65,9 @@ func (p *program) daemon() int {
 	}()
 	return l.serve(ctx)
 }
+
+// spare is how many threads more than processors may run Go code.
+const spare = 2
 
 // absolute makes the paths of the command line so: the working directory will
 // be / when they are used again.
