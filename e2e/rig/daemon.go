@@ -215,6 +215,46 @@ func (d *Daemon) PIDs() []int {
 	return append([]int{first}, descendants(first)...)
 }
 
+// CPU is the processor time that the daemon's first process has used.
+func (d *Daemon) CPU() (used time.Duration) {
+	d.Host.lab.t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", d.command.Process.Pid))
+	if err != nil || len(tasks) == 0 {
+		d.Host.lab.t.Fatalf("processor time of %s: %v", d, err)
+	}
+	for _, path := range tasks {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var ns int64
+		if _, err := fmt.Sscan(string(content), &ns); err != nil {
+			d.Host.lab.t.Fatalf("processor time of %s: %v", d, err)
+		}
+		used += time.Duration(ns)
+	}
+	return used
+}
+
+// A Task is a thread of a daemon, as proc_pid_stat(5) and proc_pid_status(5)
+// show it.
+type Task struct{ Stat, Status string }
+
+// Tasks are the threads of the daemon's first process.
+func (d *Daemon) Tasks() (all []Task) {
+	folders, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", d.command.Process.Pid))
+	for _, folder := range folders {
+		stat, err := os.ReadFile(filepath.Join(folder, "stat"))
+		if err != nil {
+			continue // it has ended
+		}
+		if status, err := os.ReadFile(filepath.Join(folder, "status")); err == nil {
+			all = append(all, Task{string(stat), string(status)})
+		}
+	}
+	return all
+}
+
 // PIDFiles are the pid files that exist.
 func (d *Daemon) PIDFiles() []string {
 	files, _ := filepath.Glob(filepath.Join(d.folder, "*.pid"))

@@ -26,6 +26,7 @@ type instance struct {
 	vips      []string // 10.9.0.100/24
 	excluded  []string
 	more      string // other lines
+	before    string // other blocks
 }
 
 // String is the block as keepalived.conf has it.
@@ -37,7 +38,7 @@ func (i instance) String() string {
 			line("%s {\n\t\t%s\n\t}", keyword, strings.Join(entries, "\n\t\t"))
 		}
 	}
-	fmt.Fprintf(&b, "vrrp_instance %s {\n", i.named())
+	fmt.Fprintf(&b, "%svrrp_instance %s {\n", i.before, i.named())
 	if i.state != "" {
 		line("state %s", i.state)
 	}

@@ -66,6 +66,34 @@ func TestInterop(t *testing.T) {
 	}
 }
 
+// TestInteropFast is the same with the shortest interval there is. It runs
+// alone: keepalived takes a real-time priority for it only when it is told to,
+// and is killed when its limit is too low for this machine.
+func TestInteropFast(t *testing.T) {
+	for _, preferred := range []string{rig.Binary(), rig.Keepalived} {
+		other := rig.Keepalived
+		if preferred == rig.Keepalived {
+			other = rig.Binary()
+		}
+		t.Run(short(preferred)+" preferred", func(t *testing.T) {
+			s := newSegment(t)
+			high := instance{version: 3, advert: "0.01", before: "global_defs {\n\tvrrp_rt_priority 50\n\tvrrp_rlimit_rttime 1000000\n}\n"}
+			low := high
+			high.priority, low.priority = 150, 100
+			p := &pair{
+				t: t, preferred: s.routerOf(high, 1), other: s.routerOf(low, 2),
+				binary: preferred, high: high, low: low,
+			}
+			p.elect(other)
+			p.crash()
+			p.comeBack()
+			p.cut()
+			p.handOver()
+			p.doNotPreempt()
+		})
+	}
+}
+
 // vips6 make an instance one over IPv6, RFC 9568 section 5.2.9: the link-local
 // address first.
 var vips6 = []string{vip6.String() + "/64", "2001:db8:9::100/64"}

@@ -1,7 +1,11 @@
 package vrrp
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,4 +68,84 @@ track_file number {
 			t.Errorf("left behind: %s", process)
 		}
 	}
+}
+
+// TestBlockedLog: nobody reads the terminal that the log goes to. Adverts go
+// on, and so does everything else.
+func TestBlockedLog(t *testing.T) {
+	t.Parallel()
+	i := instance{priority: 100, version: 3, advert: "0.1"}
+	r := newSegment(t).router(1)
+	pipe := filepath.Join(r.Folder, "terminal")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.OpenFile(pipe, os.O_RDWR, 0) // and never read
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { held.Close() })
+	r.File("lvsd.sh", "#!/bin/sh\nexec "+rig.Binary()+" \"$@\" >/etc/keepalived/terminal 2>&1\n")
+	r.run("/etc/keepalived/lvsd.sh", i)
+	r.owns(true, i.down()+patience)
+	began := r.nextAdvert(time.Time{}, i.priority, patience).At
+	for n := range 400 { // each of them tells more than a pipe holds together
+		if n%20 == 0 {
+			r.configure(instance{priority: 100 + n/20%2, version: 3, advert: "0.1"})
+		}
+		r.Signal(syscall.SIGHUP)
+		time.Sleep(10 * time.Millisecond)
+	}
+	(&calm{r: r, began: began}).cadence(t, i.interval())
+	r.Signal(syscall.SIGTERM)
+	r.owns(false, busy)
+	r.exits(patience)
+	r.leftNothing()
+}
+
+// TestFullDisk: where the daemon writes its files there is no room. Adverts go
+// on, reloads and state changes too.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	i := instance{priority: 100, version: 3, advert: "0.1"}
+	r := newSegment(t).router(1)
+	disk := t.TempDir()
+	if err := syscall.Mount("none", disk, "tmpfs", 0, "size=128k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	pids := []string{"-P", "-p", disk + "/keepalived.pid", "-r", disk + "/vrrp.pid"}
+	globals := "global_defs {\n\tstats_dump_file " + disk + "/stats\n\tdata_dump_file " + disk + "/data\n}"
+	r.configure(globals, i)
+	r.Daemon = r.Start(rig.Binary(), pids...)
+	r.owns(true, i.down()+patience)
+	full, err := os.Create(filepath.Join(disk, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, size := range []int{4096, 1} { // to the last byte
+		for err = nil; err == nil; {
+			_, err = full.Write(make([]byte, size))
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	began := r.nextAdvert(time.Now(), i.priority, patience).At
+	for _, more := range []string{"10.9.0.101/24", "10.9.0.102/24", "10.9.0.103/24"} {
+		mark := r.Mark()
+		i.vips = []string{vip.String() + "/24", more}
+		r.configure(globals, i)
+		r.Signal(syscall.SIGHUP)
+		r.Wait(mark, "Reload complete", patience)
+		r.Signal(syscall.SIGUSR1)
+		r.Signal(syscall.SIGUSR2)
+	}
+	rig.Until(t, "the last address", patience, func() bool { return r.Has(netip.MustParseAddr("10.9.0.103")) })
+	time.Sleep(3 * i.interval())
+	(&calm{r: r, began: began}).cadence(t, i.interval())
+	r.Signal(syscall.SIGTERM)
+	r.owns(false, busy)
+	r.exits(patience)
 }

@@ -1,0 +1,88 @@
+package vrrp
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// TestRealTime: one thread has the real-time priority, by default and as
+// configured, and none of it is inherited by scripts.
+func TestRealTime(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, globals string
+		realtime      []int // priorities of real-time threads
+		nice          int   // of the others
+		locked        bool
+		cpus          string // of the real-time threads, or of one
+	}{
+		{"by default", "", []int{50}, -10, false, ""},
+		{"vrrp_no_realtime", "vrrp_no_realtime", nil, 0, false, ""},
+		{"as configured", "vrrp_rt_priority 20\n\tvrrp_cpu_affinity 0\n\tvrrp_no_swap\n\tchecker_priority -5", []int{20}, -5, true, "0"},
+		{"nice", "vrrp_no_realtime\n\tvrrp_priority -7", nil, 0, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			i := instance{priority: 100, more: "notify_master /etc/keepalived/master.sh"}
+			r := newSegment(t).router(1)
+			r.File("master.sh", "#!/bin/sh\nread -r line </proc/self/stat\necho \"$line\" >/etc/keepalived/stat\n"+
+				"while read -r key value; do case $key in Cpus_allowed_list:|VmLck:) echo \"$key $value\"; esac; done </proc/self/status >/etc/keepalived/status\n")
+			r.run(rig.Binary(), "global_defs {\n\t"+c.globals+"\n}", i)
+			r.becomes(0, "VI_1", "MASTER", i.down()+patience)
+			rig.Until(t, "the script", patience, func() bool { return strings.Contains(r.ReadFile("status"), "Cpus") })
+			if _, nice, priority := scheduling(t, r.ReadFile("stat")); nice != 0 || priority != 0 {
+				t.Errorf("the script has nice value %d and real-time priority %d", nice, priority)
+			}
+			status := r.ReadFile("status")
+			all := strings.Fields(r.Run("sh", "-c", "grep Cpus_allowed_list /proc/self/status"))[1]
+			if !strings.Contains(status, "Cpus_allowed_list: "+all+"\n") || !strings.Contains(status, "VmLck: 0 kB") {
+				t.Errorf("the script has %q, want processors %s", status, all)
+			}
+			var realtime []int
+			for _, task := range r.Tasks() {
+				_, nice, priority := scheduling(t, task.Stat)
+				switch {
+				case priority > 0:
+					realtime = append(realtime, priority)
+					if c.cpus != "" && !strings.Contains(task.Status, "Cpus_allowed_list:\t"+c.cpus+"\n") {
+						t.Errorf("processors of the real-time thread: %s", task.Status)
+					}
+				case nice != c.nice && nice != 0 && c.name != "nice": // 0: it has just begun
+					t.Errorf("a thread has nice value %d, want %d", nice, c.nice)
+				}
+				if locked := !strings.Contains(task.Status, "VmLck:\t       0 kB"); locked != c.locked {
+					t.Errorf("memory is locked: %t", locked)
+				}
+			}
+			if !slices.Equal(realtime, c.realtime) {
+				t.Errorf("real-time priorities %d, want %d", realtime, c.realtime)
+			}
+			if c.name == "nice" && !slices.ContainsFunc(r.Tasks(), func(task rig.Task) bool { _, nice, _ := scheduling(t, task.Stat); return nice == -7 }) {
+				t.Error("no thread has the nice value")
+			}
+		})
+	}
+}
+
+// scheduling reads a line of proc_pid_stat(5).
+func scheduling(t *testing.T, stat string) (name string, nice, realtime int) {
+	t.Helper()
+	const niceAt, priorityAt = 16, 37 // behind the name
+	name, rest, _ := strings.Cut(stat, ") ")
+	fields := strings.Fields(rest)
+	if len(fields) <= priorityAt {
+		t.Fatal(fmt.Sprintf("no line of stat: %q", stat))
+	}
+	nice, err := strconv.Atoi(fields[niceAt])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if realtime, err = strconv.Atoi(fields[priorityAt]); err != nil {
+		t.Fatal(err)
+	}
+	return name, nice, realtime
+}
