@@ -445,7 +445,7 @@ func TestMailWords(t *testing.T) {
 			}
 		}
 	}
-	check := CheckChange{Service: "[10.0.0.1]:tcp:80", Server: "[10.0.0.2]:tcp:80", Reason: "Could not connect to server [10.0.0.2]:25"}
+	check := CheckChange{Service: "[10.0.0.1]:tcp:80", Server: "[10.0.0.2]:tcp:80", Reason: "Could not connect to server [10.0.0.2]:25: connection refused"}
 	for _, kind := range []config.CheckKind{
 		config.TCPCheck, config.UDPCheck, config.PingCheck, config.DNSCheck, config.MiscCheck, config.BFDCheck, config.SMTPCheck, config.HTTPGet, config.SSLGet,
 	} {

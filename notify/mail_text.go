@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -77,11 +78,25 @@ func (c *CheckChange) verdict() string {
 	case config.BFDCheck:
 		return "BFD CHECK " + c.Check.Params + " " + either(c.Up, "succeeded", "failed") + " on service"
 	case config.SMTPCheck:
-		return either(c.Up, "CHECK succeed on service", "CHECK failed on service : "+c.Reason)
+		return either(c.Up, "CHECK succeed on service", "CHECK failed on service : "+headline(c.Reason))
 	case config.HTTPGet, config.SSLGet:
 		return either(c.Up, "CHECK succeed on service", "CHECK failed on service : HTTP request failed")
 	}
 	return fmt.Sprintf("%s %s on service", c.Check.Kind, either(c.Up, "succeeded", "failed"))
+}
+
+// headline is what keepalived says of a failure: up to the server, without what
+// the server or the kernel said.
+func headline(reason string) string {
+	at := strings.Index(reason, "]:")
+	if at < 0 {
+		return reason
+	}
+	end := at + len("]:")
+	for end < len(reason) && '0' <= reason[end] && reason[end] <= '9' {
+		end++
+	}
+	return reason[:end]
 }
 
 func serverSubject(server, service string, up bool) string {

@@ -12,9 +12,7 @@ import (
 // is told as FAULT, unless it has notify_deleted.
 func InstanceEvent(i *config.Instance, state config.State, priority int) Event {
 	gone := state == config.Deleted
-	if gone && !i.NotifyDeleted.Set {
-		state = config.Fault
-	}
+	state = Told(i, state)
 	var own *config.Command
 	switch state {
 	case config.Master:
@@ -31,6 +29,15 @@ func InstanceEvent(i *config.Instance, state config.State, priority int) Event {
 	e := stateEvent(Object{"INSTANCE", i.Name}, state, priority, own, i.Notify)
 	e.Mail, e.Gone = i.SMTPAlert.Value, gone
 	return e
+}
+
+// Told is the state that is told of an instance which has entered one: an
+// instance that a reload removed is in FAULT, unless it has notify_deleted.
+func Told(i *config.Instance, state config.State) config.State {
+	if state == config.Deleted && !i.NotifyDeleted.Set {
+		return config.Fault
+	}
+	return state
 }
 
 // GroupEvent is a state that a sync group has entered: first the script of

@@ -133,6 +133,13 @@ func lookRows() rows[config.Global] {
 			or("snmp_vs_stats_update_interval '%V' is invalid"),
 		"snmp_rs_stats_update_interval": opt(stats, func(g *global) *config.Opt[time.Duration] { return &g.Interface.SNMPRSStatsUpdateInterval }).
 			or("snmp_rs_stats_update_interval '%V' is invalid"),
+	}
+}
+
+// busRows are about D-Bus.
+func busRows() rows[config.Global] {
+	type global = config.Global
+	return rows[global]{
 		"enable_dbus":       yes(func(g *global) *bool { return &g.Interface.EnableDBus }),
 		"dbus_service_name": set(text, func(g *global) *string { return &g.Interface.DBusServiceName }).orMissing("dbus_service_name missing - ignoring"),
 		"dbus_no_interface_name": set(text, func(g *global) *string { return &g.Interface.DBusNoInterfaceName }).

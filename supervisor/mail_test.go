@@ -5,9 +5,6 @@ package supervisor
 import (
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -168,13 +165,7 @@ type mailStep struct {
 
 // TestMailOracle: lvsd sends the mails of Debian's keepalived.
 func TestMailOracle(t *testing.T) {
-	keepalived, err := exec.LookPath("keepalived")
-	if err != nil {
-		t.Skip("NO ORACLE: this test needs Debian's keepalived 2.2.7 (apt-get install keepalived); CI has it")
-	}
-	if _, err := exec.LookPath("cc"); err != nil {
-		t.Skip("NO ORACLE: this test needs a C compiler for alone.c (apt-get install gcc libc6-dev); CI has one")
-	}
+	needOracle(t, "keepalived", "cc")
 	if !inside(t) {
 		return
 	}
@@ -202,39 +193,11 @@ func TestMailOracle(t *testing.T) {
 
 			theirs := newMailStage(t)
 			theirs.put(fmt.Sprintf(mailed, theirs.server.Addr(), test.options, leavingInstance, leavingServer))
-			daemon := theirs.keepalived(keepalived)
+			daemon := theirs.keepalived()
 			want := theirs.play(test.options, func() { _ = daemon.Signal(syscall.SIGHUP) }, test.steps)
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("-keepalived +lvsd:\n%s", d)
 			}
 		})
 	}
-}
-
-// keepalived runs it until the test ends; a library answers in the place of
-// IPVS.
-func (s *mailStage) keepalived(program string) *os.Process {
-	s.t.Helper()
-	dir := s.t.TempDir()
-	alone := filepath.Join(dir, "alone.so")
-	if out, err := exec.Command("cc", "-shared", "-fPIC", "-o", alone, "../internal/dump/testdata/alone.c").CombinedOutput(); err != nil {
-		s.t.Fatalf("cc: %v: %s", err, out)
-	}
-	args := []string{"-n", "-l", "-f", s.file}
-	for _, p := range []string{"p", "r", "c", "b"} {
-		args = append(args, "-"+p, filepath.Join(dir, p+".pid"))
-	}
-	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "LD_PRELOAD="+alone)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		hard := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		defer hard.Stop()
-		_ = cmd.Wait() // its status is none of our business
-	})
-	return cmd.Process
 }

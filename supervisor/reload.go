@@ -79,6 +79,9 @@ func (s *Supervisor) reload() error {
 			s.scripts.restate(next, now)
 		}
 	}
+	if s.bus != nil {
+		s.bus.Reloaded()
+	}
 	if s.opts.Reloaded != nil {
 		s.opts.Reloaded(next)
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dbus"
 	"github.com/lvsd/lvsd/ipvs"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/vrrp"
@@ -15,9 +16,11 @@ type scripts struct {
 	dispatch *notify.Dispatcher
 	fifos    *notify.FIFOs
 	mail     *notify.Mailer
+	bus      *dbus.Bus     // nil without VRRP
 	changed  chan struct{} // told of any change
 
 	mu        sync.Mutex
+	paths     *config.ExternalInterfaces // what objects on the bus are named by
 	instances map[string]*config.Instance
 	groups    map[string]*config.SyncGroup
 }
@@ -30,6 +33,7 @@ func (s *scripts) learn(c *config.Config) {
 	if s.instances == nil {
 		s.instances, s.groups = make(map[string]*config.Instance), make(map[string]*config.SyncGroup)
 	}
+	s.paths = &c.Global.Interface
 	for i := range c.Instances {
 		s.instances[c.Instances[i].Name] = &c.Instances[i]
 	}
@@ -50,6 +54,7 @@ func (s *scripts) Notify(b vrrp.Became) {
 	}
 	if i := s.instances[b.Name]; i != nil {
 		s.tell(notify.InstanceEvent(i, b.State, b.Priority), b.Priority)
+		s.bus.State(i, s.paths, notify.Told(i, b.State))
 		if b.State == config.Deleted {
 			delete(s.instances, b.Name)
 		}

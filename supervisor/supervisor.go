@@ -16,6 +16,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/control"
 	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/internal/dbus"
 	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/internal/kernel"
 	"github.com/lvsd/lvsd/internal/procwatch"
@@ -101,6 +102,8 @@ type Supervisor struct {
 	dispatch    *notify.Dispatcher
 	fifos       *notify.FIFOs
 	mail        *notify.Mailer
+	bus         *dbus.Bus      // nil with NoVRRP
+	asked       chan os.Signal // signals that the bus stands for
 	scripts     *scripts
 	watch       watchers
 	threads     *threads
@@ -251,6 +254,9 @@ func (s *Supervisor) build(next *config.Config) {
 	s.schedule = newSchedule(s.log, s.watch.files)
 	s.claims = &claims{Host: s.host, ledger: s.ledger, keep: &s.stopping}
 	if !s.opts.NoVRRP {
+		s.asked = make(chan os.Signal, maxAsked)
+		s.bus = dbus.New(dbus.Options{Log: vrrpLog, Daemon: busDaemon{s, vrrpLog}})
+		s.scripts.bus = s.bus
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
 	}
 	s.threads = &threads{log: s.log, vrrp: func() int { return 0 }}
@@ -309,6 +315,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 		p.run("ipvs", s.services.Run)
 		return p, s.kernelLinks.Ready()
 	}
+	p.run("D-Bus", s.bus.Run)
 	p.run("linkbeat", s.links.beats.Run)
 	p.together("ipvs", s.services.Run, "vrrp", s.router.Run)
 	return p, s.kernelLinks.Ready()
@@ -328,6 +335,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 		}
 	}
 	if s.router != nil {
+		s.bus.Apply(next)
 		if err := s.applyVRRP(next); err != nil {
 			return fmt.Errorf("start VRRP: %w", err)
 		}
@@ -462,6 +470,8 @@ func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
 			if s.signal(sig) {
 				return nil
 			}
+		case sig := <-s.asked:
+			s.signal(sig)
 		case call := <-s.opts.Calls:
 			s.answer(call)
 		case text := <-s.schedule.texts:

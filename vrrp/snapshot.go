@@ -62,6 +62,16 @@ func (r *Runner) Snapshot() (s Snapshot, err error) {
 	return s, err
 }
 
+// SendGarp announces the addresses of an instance once more, as D-Bus may ask
+// for. One that is not MASTER has none to announce.
+func (r *Runner) SendGarp(instance string) error {
+	return r.do(func() {
+		if m := r.members[instance]; m != nil && !m.group.failed && m.State() == config.Master {
+			r.perform(m.group.queue, []Effect{Announce{Instance: instance, Addresses: m.Config().Addresses(), Rounds: 1}})
+		}
+	})
+}
+
 // ClearStats sets the counters of all instances to zero.
 func (r *Runner) ClearStats() error {
 	return r.do(func() {

@@ -20,8 +20,10 @@ type need struct{ command, pkg string }
 var hostNeeds = []need{
 	{"aiosmtpd", "python3-aiosmtpd"},
 	{"bash", "bash"},
+	{"busctl", "systemd"},
 	{"cc", "build-essential"},
 	{"dnsmasq", "dnsmasq-base"},
+	{"dbus-daemon", "dbus-daemon"},
 	{"ip", "iproute2"},
 	{"sysctl", "procps"},
 	{"ipvsadm", "ipvsadm"},

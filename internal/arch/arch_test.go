@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"internal/control":           {},
 	"internal/pcre":              {},
 	"internal/arch":              {},
+	"internal/dbus":              {"config"},
 	"internal/dump":              {"config"},
 	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "bfd", "bfd/wire", "internal/..."},
 	"cmd/lvsd":                   {"config", "parser", "checker", "supervisor", "internal/..."},
@@ -61,6 +62,7 @@ var importers = map[string][]string{
 	"github.com/coreos/go-systemd/v22":    {"internal/daemon"},
 	"github.com/spf13/pflag":              {"cmd/lvsd"},
 	"github.com/wneessen/go-mail":         {"notify"},
+	"github.com/godbus/dbus":              {"internal/dbus"},
 }
 
 // pure are the packages that decide and never do: they import neither a clock
