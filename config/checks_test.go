@@ -58,7 +58,7 @@ func TestResolvedParams(t *testing.T) {
 	}
 	service := c.KernelServices()[0]
 	checks := service.Servers[0].Checks
-	if len(checks) != 4 || !service.HASuspend {
+	if len(checks) != 5 || !service.HASuspend {
 		t.Fatalf("%+v", service)
 	}
 	if p := checks[0].Params.(*FileParams); p.Weight.Value != 0 || p.Reverse {
