@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/kernel/kerneltest": {"config"},
 	"internal/account":           {},
 	"internal/rootpath":          {},
+	"internal/realserver":        {"config", "internal/kernel"},
 	"internal/netns":             {},
 	"internal/filewatch":         {},
 	"internal/procwatch":         {"config"},
