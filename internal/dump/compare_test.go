@@ -55,6 +55,8 @@ var otherwise = []struct{ why, part, to string }{
 var stumbles = map[string]string{
 	"braces":              "a script that is defined after its use",
 	"checks-dropped":      "2.2.7 crashes at an open quote",
+	"checks-told":         "a track_file and a bfd_instance that are defined after their use",
+	"script-unsafe":       "a program that is on no machine, and keywords of 2.4.3",
 	"checks":              "it does not start without the files of SSL",
 	"mistakes":            "it does not start",
 	"groups":              "a weight that it says it ignores",
