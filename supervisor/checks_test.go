@@ -32,6 +32,8 @@ virtual_server 10.9.0.100 80 {
     protocol TCP
     real_server 10.9.0.11 80 {
         weight 50
+        notify_up "%[1]s/notify.sh up '10.9.0.11 80'"
+        notify_down "%[1]s/notify.sh down"
         MISC_CHECK {
             misc_path "%[1]s/weigh.sh a"
             misc_dynamic
@@ -42,6 +44,8 @@ virtual_server 10.9.0.100 80 {
         }
     }
     real_server 10.9.0.12 80 {
+        notify_up %[1]s/gone.sh
+        notify_down %[1]s/gone.sh
         FILE_CHECK {
             track_file off
         }
@@ -154,6 +158,21 @@ func TestChecks(t *testing.T) {
 	if ops := b.table.take(); len(ops) > 0 {
 		t.Errorf("checked while it is suspended: %q", ops)
 	}
+
+	// notify_up and notify_down: of what happened, in order; and one that cannot be
+	// run is an error with each change.
+	b.wait("the notifications", func() bool { return strings.Count(b.notified(), "\n") == 2 })
+	if got, want := b.notified(), "down\nup 10.9.0.11 80\n"; got != want {
+		t.Errorf("notified %q, want %q", got, want)
+	}
+	for _, state := range []string{"1", "0", "1"} {
+		put("off", state+"\n")
+		await(map[string]string{"0": "-a", "1": "-d"}[state] + service + "10.9.0.12:80" + map[string]string{"0": " -g -w 1"}[state])
+	}
+	const changes = 4
+	b.wait("an error for each change", func() bool {
+		return strings.Count(b.log(), "cannot run script "+dir+"/gone.sh: no such file or directory") == changes
+	})
 
 	missing := "Misc check for [[10.9.0.14]:tcp:80 VS [10.9.0.100]:tcp:80] by [" + dir + "/missing.sh] counts as succeeded without being run: cannot run script " + dir + "/missing.sh: no such file or directory."
 	if n := strings.Count(b.log(), missing); n != 1 {

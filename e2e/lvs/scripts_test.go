@@ -81,6 +81,11 @@ virtual_server 10.0.0.50 80 {
 			misc_path /etc/keepalived/missing.sh
 		}
 	}
+	real_server 10.0.0.17 80 {
+		MISC_CHECK {
+			misc_path /etc/keepalived/open.sh
+		}
+	}
 }
 virtual_server 10.0.0.51 80 {
 	lb_algo rr
@@ -114,6 +119,8 @@ func TestScriptedChecks(t *testing.T) {
 // sentence is what is compared of a line of the log.
 var sentence = regexp.MustCompile(`(Misc check for|Changing weight from|(Deactiv|Activ|Suspend)\w+ healthchecker for|Adding service|Removing service|(En|Dis)abling service|\(\S+: tracked file) .*`)
 
+var unfit = regexp.MustCompile(`10\.0\.0\.1[67]`)
+
 func scriptedStory(t *testing.T, binary string) (story []string) {
 	lab := rig.New(t)
 	d := lab.Host("director")
@@ -125,6 +132,8 @@ func scriptedStory(t *testing.T, binary string) (story []string) {
 			d.File(f, value+"\n")
 		}
 	}
+	d.File("open.sh", "#!/bin/sh\nexit 1\n") // which is refused: others may write to it
+	d.Run("chmod", "777", "/etc/keepalived/open.sh")
 	set("0", "a", "b", "c", "d", "load", "off")
 	set("1", "e")
 	d.File("keepalived.conf", scriptedChecks)
@@ -138,8 +147,8 @@ func scriptedStory(t *testing.T, binary string) (story []string) {
 		var said []string
 		for _, line := range daemon.Lines(mark) {
 			mark++
-			// A script that is not there is dropped by one, and shouted about by the other.
-			if s := sentence.FindString(line.Text); s != "" && !strings.Contains(s, "10.0.0.16") {
+			// Scripts that are not there, or are refused, are dropped by one and shouted about by the other.
+			if s := sentence.FindString(line.Text); s != "" && !unfit.MatchString(s) {
 				said = append(said, s)
 			}
 		}
