@@ -54,7 +54,7 @@ func checkAddress(have Have, want Want, vip netip.Addr) (found []Finding) {
 	quiet := false // it is where nobody is told of it
 	for _, device := range slices.Sorted(maps.Keys(have.Links)) {
 		for _, p := range have.Links[device].Addresses {
-			hidden := device == loopback || device == "dummy0" || strings.HasPrefix(device, "dummy") || slices.Contains(want.Tunnels, device)
+			hidden := device == loopback || strings.HasPrefix(device, "dummy") || slices.Contains(want.Tunnels, device)
 			switch {
 			case p.Addr() != vip:
 			case !hidden:
