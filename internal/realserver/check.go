@@ -41,7 +41,7 @@ func Check(have Have, want Want) (found []Finding) {
 	}
 	for _, port := range want.GUE {
 		if !slices.Contains(have.GUE, port) {
-			note(fmt.Sprintf("ip fou add port %d gue; %s", port, start), "nothing unwraps generic UDP encapsulation on port %d", port)
+			note(fmt.Sprintf("modprobe fou; ip fou add port %d gue", port), "nothing unwraps generic UDP encapsulation on port %d", port)
 		}
 	}
 	if want.inet() {

@@ -61,6 +61,7 @@ func (h *Host) Start(want Want) (steps []Step, err error) {
 	if err != nil {
 		return nil, err
 	}
+	want.GUE = nil // the port is for hands as yet, and Check says so
 	steps, next := Start(have, want, saved)
 	// Noted before: whatever becomes of the steps, a stop knows all of them, and
 	// puts back only what is as they left it.
