@@ -78,7 +78,6 @@ func (s *Supervisor) facts() *dump.Facts {
 		}
 		f.Services[v.Key] = servers
 	}
-	f.Files = s.told.Numbers()
 	for _, c := range append(s.checks.Snapshot(), s.told.Snapshot()...) {
 		if server, ok := f.Services[c.Service][c.Server]; ok {
 			server.Checks[c.Check] = dump.Check{Up: c.Up, Ran: c.Ran, Idle: c.Idle, Unsure: c.Unsure}
@@ -128,10 +127,12 @@ func (s *Supervisor) vrrpFacts(f *dump.Facts) {
 
 // trackerFacts are what files and processes say now.
 func (s *Supervisor) trackerFacts(f *dump.Facts) {
-	f.Files = map[string]int{}
+	f.Files = s.told.Numbers()
 	for i := range s.config.Trackers.Files {
 		t := &s.config.Trackers.Files[i]
-		f.Files[t.Name], _ = filewatch.Read(t.File) // one that cannot be read counts as 0
+		if _, known := f.Files[t.Name]; !known {
+			f.Files[t.Name], _ = filewatch.Read(t.File) // one that cannot be read counts as 0
+		}
 	}
 	f.Processes = map[string]dump.Process{}
 	for name, c := range s.watch.processes.Counts() {
