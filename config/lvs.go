@@ -217,18 +217,23 @@ type ServerNames struct {
 	SNMPName    string
 }
 
-// ServiceKey is what makes a service the same one in the kernel and across a
-// reload.
+// ServiceKey is what makes a service the same one across a reload and, unless
+// it is that of a group, in the kernel.
 type ServiceKey struct {
 	Addr     netip.AddrPort
 	Protocol Protocol
 	FWMark   uint32
-	IPv6     bool // of fwmark services
+	IPv6     bool   // of fwmark services
+	Group    string // of a virtual_server_group, with a Protocol; empty otherwise
 }
 
-// String is the key as keepalived's log prints it: [10.0.0.1]:tcp:80, FWM 7.
+// String is the key as keepalived's log prints it: [10.0.0.1]:tcp:80, FWM 7,
+// [GROUP]:0.
 func (k ServiceKey) String() string {
-	if k.FWMark != 0 {
+	switch {
+	case k.Group != "":
+		return fmt.Sprintf("[%s]:0", k.Group)
+	case k.FWMark != 0:
 		return fmt.Sprintf("FWM %d", k.FWMark)
 	}
 	return fmt.Sprintf("[%s]:%s:%d", k.Addr.Addr(), strings.ToLower(k.Protocol.String()), k.Addr.Port())
@@ -240,12 +245,21 @@ func (k ServiceKey) String() string {
 type Service struct {
 	Origin             Origin
 	Key                ServiceKey
+	Entries            []GroupEntry // of a group; see [Service.KernelKeys]
 	Scheduler          string
 	SchedFlags         SchedFlags
+	PersistenceEngine  string // empty: none
 	PersistenceTimeout time.Duration
 	PersistenceMask    int // prefix length; 0: the whole address
 	OPS                bool
 	HASuspend          bool // no checks while the address of Key is not on this host
+	Omega              bool // its end is told, too
+	InitNotifies       bool // rs_init_notifies: the first state of its servers is told
+	Quorum             uint32
+	Hysteresis         uint32
+	QuorumUp           *Command // nil: none
+	QuorumDown         *Command
+	Sorry              *Server // what serves without a quorum; nil: the servers that are left
 	Servers            []Server
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 )
 
@@ -63,6 +64,54 @@ func (g *VirtualServerGroup) Families() (inet, inet6, plain bool) {
 		}
 	}
 	return inet, inet6, plain
+}
+
+// MaxRange is how many addresses of an entry are acted on: as many as an IPv4
+// prefix of 16 bits or the last part of an IPv6 address has.
+const MaxRange = 1 << 16
+
+// TooLong reports that an entry has more than [MaxRange] addresses.
+func (e *GroupEntry) TooLong() bool {
+	last := e.First
+	for a := range e.addresses() {
+		last = a
+	}
+	return last != e.Last
+}
+
+// addresses are those from First to Last, MaxRange at most.
+func (e *GroupEntry) addresses() iter.Seq[Addr] {
+	return func(yield func(Addr) bool) {
+		a := e.First
+		for n := 0; n < MaxRange && a.IsValid() && yield(a) && a != e.Last; n++ {
+			a = a.Next()
+		}
+	}
+}
+
+// KernelKeys are the kernel's services that a service runs as: itself, or one
+// for each address and each mark of its group.
+func (s *Service) KernelKeys() iter.Seq[ServiceKey] {
+	return func(yield func(ServiceKey) bool) {
+		if s.Key.Group == "" {
+			yield(s.Key)
+			return
+		}
+		for i := range s.Entries {
+			e := &s.Entries[i]
+			if e.IsMark() {
+				if !yield(ServiceKey{FWMark: e.FWMark, IPv6: e.Family == Inet6}) {
+					return
+				}
+				continue
+			}
+			for a := range e.addresses() {
+				if !yield(ServiceKey{Addr: netip.AddrPortFrom(a, e.Port), Protocol: s.Key.Protocol}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // LastInRange is the address whose last part, an octet of IPv4 or 16 bits of

@@ -3,16 +3,19 @@ package config
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 )
 
 // defaultScheduler is keepalived's.
 const defaultScheduler = "wlc"
 
-// Key is the identity of the service that the block belongs to. A block of a
-// group has none.
+// Key is the identity of the service that the block belongs to.
 func (v *VirtualServer) Key() ServiceKey {
-	if v.FWMark != 0 {
+	switch {
+	case v.Group != "":
+		return ServiceKey{Group: v.Group, Protocol: v.Protocol.Value}
+	case v.FWMark != 0:
 		return ServiceKey{FWMark: v.FWMark, IPv6: v.Family() == Inet6}
 	}
 	proto := v.Protocol.Value
@@ -36,12 +39,17 @@ func (v *VirtualServer) ServerAddr(r *RealServer) netip.AddrPort {
 	return v.portOf(r.Addr, v.Method())
 }
 
-// SorryAddr is the address of the sorry server in the kernel.
+// SorryAddr is the address of the sorry server in the kernel. With NAT it may
+// have port 0, which stands for that of the service.
 func (v *VirtualServer) SorryAddr() netip.AddrPort {
+	m := v.Method()
 	if v.SorryServer.Method.Set {
-		return v.portOf(v.SorryServer.Addr, v.SorryServer.Method.Value)
+		m = v.SorryServer.Method.Value
 	}
-	return v.portOf(v.SorryServer.Addr, v.Method())
+	if m == NAT {
+		return v.SorryServer.Addr
+	}
+	return v.portOf(v.SorryServer.Addr, m)
 }
 
 // portOf gives an address the port of the service where it has none, or where
@@ -56,29 +64,44 @@ func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
 // KernelServices are the services as they run: blocks of the same key become
 // one service with all their real servers, each with the forwarding method of
 // its own block. The first block gives the scheduler, its flags, the
-// persistence and ha_suspend; of the same real server in two blocks the first counts. Checks
-// are those that lvsd runs; services of a virtual_server_group are none yet.
+// persistence, ha_suspend and the quorum, and the first that has one the sorry
+// server and the scripts; of the same real server in two blocks the first counts.
+// Checks are those that lvsd runs.
 func (c *Config) KernelServices() []Service {
 	var all []Service
 	from := c.resolver(CheckKind.Runs)
 	index := make(map[ServiceKey]int, len(c.Services))
 	for i := range c.Services {
 		v := &c.Services[i]
-		if v.Group != "" {
-			continue
-		}
 		key := v.Key()
 		at, seen := index[key]
 		if !seen {
 			at = len(all)
 			index[key] = at
 			all = append(all, Service{
-				Origin: v.Origin, Key: key, Scheduler: v.Scheduler(), SchedFlags: v.SchedFlags,
-				PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, OPS: v.OPS, HASuspend: v.HASuspend,
+				Origin: v.Origin, Key: key, Entries: c.entries(v), Scheduler: v.Scheduler(), SchedFlags: v.SchedFlags,
+				PersistenceEngine: v.PersistenceEngine, PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity,
+				OPS: v.OPS, HASuspend: v.HASuspend, Quorum: v.Quorum, Hysteresis: v.Hysteresis, InitNotifies: c.Global.RSInitNotifies,
 				Servers: make([]Server, 0, len(v.RealServers)),
 			})
 		}
 		all[at].merge(v, from)
+	}
+	return all
+}
+
+// entries are those of the group of a block. Marks that do not say their family
+// have that of the block.
+func (c *Config) entries(v *VirtualServer) []GroupEntry {
+	g := c.ServiceGroup(v.Group)
+	if v.Group == "" || g == nil {
+		return nil
+	}
+	all := slices.Clone(g.Entries)
+	for i := range all {
+		if e := &all[i]; e.IsMark() && e.Family == 0 {
+			e.Family = v.Family()
+		}
 	}
 	return all
 }
@@ -127,6 +150,16 @@ func (s sharedTimings) of(t Timing) *Timing {
 }
 
 func (s *Service) merge(v *VirtualServer, from resolver) {
+	s.Omega = s.Omega || v.Omega
+	if s.QuorumUp.IsZero() {
+		s.QuorumUp = v.QuorumUp
+	}
+	if s.QuorumDown.IsZero() {
+		s.QuorumDown = v.QuorumDown
+	}
+	if s.Sorry == nil {
+		s.Sorry = v.sorry()
+	}
 	have := make(map[netip.AddrPort]bool, len(s.Servers)+len(v.RealServers))
 	for i := range s.Servers {
 		have[s.Servers[i].Addr] = true
@@ -138,6 +171,22 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 			s.Servers = append(s.Servers, server)
 		}
 	}
+}
+
+// sorry is the sorry server as it runs, nil when there is none.
+func (v *VirtualServer) sorry() *Server {
+	written := v.SorryServer
+	if written == nil {
+		return nil
+	}
+	s := &Server{
+		Origin: written.Origin, Addr: v.SorryAddr(), Weight: 1, Method: v.Method(), Tunnel: v.Tunnel,
+		InhibitOnFailure: written.Inhibit,
+	}
+	if written.Method.Set {
+		s.Method, s.Tunnel = written.Method.Value, written.Tunnel
+	}
+	return s
 }
 
 func (v *VirtualServer) server(r *RealServer, from resolver) Server {

@@ -16,6 +16,7 @@ func (v *validator) services() {
 	groups := make(map[string]*VirtualServerGroup, len(v.c.ServiceGroups))
 	for k := range v.c.ServiceGroups {
 		groups[v.c.ServiceGroups[k].Name] = &v.c.ServiceGroups[k]
+		v.ranges(&v.c.ServiceGroups[k])
 	}
 	v.c.Services = slices.DeleteFunc(v.c.Services, func(s VirtualServer) bool {
 		use := uses[s.Group]
@@ -35,10 +36,7 @@ func (v *validator) services() {
 	for k := range v.c.Services {
 		s := &v.c.Services[k]
 		v.service(serviceOf(s, groups[s.Group], uses[s.Group]))
-		if s.Group != "" {
-			uses[s.Group]++
-			continue
-		}
+		uses[s.Group]++
 		key := s.Key()
 		switch was, twice := first[key]; {
 		case !twice:
@@ -46,6 +44,15 @@ func (v *validator) services() {
 		case s.sameMethods(was): // if not, it is a trap: see linter.mixedForwarding
 			v.add(s.Origin, ClassNone, "duplicate-service",
 				"virtual server %s is also the block of line %d: one service with the real servers of both", s.label(0), was.Origin.Line).Severity = Note
+		}
+	}
+}
+
+// ranges looks for those that are too long to be acted on.
+func (v *validator) ranges(g *VirtualServerGroup) {
+	for k := range g.Entries {
+		if e := &g.Entries[k]; e.TooLong() {
+			v.add(e.Origin, ClassNone, "invalid-value", "virtual server group %s: %s has more than %d addresses, the first %d are used", g.Name, e.String(), MaxRange, MaxRange).Severity = Warning
 		}
 	}
 }

@@ -63,14 +63,21 @@ func toDest(d Dest) ipvs.Destination {
 		Address: d.Addr.Addr(), Port: d.Addr.Port(), Family: af, Weight: uint32(d.Weight),
 		FwdMethod:      map[config.Method]ipvs.ForwardType{config.NAT: ipvs.Masquerade, config.DR: ipvs.DirectRoute, config.TUN: ipvs.Tunnel}[d.Method],
 		UpperThreshold: d.UThreshold, LowerThreshold: d.LThreshold,
+		TunnelType: ipvs.TunnelType(d.Tunnel.Type), TunnelPort: d.Tunnel.Port, TunnelFlags: ipvs.TunnelFlags(d.Tunnel.Checksum),
 	}
 }
 
 // fromDest leaves the method unset when it is one that lvsd never asks for.
 func fromDest(raw ipvs.Destination) Dest {
-	return Dest{
+	d := Dest{
 		Addr: netip.AddrPortFrom(raw.Address, raw.Port), Weight: int(raw.Weight),
 		Method:     map[ipvs.ForwardType]config.Method{ipvs.Masquerade: config.NAT, ipvs.DirectRoute: config.DR, ipvs.Tunnel: config.TUN}[raw.FwdMethod],
 		UThreshold: raw.UpperThreshold, LThreshold: raw.LowerThreshold,
 	}
+	if d.Method == config.TUN {
+		d.Tunnel = config.Tunnel{
+			Type: config.TunnelType(raw.TunnelType), Checksum: config.TunnelChecksum(raw.TunnelFlags), Port: raw.TunnelPort,
+		}
+	}
+	return d
 }

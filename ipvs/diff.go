@@ -6,8 +6,9 @@ import (
 )
 
 // Diff is what leads from one state of a service to another; nil means that
-// the service is absent. Destinations are added before any is removed, so that
-// a service whose real servers are all replaced is never empty in between.
+// the service is absent. Destinations are added before any is removed or gets
+// weight 0, so that a service whose real servers are all replaced is never empty
+// in between.
 func Diff(have, want *Service) []Op {
 	switch {
 	case want == nil && have == nil:
@@ -33,6 +34,8 @@ func Diff(have, want *Service) []Op {
 		switch {
 		case !ok:
 			first = append(first, Op{Verb: AddDest, Key: want.Key, Dest: d})
+		case was != d && d.Weight == 0:
+			last = append(last, Op{Verb: EditDest, Key: want.Key, Dest: d})
 		case was != d:
 			edits = append(edits, Op{Verb: EditDest, Key: want.Key, Dest: d})
 		}
@@ -45,24 +48,4 @@ func Diff(have, want *Service) []Op {
 		}
 	}
 	return slices.Concat(first, edits, last)
-}
-
-// after is the service once the kernel has done op.
-func after(have *Service, op Op) *Service {
-	at := func(d Dest) bool { return d.Addr == op.Dest.Addr }
-	switch op.Verb {
-	case AddService:
-		return &Service{Key: op.Key, Attrs: op.Attrs}
-	case EditService:
-		have.Attrs = op.Attrs
-	case DeleteService:
-		return nil
-	case AddDest:
-		have.Dests = append(have.Dests, op.Dest)
-	case EditDest:
-		have.Dests[slices.IndexFunc(have.Dests, at)] = op.Dest
-	case DeleteDest:
-		have.Dests = slices.DeleteFunc(have.Dests, at)
-	}
-	return have
 }

@@ -2,17 +2,23 @@
 // the health of the real servers want them.
 //
 // Two pure parts decide: a [Pool] for each service knows the health of its
-// real servers and says what the service should be; [Diff] says which
-// operations lead there. [Manager] is the shell around them: one goroutine
-// that owns all pools and remembers what is really in the kernel.
+// real servers and says what the service should be, and whether it has its
+// quorum; [Diff] says which operations lead there. [Manager] is the shell
+// around them: one goroutine that owns all pools and remembers what is really
+// in the kernel. A service of a group is several in the kernel, a row for each
+// of its addresses and marks.
 //
-//	supervisor --Apply--+                 +--> Kernel.Do, one service at a time
+//	supervisor --Apply--+                 +--> Kernel.Do, all operations together
 //	                    |                 |
-//	                    +-> Manager.Run --+--> OnServer: notify_up, notify_down
+//	                    +-> Manager.Run --+--> OnChange: notify_*, quorum_*, FIFOs
 //	                    |   Pool.Step     |
 //	checker ----Health--+   Diff          +--> log
 //
-// What the kernel refuses is read again and repaired with a growing delay.
-// Services that are in the kernel but not in the configuration belong to
-// somebody else and are left alone.
+// What the kernel refuses is read again and repaired with a growing delay, and
+// every row is compared with the kernel's from time to time. Services that are
+// in the kernel but not in the configuration belong to somebody else and are
+// left alone.
+//
+// [SyncDaemons] is a second, smaller shell: the kernel's daemons that send and
+// receive connections.
 package ipvs

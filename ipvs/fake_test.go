@@ -19,6 +19,18 @@ type fakeKernel struct {
 	reads int      // of single services
 	lists int
 	fail  func(what string) error // an error of its own for a call, or nil
+
+	timeouts Timeouts
+}
+
+func (k *fakeKernel) Timeouts() (Timeouts, error) { return k.timeouts, k.fail("--list --timeout") }
+
+func (k *fakeKernel) SetTimeouts(t Timeouts) error {
+	if err := k.fail("--set"); err != nil {
+		return err
+	}
+	k.timeouts = t
+	return nil
 }
 
 // Faults: with errAnswerLost the kernel has done what it was asked for.
@@ -31,15 +43,6 @@ func newFakeKernel() *fakeKernel {
 	return &fakeKernel{table: make(map[config.ServiceKey]*Service), fail: func(string) error { return nil }}
 }
 
-func clone(s *Service) *Service {
-	if s == nil {
-		return nil
-	}
-	c := *s
-	c.Dests = slices.Clone(s.Dests)
-	return &c
-}
-
 func (k *fakeKernel) List() (map[config.ServiceKey]*Service, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -49,7 +52,7 @@ func (k *fakeKernel) List() (map[config.ServiceKey]*Service, error) {
 	}
 	all := make(map[config.ServiceKey]*Service)
 	for key, s := range k.table {
-		all[key] = clone(s)
+		all[key] = s.clone()
 	}
 	return all, nil
 }
@@ -61,10 +64,29 @@ func (k *fakeKernel) Read(key config.ServiceKey) (*Service, error) {
 	if err := k.fail("read " + key.String()); err != nil {
 		return nil, err
 	}
-	return clone(k.table[key]), nil
+	return k.table[key].clone(), nil
 }
 
-func (k *fakeKernel) Do(op Op) error {
+func (k *fakeKernel) Do(ops []Op) []error {
+	errs := make([]error, len(ops))
+	for i, op := range ops {
+		errs[i] = k.one(op)
+	}
+	return errs
+}
+
+func (k *fakeKernel) Flush() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.fail("flush"); err != nil {
+		return err
+	}
+	k.ops = append(k.ops, "-C")
+	clear(k.table)
+	return nil
+}
+
+func (k *fakeKernel) one(op Op) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	lost := k.fail(op.String())
@@ -111,8 +133,37 @@ func (k *fakeKernel) took() []string {
 	return ops
 }
 
+// readings is how many services were read since it was last asked.
+func (k *fakeKernel) readings() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := k.reads
+	k.reads = 0
+	return n
+}
+
 func (k *fakeKernel) breakIt(fail func(what string) error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.fail = fail
+}
+
+// after is the service once the kernel has done op.
+func after(have *Service, op Op) *Service {
+	at := func(d Dest) bool { return d.Addr == op.Dest.Addr }
+	switch op.Verb {
+	case AddService:
+		return &Service{Key: op.Key, Attrs: op.Attrs}
+	case EditService:
+		have.Attrs = op.Attrs
+	case DeleteService:
+		return nil
+	case AddDest:
+		have.Dests = append(have.Dests, op.Dest)
+	case EditDest:
+		have.Dests[slices.IndexFunc(have.Dests, at)] = op.Dest
+	case DeleteDest:
+		have.Dests = slices.DeleteFunc(have.Dests, at)
+	}
+	return have
 }

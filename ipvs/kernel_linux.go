@@ -8,11 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/cloudflare/ipvs"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -26,20 +29,34 @@ var ErrNoIPVS = errors.New("this kernel has no IPVS: load the module ip_vs (modp
 // socket that does not is broken.
 const patience = 10 * time.Second
 
-// Netlink is the IPVS of the kernel that we run on, in the current network
-// namespace. Its socket is opened when it is first needed, which loads the
-// module ip_vs if necessary. It is safe for concurrent use.
+// Netlink is the IPVS of the kernel that we run on. Its sockets are opened when
+// they are first needed, which loads the module ip_vs if necessary. It is safe
+// for concurrent use.
 type Netlink struct {
-	mu     sync.Mutex
-	client ipvs.Client // nil: not open
+	opts KernelOptions
+
+	mu      sync.Mutex
+	sockets *sockets // nil: not open
 
 	answerWithin time.Duration // 0: patience
 }
 
-// NewKernel is the kernel's IPVS; nothing is opened before the first use.
-func NewKernel() *Netlink { return new(Netlink) }
+// KernelOptions say how to reach the kernel's IPVS.
+type KernelOptions struct {
+	Namespace string               // a name of ip-netns(8): net_namespace_ipvs; empty: that of the process
+	Receive   config.ReceiveBuffer // of the sockets: lvs_netlink_cmd_rcv_bufs
+}
 
-// Close closes the socket. The next use opens another one.
+// sockets are both ways to the same table.
+type sockets struct {
+	ipvs.Client
+	genl *genl
+}
+
+// NewKernel is the kernel's IPVS; nothing is opened before the first use.
+func NewKernel(opts KernelOptions) *Netlink { return &Netlink{opts: opts} }
+
+// Close closes the sockets. The next use opens others.
 func (n *Netlink) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -49,17 +66,22 @@ func (n *Netlink) Close() error {
 // List is the whole table.
 func (n *Netlink) List() (map[config.ServiceKey]*Service, error) {
 	table := make(map[config.ServiceKey]*Service)
-	err := n.with(func(c ipvs.Client) error {
-		all, err := c.Services()
+	err := n.with(func(s *sockets) error {
+		all, err := s.Services()
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the library's answer to an empty table
 			return err
 		}
+		engines, err := s.genl.engines()
+		if err != nil {
+			return err
+		}
 		for _, raw := range all {
-			s, err := withDests(c, raw.Service)
+			service, err := withDests(s, raw.Service)
 			if err != nil {
 				return err
 			}
-			table[s.Key] = s
+			service.Engine = engines[service.Key]
+			table[service.Key] = service
 		}
 		return nil
 	})
@@ -67,42 +89,57 @@ func (n *Netlink) List() (map[config.ServiceKey]*Service, error) {
 }
 
 // Read is one service, nil when it is absent.
-func (n *Netlink) Read(key config.ServiceKey) (s *Service, err error) {
-	err = n.with(func(c ipvs.Client) error {
-		raw, err := c.Service(toService(key, Attrs{}))
+func (n *Netlink) Read(key config.ServiceKey) (service *Service, err error) {
+	err = n.with(func(s *sockets) error {
+		raw, err := s.Service(toService(key, Attrs{}))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			return nil
 		}
 		if err == nil {
-			s, err = withDests(c, raw.Service)
+			service, err = withDests(s, raw.Service)
+		}
+		if err == nil {
+			service.Engine, err = s.genl.engine(key)
 		}
 		return err
 	})
-	return s, err
+	return service, err
 }
 
-// Do changes the table.
-func (n *Netlink) Do(op Op) error {
-	svc := toService(op.Key, op.Attrs)
-	err := n.with(func(c ipvs.Client) error {
-		switch op.Verb {
-		case AddService:
-			return c.CreateService(svc)
-		case EditService:
-			return c.UpdateService(svc)
-		case DeleteService:
-			return c.RemoveService(svc)
-		case AddDest:
-			return c.CreateDestination(svc, toDest(op.Dest))
-		case EditDest:
-			return c.UpdateDestination(svc, toDest(op.Dest))
-		case DeleteDest:
-			return c.RemoveDestination(svc, toDest(op.Dest))
-		}
-		return fmt.Errorf("no such operation: %q", op.Verb)
+// Do changes the table, with many operations in one message.
+func (n *Netlink) Do(ops []Op) []error {
+	var errs []error
+	err := n.with(func(s *sockets) (err error) {
+		errs, err = s.genl.do(ops)
+		return err
 	})
-	switch {
-	case errors.Is(err, unix.ENOENT) && (op.Verb == AddService || op.Verb == EditService):
+	if err != nil {
+		errs = slices.Repeat([]error{err}, len(ops))
+	}
+	for i, err := range errs {
+		errs[i] = explain(ops[i], err)
+	}
+	return errs
+}
+
+func (g *genl) do(ops []Op) ([]error, error) {
+	commands := make([]netlink.Message, len(ops))
+	for i, op := range ops {
+		var err error
+		if commands[i], err = g.command(op); err != nil {
+			return nil, fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	return g.batch(commands)
+}
+
+// explain gives errors of the kernel a meaning.
+func explain(op Op, err error) error {
+	switch edits := op.Verb == AddService || op.Verb == EditService; {
+	case errors.Is(err, unix.ENOENT) && edits && op.Attrs.Engine != "":
+		return fmt.Errorf("this kernel does not know the scheduler %q or the persistence engine %q: load the modules ip_vs_%[1]s and ip_vs_pe_%[2]s",
+			op.Attrs.Scheduler, op.Attrs.Engine)
+	case errors.Is(err, unix.ENOENT) && edits:
 		// Not fs.ErrNotExist: reading the table again does not help.
 		return fmt.Errorf("this kernel does not know the scheduler %q: load the module ip_vs_%[1]s", op.Attrs.Scheduler)
 	case errors.Is(err, unix.ESRCH): // the kernel's word for: no such service
@@ -111,25 +148,30 @@ func (n *Netlink) Do(op Op) error {
 	return err
 }
 
-// with runs f with an open client, and gives up a client whose socket does not
-// answer or fails in a way that says nothing about the table.
-func (n *Netlink) with(f func(ipvs.Client) error) error {
+// Flush empties the table.
+func (n *Netlink) Flush() error {
+	return n.with(func(s *sockets) error { return s.genl.flush() })
+}
+
+// with runs f with open sockets, and gives them up when one does not answer or
+// fails in a way that says nothing about the table.
+func (n *Netlink) with(f func(*sockets) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.client == nil {
-		client, err := open()
+	if n.sockets == nil {
+		s, err := n.open()
 		if err != nil {
 			return err
 		}
-		n.client = client
+		n.sockets = s
 	}
-	socket := n.client
 	limit := cmp.Or(n.answerWithin, patience)
-	watchdog := time.AfterFunc(limit, func() { _ = closeClient(socket) })
-	err := f(n.client)
+	open := n.sockets
+	watchdog := time.AfterFunc(limit, func() { _ = open.close() })
+	err := f(open)
 	switch {
 	case !watchdog.Stop():
-		n.client = nil
+		n.sockets = nil
 		return fmt.Errorf("the kernel did not answer within %v: %w", limit, os.ErrDeadlineExceeded)
 	case err != nil && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH):
 		return errors.Join(err, n.drop())
@@ -138,32 +180,35 @@ func (n *Netlink) with(f func(ipvs.Client) error) error {
 }
 
 func (n *Netlink) drop() error {
-	client := n.client
-	n.client = nil
-	if client == nil {
+	s := n.sockets
+	n.sockets = nil
+	if s == nil {
 		return nil
 	}
-	return closeClient(client)
+	return s.close()
 }
 
-// closeClient closes the socket of a client: the library's interface leaves
-// Close out, its implementation has it.
-func closeClient(c ipvs.Client) error {
-	if closer, ok := c.(io.Closer); ok {
-		return closer.Close()
+// close closes both: the library's interface leaves Close out, its
+// implementation has it.
+func (s *sockets) close() (err error) {
+	if closer, ok := s.Client.(io.Closer); ok {
+		err = closer.Close()
 	}
-	return nil
+	if s.genl != nil {
+		err = errors.Join(err, s.genl.close())
+	}
+	return err
 }
 
 // open connects to the kernel's IPVS and loads its module when it is missing.
-func open() (ipvs.Client, error) {
-	client, err := ipvs.New()
+func (n *Netlink) open() (*sockets, error) {
+	s, err := n.dial()
 	if !errors.Is(err, fs.ErrNotExist) {
-		return client, err
+		return s, err
 	}
 	out, loadErr := exec.Command("modprobe", "-va", "ip_vs").CombinedOutput()
 	if loadErr == nil {
-		client, err = ipvs.New()
+		s, err = n.dial()
 	}
 	switch {
 	case loadErr != nil:
@@ -175,7 +220,57 @@ func open() (ipvs.Client, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNoIPVS
 	}
-	return client, err
+	return s, err
+}
+
+func (n *Netlink) dial() (s *sockets, err error) {
+	err = inNamespace(n.opts.Namespace, func() error {
+		client, err := ipvs.New()
+		if err != nil {
+			return err
+		}
+		s = &sockets{Client: client}
+		s.genl, err = dialGenl(n.opts.Receive)
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+		return err
+	})
+	return s, err
+}
+
+// inNamespace runs f on a thread in a network namespace: sockets stay where
+// they were opened.
+func inNamespace(name string, f func() error) error {
+	if name == "" {
+		return f()
+	}
+	there, err := os.Open("/run/netns/" + name)
+	if err != nil {
+		// Not fs.ErrNotExist: that is said of a module.
+		return fmt.Errorf("the network namespace of IPVS: %v", err)
+	}
+	defer func() { _ = there.Close() }()
+	here, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("the network namespace of lvsd: %v", err)
+	}
+	defer func() { _ = here.Close() }()
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+			runtime.UnlockOSThread()
+			failed <- fmt.Errorf("enter the network namespace %s: %w", name, err)
+			return
+		}
+		err := f()
+		if unix.Setns(int(here.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread() // otherwise the thread ends with the goroutine
+		}
+		failed <- err
+	}()
+	return <-failed
 }
 
 func withDests(c ipvs.Client, raw ipvs.Service) (*Service, error) {

@@ -21,7 +21,7 @@ import (
 // On a kernel without IPVS there is one clear error. On one with it, and as
 // root, what is written is what is read, in a namespace of its own.
 func TestNetlink(t *testing.T) {
-	k := NewKernel()
+	k := NewKernel(KernelOptions{})
 	_, err := k.List()
 	_ = k.Close()
 	if _, statErr := os.Stat("/proc/net/ip_vs"); statErr != nil {
@@ -48,7 +48,7 @@ func TestNetlink(t *testing.T) {
 	for _, words := range []string{
 		"10.0.0.1:80 wrr", "10.0.0.1:53 udp rr ops", "10.0.0.1:5 sctp lc persist=50s mask=24", "10.0.0.1:81 mh sched=3",
 		"[2001:db8::1]:443 sh sched=2", "[2001:db8::1]:444 lblc persist=180m mask=64", "fwmark=7 lblcr", "fwmark=7 ipv6 nq",
-		"10.0.0.1:82 dh", "10.0.0.1:83 fo", "10.0.0.1:84 ovf", "10.0.0.1:85 sed", "10.0.0.1:86 wlc",
+		"10.0.0.1:5060 udp rr persist=60s pe=sip", "10.0.0.1:82 dh", "10.0.0.1:83 fo", "10.0.0.1:84 ovf", "10.0.0.1:85 sed", "10.0.0.1:86 wlc",
 	} {
 		roundTrip(t, k, words)
 	}
@@ -62,12 +62,14 @@ func TestNetlink(t *testing.T) {
 	wantError(t, k, none, nil, `this kernel does not know the scheduler "none-such": load the module ip_vs_none-such`)
 
 	table, err = k.List()
-	if err != nil || len(table) != 13 {
+	if err != nil || len(table) != 14 {
 		t.Fatalf("%d services, %v", len(table), err)
 	}
+	batches(t, k)
+	daemons(t, k)
 	for key, have := range table {
 		for _, op := range Diff(have, nil) {
-			if err := k.Do(op); err != nil {
+			if err := one(k, op); err != nil {
 				t.Error(op, err)
 			}
 		}
@@ -84,7 +86,7 @@ func roundTrip(t *testing.T, k *Netlink, words string) {
 	c := parseService(strings.Fields(words))
 	first := &Service{Key: c.Key, Attrs: attrs(&c)}
 	second := &Service{Key: c.Key, Attrs: first.Attrs}
-	second.Scheduler, second.Persistence, second.OPS = "rr", time.Minute, false
+	second.Scheduler, second.Persistence, second.OPS, second.Engine = "rr", time.Minute, false, ""
 	port := c.Key.Addr.Port()
 	for i, method := range []config.Method{config.NAT, config.DR, config.TUN} {
 		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + i)})
@@ -95,16 +97,19 @@ func roundTrip(t *testing.T, k *Netlink, words string) {
 			}
 		}
 		d := Dest{Addr: netip.AddrPortFrom(addr, port), Method: method, Weight: i, UThreshold: uint32(2 * i), LThreshold: uint32(i)}
+		if method == config.TUN {
+			d.Tunnel = config.Tunnel{Type: config.GUE, Port: 6080, Checksum: config.RemoteChecksum}
+		}
 		first.Dests = append(first.Dests, d)
 		if i > 0 { // the first goes
-			d.Weight, d.Method, d.UThreshold, d.LThreshold = 65535, config.NAT, 0, 0
+			d.Weight, d.Method, d.UThreshold, d.LThreshold, d.Tunnel = 65535, config.NAT, 0, 0, config.Tunnel{}
 			second.Dests = append(second.Dests, d)
 		}
 	}
 	var have *Service
 	for _, want := range []*Service{first, second, first} {
 		for _, op := range Diff(have, want) {
-			if err := k.Do(op); err != nil {
+			if err := one(k, op); err != nil {
 				t.Errorf("%s: %v", op, err)
 			}
 		}
@@ -118,9 +123,11 @@ func roundTrip(t *testing.T, k *Netlink, words string) {
 	}
 }
 
+func one(k *Netlink, op Op) error { return k.Do([]Op{op})[0] }
+
 func wantError(t *testing.T, k *Netlink, op Op, is error, text string) {
 	t.Helper()
-	err := k.Do(op)
+	err := one(k, op)
 	if err == nil || is != nil && !errors.Is(err, is) || text != "" && err.Error() != text || is == nil && errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s: %v", op, err)
 	}
@@ -140,7 +147,7 @@ func TestConversionIsLossless(t *testing.T) {
 			t.Error(d)
 		}
 	}
-	for _, words := range []string{"10.0.0.2:80 dr w=0", "10.0.0.2:80 nat x=5 y=3", "[2001:db8::2]:80 tun w=65535"} {
+	for _, words := range []string{"10.0.0.2:80 dr w=0", "10.0.0.2:80 nat x=5 y=3", "[2001:db8::2]:80 tun w=65535", "10.0.0.2:80 gue=6080 csum", "10.0.0.2:80 gre remcsum"} {
 		s := parseServer(strings.Fields(words))
 		want := dest(&s, s.Weight)
 		if got := fromDest(toDest(want)); got != want {
@@ -154,11 +161,11 @@ func show(s *Service) string { return Op{Verb: AddService, Key: s.Key, Attrs: s.
 // A socket that does not answer is given up, and the next use opens another.
 func TestDeadSocket(t *testing.T) {
 	dead := &deadClient{closed: make(chan struct{})}
-	k := Netlink{client: dead, answerWithin: time.Millisecond}
+	k := Netlink{sockets: &sockets{Client: dead}, answerWithin: time.Millisecond}
 	if _, err := k.Read(config.ServiceKey{}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
-	if k.client != nil {
+	if k.sockets != nil {
 		t.Error("still in use")
 	}
 }
@@ -176,4 +183,99 @@ func (d *deadClient) Close() error {
 func (d *deadClient) Service(ipvs.Service) (ipvs.ServiceExtended, error) {
 	<-d.closed
 	return ipvs.ServiceExtended{}, os.ErrClosed
+}
+
+// daemons: the sync daemons with all their attributes, and the timeouts.
+func daemons(t *testing.T, k *Netlink) {
+	t.Helper()
+	for _, args := range []string{"link add sync0 type dummy", "link set sync0 up", "addr add 10.2.0.1/24 dev sync0"} {
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", args, err, out)
+		}
+	}
+	listed := func(want string) {
+		t.Helper()
+		out, err := exec.Command("ipvsadm", "-L", "--daemon").CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%v: %s\nwant %s", err, got, want)
+		}
+	}
+	d := config.SyncDaemon{Interface: "sync0", ID: config.Some[uint8](9)}
+	if err := k.StartSync(SyncBackup, d); err != nil {
+		t.Error(err)
+	}
+	listed("backup sync daemon (mcast=sync0, syncid=9, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)")
+	if err := k.StartSync(SyncBackup, d); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	if err := k.StopSync(SyncBackup); err != nil {
+		t.Error(err)
+	}
+	if err := k.StopSync(SyncBackup); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	d.MaxLen, d.Port, d.TTL, d.Group = 1000, 9000, 3, netip.MustParseAddr("224.0.0.99")
+	if err := k.StartSync(SyncMaster, d); err != nil {
+		t.Error(err)
+	}
+	listed("master sync daemon (mcast=sync0, syncid=9, maxlen=1000, group=224.0.0.99, port=9000, ttl=3)")
+	if err := k.StopSync(SyncMaster); err != nil {
+		t.Error(err)
+	}
+	found, err := k.Timeouts()
+	if err != nil || found.TCP == 0 || found.UDP == 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	want := found.with(config.LVSTimeouts{TCPFin: config.Some(77 * time.Second)})
+	if err := k.SetTimeouts(want); err != nil {
+		t.Error(err)
+	}
+	if got, err := k.Timeouts(); err != nil || got != want || got == found {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// batches: many operations in one go, some of which fail, and what it costs.
+func batches(t *testing.T, k *Netlink) {
+	t.Helper()
+	key := service("10.0.9.9:80").Key
+	ops := []Op{{Verb: AddService, Key: key, Attrs: Attrs{Scheduler: "rr", Mask: 32}}}
+	const n = 1000
+	for i := range n {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i / 200), byte(1 + i%200)}), 80)
+		ops = append(ops, Op{Verb: AddDest, Key: key, Dest: Dest{Addr: addr, Method: config.NAT, Weight: 1}})
+	}
+	began := time.Now()
+	for i, err := range k.Do(ops) {
+		if err != nil {
+			t.Errorf("%s: %v", ops[i], err)
+		}
+	}
+	together := time.Since(began)
+	for i := range ops {
+		ops[i].Verb = map[Verb]Verb{AddService: EditService, AddDest: EditDest}[ops[i].Verb]
+	}
+	began = time.Now()
+	for _, op := range ops {
+		if err := one(k, op); err != nil {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	t.Logf("%d operations: %s in messages of %d, %s one by one", len(ops), together, batchLength, time.Since(began))
+	for i := range ops {
+		if i%3 == 0 {
+			ops[i] = Op{Verb: AddDest, Key: key, Dest: ops[max(i, 1)].Dest}
+		}
+	}
+	for i, err := range k.Do(ops) {
+		if got := errors.Is(err, fs.ErrExist); got != (i%3 == 0) || err != nil && !got {
+			t.Errorf("%s: %v", ops[i], err)
+		}
+	}
+	if s, err := k.Read(key); err != nil || len(s.Dests) != n {
+		t.Errorf("%d destinations, %v", len(s.Dests), err)
+	}
+	if err := one(k, Op{Verb: DeleteService, Key: key}); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,7 +1,6 @@
 package ipvs
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -13,8 +12,8 @@ type Event interface{ event() }
 
 // Reconfigured brings the configuration of the service, at first and after
 // every reload. Real servers are matched by address, their checks by
-// [config.Check.ID]; survivors keep their health. Known are verdicts that hold
-// from the beginning.
+// [config.Check.ID]; survivors keep their health, and the service its quorum.
+// Known are verdicts that hold from the beginning.
 type Reconfigured struct {
 	Service config.Service
 	Known   []Health
@@ -51,11 +50,15 @@ type Effect interface{ effect() }
 // should be absent. It is told only when it differs from the last one.
 type Want struct{ Service *Service }
 
-// Became says that a real server came up or went down: notify_up, notify_down.
-// A server is not announced at start, whatever its health.
+// Became is for those who are told of changes: scripts, FIFOs, mail. A real
+// server came up or went down (notify_up, notify_down), or with a nil Server
+// the service gained or lost its quorum (quorum_up, quorum_down). A server is
+// not announced at start unless rs_init_notifies says so; one that waits for
+// its first result (alpha) is announced with it, whatever it is.
 type Became struct {
-	Server config.Server
+	Server *config.Server
 	Up     bool
+	Reason string // as keepalived's mail has it: "Gained quorum 1+0=1 <= 2", "Removing"; of a check: why it failed
 }
 
 // Alert is what smtp_alert of a real server tells: a check that has changed its
@@ -84,7 +87,8 @@ func (Log) effect()    {}
 // first [Reconfigured].
 type Pool struct {
 	service config.Service
-	servers map[netip.AddrPort]*health
+	servers map[netip.AddrPort]*health // nil: not configured yet
+	up      bool                       // the quorum is held
 	want    *Service
 }
 
@@ -93,6 +97,7 @@ type health struct {
 	server *config.Server // in Pool.service
 	checks []verdict
 	alive  bool
+	quiet  bool // nobody was told of it, and the first failure is news (alpha)
 }
 
 type verdict struct {
@@ -106,38 +111,20 @@ type verdict struct {
 func (p *Pool) Step(ev Event) []Effect {
 	switch e := ev.(type) {
 	case Reconfigured:
-		return p.settle(p.reconfigure(e.Service, e.Known))
-	case Health:
-		return p.settle(p.judge(e))
-	case Removed:
-		out := []Effect{logf("Removing Virtual Server %s", p.service.Key)}
-		for i := range p.service.Servers {
-			out = append(out, farewell("Removing", p.servers[p.service.Servers[i].Addr])...)
+		first := p.servers == nil
+		out := p.reconfigure(e.Service, e.Known)
+		if first && p.service.InitNotifies {
+			out = append(out, p.introduce()...)
 		}
-		return p.end(out, "Removing")
+		return p.settle(append(out, p.weigh(first)...))
+	case Health:
+		return p.settle(append(p.judge(e), p.weigh(false)...))
+	case Removed:
+		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing", true)
 	case Shutdown:
-		return p.end(nil, "Shutting down")
+		return p.end(nil, "Shutting down", p.service.Omega)
 	}
 	return nil
-}
-
-// ServerHealth is a real server, whether all its checks hold, and its weight
-// with what they say about it.
-type ServerHealth struct {
-	Addr   netip.AddrPort
-	Alive  bool
-	Weight int
-}
-
-// Servers are the real servers in the order of the configuration.
-func (p *Pool) Servers() []ServerHealth {
-	all := make([]ServerHealth, len(p.service.Servers))
-	for i := range p.service.Servers {
-		addr := p.service.Servers[i].Addr
-		h := p.servers[addr]
-		all[i] = ServerHealth{addr, h.alive, h.weight()}
-	}
-	return all
 }
 
 func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect) {
@@ -159,7 +146,7 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 		if !stays {
 			out = append(out, logf("service %s no longer exist", p.name(s)), p.leaving("Removing", was))
 			if was.alive {
-				out = append(out, Became{*s, false})
+				out = append(out, Became{s, false, "Removing"})
 				out = append(out, farewell("Removing", was)...)
 			}
 			continue
@@ -168,7 +155,7 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 			out = append(out, p.weightLog(was.weight(), is.weight(), was))
 		}
 		if was.alive != is.alive {
-			out = append(out, p.became(is)...)
+			out = append(out, p.became(is, "")...)
 		}
 	}
 	return out
@@ -191,6 +178,7 @@ func newHealth(s *config.Server, was *health) *health {
 		h.checks[i] = v
 	}
 	h.alive = h.holds()
+	h.quiet = !h.alive && (was == nil || was.quiet)
 	return h
 }
 
@@ -214,14 +202,17 @@ func (h *health) holds() bool {
 
 func (p *Pool) judge(e Health) (out []Effect) {
 	h, ok := p.servers[e.Server]
-	if !ok {
+	if !ok || h.index(e.Check) < 0 {
 		return nil
 	}
 	alive, weight := h.alive, h.weight()
 	other := h.learn(e)
 	switch {
 	case alive != h.alive:
-		out = p.became(h)
+		out = p.became(h, e.Reason)
+	case h.quiet && !e.Up:
+		h.quiet = false
+		out = []Effect{Became{h.server, false, e.Reason}}
 	case alive && clamped(weight) != clamped(h.weight()):
 		out = []Effect{p.weightLog(weight, h.weight(), h)}
 	}
@@ -249,7 +240,7 @@ func (h *health) learn(e Health) (other bool) {
 // settle adds the wish when it has changed.
 func (p *Pool) settle(out []Effect) []Effect {
 	want := p.wish()
-	if p.want != nil && p.want.Attrs == want.Attrs && slices.Equal(p.want.Dests, want.Dests) {
+	if p.want.equal(want) {
 		return out
 	}
 	p.want = want
@@ -257,62 +248,32 @@ func (p *Pool) settle(out []Effect) []Effect {
 }
 
 // wish is the service as its configuration and the health of its servers want
-// it: a dead server is absent, or has weight 0 with inhibit_on_failure.
+// it: a server that does not serve is absent, or has weight 0 with
+// inhibit_on_failure; so has the sorry server while it is not needed. An
+// address that is both is what it serves as.
 func (p *Pool) wish() *Service {
 	w := &Service{Key: p.service.Key, Attrs: attrs(&p.service)}
+	sorry := p.service.Sorry
 	for i := range p.service.Servers {
 		s := &p.service.Servers[i]
+		h := p.servers[s.Addr]
 		switch {
-		case p.servers[s.Addr].alive:
-			w.Dests = append(w.Dests, dest(s, p.servers[s.Addr].weight()))
+		case p.sorry() && s.Addr == sorry.Addr: // below
+		case h.alive && !p.sorry():
+			w.Dests = append(w.Dests, dest(s, h.weight()))
 		case s.InhibitOnFailure:
 			w.Dests = append(w.Dests, dest(s, 0))
 		}
 	}
+	switch {
+	case p.sorry():
+		w.Dests = append(w.Dests, dest(sorry, sorry.Weight))
+	case sorry != nil && sorry.InhibitOnFailure && !w.has(sorry.Addr):
+		w.Dests = append(w.Dests, dest(sorry, 0))
+	}
 	return w
 }
 
-func (p *Pool) end(out []Effect, doing string) []Effect {
-	for i := range p.service.Servers {
-		out = append(out, p.leaving(doing, p.servers[p.service.Servers[i].Addr]))
-	}
-	p.want = nil
-	return append(out, Want{nil})
+func (s *Service) has(a netip.AddrPort) bool {
+	return slices.ContainsFunc(s.Dests, func(d Dest) bool { return d.Addr == a })
 }
-
-func (p *Pool) became(h *health) []Effect {
-	sentence := map[bool]map[bool]string{
-		true:  {true: "Enabling service %s of VS %s", false: "Disabling service %s of VS %s"},
-		false: {true: "Adding service %s to VS %s", false: "Removing service %s from VS %s"},
-	}[h.server.InhibitOnFailure][h.alive]
-	return []Effect{logf(sentence, p.name(h.server), p.service.Key), Became{*h.server, h.alive}}
-}
-
-func (p *Pool) leaving(doing string, h *health) Effect {
-	inhibited := ""
-	if h.server.InhibitOnFailure && !h.alive {
-		inhibited = "(inhibited) "
-	}
-	return logf("%s %sservice %s from VS %s", doing, inhibited, p.name(h.server), p.service.Key)
-}
-
-// farewell is the mail about a server that leaves.
-func farewell(doing string, h *health) []Effect {
-	if !h.alive || !h.server.SMTPAlert {
-		return nil
-	}
-	return []Effect{Alert{Server: *h.server, Leaving: doing}}
-}
-
-func (p *Pool) weightLog(prev, next int, h *health) Effect {
-	active := "active"
-	if !h.alive {
-		active = "inactive"
-	}
-	return logf("Changing weight from %d to %d for %s service %s of VS %s",
-		clamped(prev), clamped(next), active, p.name(h.server), p.service.Key)
-}
-
-func (p *Pool) name(s *config.Server) string { return s.String(p.service.Key.Protocol) }
-
-func logf(format string, args ...any) Log { return Log{fmt.Sprintf(format, args...)} }

@@ -23,8 +23,10 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 // events, indented ones are the pool's answer, with the operations of Diff as
 // arguments of ipvsadm.
 //
-//	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N] [persist=D] [mask=N] [sched=N] [ops]
-//	 - SERVER [w=N] [dr|nat|tun] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [mail] [down=PORT]
+//	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N|group=NAME] [persist=D] [mask=N] [pe=NAME] [sched=N] [ops] [quorum=N] [hysteresis=N] [omega] [init]
+//	 - SERVER [w=N] [dr|nat|tun|gue=PORT|gre] [csum|remcsum] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [mail] [down=PORT]
+//	 sorry SERVER [dr|nat...] [inhibit]
+//	 entry ADDRESS[-ADDRESS] PORT | MARK [ipv6], of the group
 //	up|down SERVER CHECKPORT [to=N|by=N]
 //	removed
 //	shutdown
@@ -53,62 +55,107 @@ func TestPool(t *testing.T) {
 }
 
 func play(script string) string {
-	var out strings.Builder
-	var pool Pool
-	var have *Service
-	var pending *Reconfigured
-	step := func(ev Event) {
-		for _, e := range pool.Step(ev) {
-			switch e := e.(type) {
-			case Log:
-				fmt.Fprintf(&out, "\t%s\n", e.Text)
-			case Became:
-				fmt.Fprintf(&out, "\t=> %s is %s\n", e.Server.Addr, map[bool]string{true: "UP", false: "DOWN"}[e.Up])
-			case Alert:
-				fmt.Fprintf(&out, "\t=> mail about %s: %s\n", e.Server.Addr, told(e))
-			case Want:
-				for _, op := range Diff(have, e.Service) {
-					fmt.Fprintf(&out, "\tipvsadm %s\n", op)
-					have = after(have, op)
-				}
-			}
-		}
-	}
+	p := player{have: map[config.ServiceKey]*Service{}}
 	lines := strings.Split(strings.TrimSpace(script), "\n")
 	for i, line := range lines {
 		if strings.HasPrefix(line, "\t") {
 			continue
 		}
-		fmt.Fprintln(&out, line)
+		fmt.Fprintln(&p.out, line)
 		words := strings.Fields(line)
 		if len(words) == 0 {
 			continue
 		}
-		switch words[0] {
-		case "config":
-			pending = &Reconfigured{Service: parseService(words[1:])}
-		case "-":
-			pending.Service.Servers = append(pending.Service.Servers, parseServer(words[1:]))
-			for _, w := range words {
-				if port, ok := strings.CutPrefix(w, "down="); ok {
-					pending.Known = append(pending.Known, parseHealth([]string{"down", words[1], port}))
-				}
-			}
-		case "up", "down":
-			step(parseHealth(words))
-		case "removed":
-			step(Removed{})
-			pool = Pool{}
-		case "shutdown":
-			step(Shutdown{})
-			pool = Pool{}
-		}
-		if pending != nil && (i+1 == len(lines) || !strings.HasPrefix(lines[i+1], " -")) {
-			step(*pending)
-			pending = nil
+		p.event(words)
+		if p.pending != nil && (i+1 == len(lines) || !strings.HasPrefix(lines[i+1], " ")) {
+			ev := Reconfigured{*p.pending, p.known}
+			p.pending, p.known = nil, nil
+			p.step(ev)
 		}
 	}
-	return out.String()
+	return p.out.String()
+}
+
+// player plays a script to a pool.
+type player struct {
+	out     strings.Builder
+	pool    Pool
+	have    map[config.ServiceKey]*Service
+	pending *config.Service
+	known   []Health
+}
+
+func (p *player) event(words []string) {
+	switch words[0] {
+	case "config":
+		s := parseService(words[1:])
+		p.pending = &s
+	case "-":
+		p.pending.Servers = append(p.pending.Servers, parseServer(words[1:]))
+		for _, w := range words {
+			if port, ok := strings.CutPrefix(w, "down="); ok {
+				p.known = append(p.known, parseHealth([]string{"down", words[1], port}))
+			}
+		}
+	case "sorry":
+		s := parseServer(words[1:])
+		p.pending.Sorry = &s
+	case "entry":
+		p.pending.Entries = append(p.pending.Entries, parseEntry(words[1:]))
+	case "up", "down":
+		p.step(parseHealth(words))
+	case "removed":
+		p.step(Removed{})
+		p.pool = Pool{}
+	case "shutdown":
+		p.step(Shutdown{})
+		p.pool = Pool{}
+	}
+}
+
+func (p *player) step(ev Event) {
+	for _, e := range p.pool.Step(ev) {
+		switch e := e.(type) {
+		case Log:
+			fmt.Fprintf(&p.out, "\t%s\n", e.Text)
+		case Became:
+			who := "the service"
+			if e.Server != nil {
+				who = e.Server.Addr.String()
+			}
+			fmt.Fprintf(&p.out, "\t=> %s is %s\n", who, map[bool]string{true: "UP", false: "DOWN"}[e.Up])
+		case Alert:
+			fmt.Fprintf(&p.out, "\t=> mail about %s: %s\n", e.Server.Addr, told(e))
+		case Want:
+			p.program(e.Service)
+		}
+	}
+}
+
+func (p *player) program(want *Service) {
+	for key := range p.pool.service.KernelKeys() {
+		var as *Service
+		if want != nil {
+			as = want.As(key)
+		}
+		for _, op := range Diff(p.have[key], as) {
+			fmt.Fprintf(&p.out, "\tipvsadm %s\n", op)
+			p.have[key] = after(p.have[key], op)
+		}
+	}
+}
+
+// parseEntry reads ADDRESS[-ADDRESS] PORT or MARK [ipv6].
+func parseEntry(words []string) config.GroupEntry {
+	if mark, err := strconv.Atoi(words[0]); err == nil {
+		return config.GroupEntry{FWMark: uint32(mark), Family: map[bool]config.Family{true: config.Inet6, false: config.Inet}[len(words) > 1]}
+	}
+	first, last, ok := strings.Cut(words[0], "-")
+	if !ok {
+		last = first
+	}
+	port, _ := strconv.Atoi(words[1])
+	return config.GroupEntry{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Port: uint16(port)}
 }
 
 func parseHealth(words []string) Health {
@@ -142,7 +189,7 @@ func told(a Alert) string {
 }
 
 func parseService(words []string) config.Service {
-	s := config.Service{Scheduler: "rr", Key: config.ServiceKey{Protocol: config.TCP}}
+	s := config.Service{Scheduler: "rr", Quorum: 1, Key: config.ServiceKey{Protocol: config.TCP}}
 	for _, w := range words {
 		name, value, _ := strings.Cut(w, "=")
 		n, _ := strconv.Atoi(value)
@@ -161,6 +208,18 @@ func parseService(words []string) config.Service {
 			s.SchedFlags = config.SchedFlags(n)
 		case "ops":
 			s.OPS = true
+		case "omega":
+			s.Omega = true
+		case "init":
+			s.InitNotifies = true
+		case "quorum":
+			s.Quorum = uint32(n)
+		case "hysteresis":
+			s.Hysteresis = uint32(n)
+		case "pe":
+			s.PersistenceEngine = value
+		case "group":
+			s.Key.Group = value
 		default:
 			if addr, err := netip.ParseAddrPort(w); err == nil {
 				s.Key.Addr = addr
@@ -187,6 +246,10 @@ func parseServer(words []string) config.Server {
 			s.LThreshold = uint32(n)
 		case "dr", "nat", "tun":
 			s.Method = map[string]config.Method{"dr": config.DR, "nat": config.NAT, "tun": config.TUN}[w]
+		case "gue", "gre":
+			s.Method, s.Tunnel.Type, s.Tunnel.Port = config.TUN, map[string]config.TunnelType{"gue": config.GUE, "gre": config.GRE}[name], uint16(n)
+		case "csum", "remcsum":
+			s.Tunnel.Checksum = map[string]config.TunnelChecksum{"csum": config.Checksum, "remcsum": config.RemoteChecksum}[w]
 		case "inhibit":
 			s.InhibitOnFailure = true
 		case "mail":

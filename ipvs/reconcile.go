@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,26 +11,34 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// Kernel is the table of virtual services. Errors answer to [errors.Is] with
-// [fs.ErrExist] and [fs.ErrNotExist] where the table is not as an operation
-// takes it to be.
+// Kernel is the table of virtual services; its keys are those of the kernel,
+// not of groups. Errors answer to [errors.Is] with [fs.ErrExist] and
+// [fs.ErrNotExist] where the table is not as an operation takes it to be.
 type Kernel interface {
 	// List is the whole table.
 	List() (map[config.ServiceKey]*Service, error)
 	// Read is one service, nil when it is absent.
 	Read(config.ServiceKey) (*Service, error)
-	// Do changes the table.
-	Do(Op) error
+	// Do changes the table, in order, and answers with an error, or nil, for
+	// each operation. One that fails does not keep back those behind it.
+	Do([]Op) []error
+	// Flush empties the table.
+	Flush() error
+	// Timeouts are those of all connections.
+	Timeouts() (Timeouts, error)
+	// SetTimeouts changes them.
+	SetTimeouts(Timeouts) error
 }
 
 // Options are what a [Manager] needs.
 type Options struct {
 	Log    *zap.Logger
 	Kernel Kernel
-	// OnServer is told of real servers that come up or go down, after the
-	// kernel knows. It must not block and must not call the Manager. May be nil.
-	OnServer func(service config.ServiceKey, server config.Server, up bool)
-	// OnAlert is told what smtp_alert of a real server tells, as OnServer and
+	// OnChange is told of what happened to a service or one of its real
+	// servers, after the kernel knows. It must not block and must not call the
+	// Manager. May be nil.
+	OnChange func(Change)
+	// OnAlert is told what smtp_alert of a real server tells, as OnChange and
 	// after it. May be nil.
 	OnAlert func(service config.ServiceKey, alert Alert)
 	// KeepOnStop leaves the services in the kernel at the end:
@@ -45,6 +52,14 @@ type Options struct {
 	Flush bool
 }
 
+// Change is a [Became] with the service that it is about, as configured at that
+// time. What is to be told of it besides, a mail for one, belongs to who gets
+// it.
+type Change struct {
+	Service *config.Service
+	Became
+}
+
 // Manager makes the kernel's services as the configuration and the health of
 // the real servers want them. At its first Apply it adopts services of the
 // configuration that are in the kernel already; all others it leaves alone.
@@ -55,22 +70,42 @@ type Manager struct {
 	done   chan struct{}
 
 	// What follows belongs to the goroutine of Run.
-	listed   bool // the kernel's table has been read
-	order    []config.ServiceKey
-	services map[config.ServiceKey]*entry
-	dirty    []*entry                     // to be looked at now
-	failed   map[config.ServiceKey]*entry // not as wanted, tried again later
-	tell     []func()                     // notifications, due after the kernel's work
+	flushOnStop bool
+	found       *Timeouts // before they were changed; nil: they were not
+	listed      bool      // the kernel's table has been read
+	order       []config.ServiceKey
+	services    map[config.ServiceKey]*entry
+	rows        map[config.ServiceKey]*row
+	dirty       []*row                     // to be looked at now
+	failed      map[config.ServiceKey]*row // not as wanted, tried again later
+	round       []*row                     // to be compared with the kernel's
+	compared    time.Time                  // when the last round began
+	hurry       bool                       // round is gone through without a rest
+	ready       chan struct{}              // closed
+	tell        []func()                   // due after the kernel's work
 }
 
-// entry is one service: what should be and what is.
+// entry is one service of the configuration.
 type entry struct {
+	pool *Pool
+	want *Service
+	rows []*row // what it is in the kernel
+}
+
+// row is one service of the kernel: what should be and what is.
+type row struct {
 	key   config.ServiceKey
-	pool  *Pool // nil once it has left the configuration
-	want  *Service
+	owner *entry // nil once it has left the configuration
 	have  *Service
 	known bool // have is the truth
 	dirty bool // in Manager.dirty
+}
+
+func (r *row) want() *Service {
+	if r.owner == nil || r.owner.want == nil {
+		return nil
+	}
+	return r.owner.want.As(r.key)
 }
 
 // Verdict is what a check of a service has found out.
@@ -90,10 +125,12 @@ var ErrStopped = errors.New("the IPVS manager has stopped")
 
 // New prepares a Manager; nothing happens before Run.
 func New(opts Options) *Manager {
-	return &Manager{
-		opts: opts, calls: make(chan func()), health: make(chan Verdict, 64), done: make(chan struct{}),
-		services: make(map[config.ServiceKey]*entry), failed: make(map[config.ServiceKey]*entry),
+	m := &Manager{
+		opts: opts, calls: make(chan func()), health: make(chan Verdict, 64), done: make(chan struct{}), ready: make(chan struct{}),
+		services: make(map[config.ServiceKey]*entry), rows: make(map[config.ServiceKey]*row), failed: make(map[config.ServiceKey]*row),
 	}
+	close(m.ready)
+	return m
 }
 
 // Run does the work of the Manager until ctx ends, then removes its services.
@@ -102,6 +139,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer close(m.done)
 	var retry <-chan time.Time
 	backoff := minBackoff
+	compare := time.NewTicker(compareInterval)
+	defer compare.Stop()
 	for {
 		switch {
 		case len(m.failed) == 0:
@@ -114,11 +153,15 @@ func (m *Manager) Run(ctx context.Context) error {
 			return m.stop()
 		case call := <-m.calls:
 			call()
-		case r := <-m.health:
-			m.absorb(r)
+		case v := <-m.health:
+			m.absorb(v)
 		case <-retry:
 			retry, backoff = nil, min(2*backoff, maxBackoff)
 			m.complain(m.repair())
+		case now := <-compare.C:
+			m.complain(m.compare(now))
+		case <-m.next():
+			m.complain(m.compareSome())
 		}
 	}
 }
@@ -143,10 +186,23 @@ func (m *Manager) Health(service config.ServiceKey, verdict Health) {
 	}
 }
 
+// Resync compares the kernel's services with what they should be, now and not
+// when their turn comes. It does not wait for the end of that.
+func (m *Manager) Resync() {
+	m.call(func() {
+		m.refill()
+		m.hurry = true
+	})
+}
+
+// FlushOnStop says whether Run ends with an empty table, foreign services
+// included: lvs_flush_on_stop.
+func (m *Manager) FlushOnStop(flush bool) { m.call(func() { m.flushOnStop = flush }) }
+
 // Status is a service and how it stands.
 type Status struct {
-	Key        config.ServiceKey
-	Servers    []ServerHealth
+	Key config.ServiceKey
+	Standing
 	Programmed bool // the kernel has it as wanted
 }
 
@@ -155,8 +211,14 @@ func (m *Manager) Snapshot() []Status {
 	var all []Status
 	m.call(func() {
 		for _, key := range m.order {
-			_, failed := m.failed[key]
-			all = append(all, Status{key, m.services[key].pool.Servers(), !failed})
+			e := m.services[key]
+			s := Status{key, e.pool.Standing(), true}
+			for _, r := range e.rows {
+				if _, failed := m.failed[r.key]; failed {
+					s.Programmed = false
+				}
+			}
+			all = append(all, s)
 		}
 	})
 	return all
@@ -180,30 +242,76 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 	for _, v := range known {
 		verdicts[v.Service] = append(verdicts[v.Service], v.Health)
 	}
-	prev := m.order
+	if !m.listed && len(services) > 0 {
+		m.opts.Log.Info("Initializing ipvs")
+	}
+	prev, before := m.order, m.services
+	var rows []*row
+	for _, key := range prev {
+		rows = append(rows, before[key].rows...)
+	}
 	m.order = make([]config.ServiceKey, 0, len(services))
-	stays := make(map[config.ServiceKey]bool, len(services))
-	for _, s := range services {
-		m.order, stays[s.Key] = append(m.order, s.Key), true
-		e := m.services[s.Key]
+	m.services = make(map[config.ServiceKey]*entry, len(services))
+	for i := range services {
+		key := services[i].Key
+		e := before[key]
 		if e == nil {
-			// Absent as far as we know. If that is wrong the kernel says so.
-			e = &entry{key: s.Key, known: m.listed}
-			m.services[s.Key] = e
+			e = &entry{pool: new(Pool)}
 		}
-		if e.pool == nil {
-			e.pool = new(Pool)
-		}
-		m.step(e, Reconfigured{s, verdicts[s.Key]})
+		m.order, m.services[key] = append(m.order, key), e
+		m.step(e, Reconfigured{services[i], verdicts[key]})
 	}
 	for _, key := range prev {
-		if !stays[key] {
-			e := m.services[key]
+		if e := before[key]; m.services[key] == nil {
+			e.rows = nil // they go, or to somebody else, when all others are known
 			m.step(e, Removed{})
-			e.pool = nil
 		}
 	}
+	m.claim(services, rows)
 	return m.repair()
+}
+
+// claim gives every service its rows, and takes those that nobody claims from
+// their owners. Of several services with the same address or mark in the kernel
+// the first has it.
+func (m *Manager) claim(services []config.Service, before []*row) {
+	claimed := make(map[config.ServiceKey]*entry, len(services))
+	for i := range services {
+		e := m.services[services[i].Key]
+		e.rows = nil
+		for key := range services[i].KernelKeys() {
+			if owner := claimed[key]; owner != nil {
+				m.shared(key, owner, e)
+				continue
+			}
+			claimed[key] = e
+			r := m.rows[key]
+			if r == nil {
+				// Absent as far as we know. If that is wrong the kernel says so.
+				r = &row{key: key, known: m.listed}
+				m.rows[key] = r
+			}
+			e.rows = append(e.rows, r)
+			if r.owner != e {
+				r.owner = e
+				m.touch(r)
+			}
+		}
+	}
+	for _, r := range before {
+		if claimed[r.key] == nil {
+			r.owner = nil
+			m.touch(r)
+		}
+	}
+}
+
+// shared says that two services name the same one of the kernel. Within a group
+// that means nothing.
+func (m *Manager) shared(key config.ServiceKey, owner, other *entry) {
+	if owner != other {
+		m.opts.Log.Warn(fmt.Sprintf("%s belongs to the virtual server %s: %s does not get it", key, owner.pool.service.Key, other.pool.service.Key))
+	}
 }
 
 // absorb takes a verdict and those that have queued up behind it, so that
@@ -227,33 +335,45 @@ func (m *Manager) hear() {
 }
 
 func (m *Manager) judge(v Verdict) {
-	if e := m.services[v.Service]; e != nil && e.pool != nil {
+	if e := m.services[v.Service]; e != nil {
 		m.step(e, v.Health)
 	}
 }
 
 // repair looks again at what is not as wanted.
 func (m *Manager) repair() error {
-	for _, e := range m.failed {
-		m.touch(e)
+	for _, r := range m.failed {
+		m.touch(r)
 	}
 	return m.settle()
 }
 
-func (m *Manager) touch(e *entry) {
-	if !e.dirty {
-		e.dirty = true
-		m.dirty = append(m.dirty, e)
+func (m *Manager) touch(r *row) {
+	if !r.dirty {
+		r.dirty = true
+		m.dirty = append(m.dirty, r)
 	}
 }
 
 // stop removes all services. Without a table nothing was made.
 func (m *Manager) stop() error {
+	if m.found != nil {
+		m.complain(m.setTimeouts(config.LVSTimeouts{}))
+	}
 	if m.opts.KeepOnStop || !m.listed {
 		return nil
 	}
 	for _, key := range m.order {
 		m.step(m.services[key], Shutdown{})
+	}
+	if m.flushOnStop {
+		if err := m.opts.Kernel.Flush(); err != nil {
+			m.complain(fmt.Errorf("flush the table of virtual services: %w", err))
+		} else {
+			for _, r := range m.rows {
+				r.have, r.known = nil, true
+			}
+		}
 	}
 	err := m.repair()
 	m.complain(err)
@@ -268,14 +388,18 @@ func (m *Manager) step(e *entry, ev Event) {
 			m.opts.Log.Info(effect.Text)
 		case Want:
 			e.want = effect.Service
-			m.touch(e)
+			for _, r := range e.rows {
+				m.touch(r)
+			}
 		case Became:
-			if m.opts.OnServer != nil {
-				m.tell = append(m.tell, func() { m.opts.OnServer(e.key, effect.Server, effect.Up) })
+			service := e.pool.service
+			if m.opts.OnChange != nil {
+				m.tell = append(m.tell, func() { m.opts.OnChange(Change{&service, effect}) })
 			}
 		case Alert:
+			key := e.pool.service.Key
 			if m.opts.OnAlert != nil {
-				m.tell = append(m.tell, func() { m.opts.OnAlert(e.key, effect) })
+				m.tell = append(m.tell, func() { m.opts.OnAlert(key, effect) })
 			}
 		}
 	}
@@ -286,119 +410,4 @@ func (m *Manager) complain(err error) {
 	if err != nil {
 		m.opts.Log.Error("IPVS is not as configured", zap.Error(err))
 	}
-}
-
-// settle brings the kernel to what the dirty services want, then tells who
-// came up and went down.
-func (m *Manager) settle() error {
-	err := m.program()
-	tell := m.tell
-	m.tell = nil
-	for _, f := range tell {
-		f()
-	}
-	return err
-}
-
-func (m *Manager) program() error {
-	dirty := m.dirty
-	m.dirty = nil
-	if len(dirty) == 0 && (m.listed || len(m.opts.Abandoned) == 0) {
-		return nil
-	}
-	for _, e := range dirty {
-		e.dirty = false
-	}
-	if err := m.list(); err != nil {
-		for _, e := range dirty {
-			m.failed[e.key] = e
-		}
-		return err
-	}
-	var failures []error
-	for _, e := range dirty {
-		if err := m.reconcile(e); err != nil {
-			m.failed[e.key] = e
-			failures = append(failures, err)
-			continue
-		}
-		delete(m.failed, e.key)
-		if e.pool == nil {
-			delete(m.services, e.key)
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// list reads the kernel's table, once: what is there already of the
-// configuration is adopted.
-func (m *Manager) list() error {
-	if m.listed {
-		return nil
-	}
-	m.opts.Log.Info("Initializing ipvs")
-	table, err := m.opts.Kernel.List()
-	if err != nil {
-		return fmt.Errorf("read the table of virtual services: %w", err)
-	}
-	m.listed = true
-	for key, have := range table {
-		e := m.services[key]
-		switch {
-		case e != nil:
-			e.have = have
-		case m.opts.Flush || m.opts.Abandoned[key]:
-			m.opts.Log.Info(fmt.Sprintf("Removing virtual service %s, which is not configured", key))
-			if err := m.do(&entry{key: key, have: have}); err != nil {
-				m.opts.Log.Error("remove a virtual service that is not configured", zap.Error(err))
-			}
-		}
-	}
-	for _, e := range m.services {
-		e.known = true
-	}
-	return nil
-}
-
-// reconcile makes one service as it is wanted. When the kernel turns out to be
-// in another state than we remember, it is read and tried again, once.
-func (m *Manager) reconcile(e *entry) error {
-	for again := false; ; again = true {
-		if !e.known {
-			have, err := m.opts.Kernel.Read(e.key)
-			if err != nil {
-				return fmt.Errorf("read virtual service %s: %w", e.key, err)
-			}
-			e.have, e.known = have, true
-		}
-		err := m.do(e)
-		if err == nil {
-			return nil
-		}
-		e.known = false
-		if again || !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-}
-
-// do carries out the difference. A destination that cannot be added does not
-// keep a dead one in the table.
-func (m *Manager) do(e *entry) error {
-	var failures []error
-	for _, op := range Diff(e.have, e.want) {
-		err := m.opts.Kernel.Do(op)
-		if errors.Is(err, fs.ErrNotExist) && (op.Verb == DeleteDest || op.Verb == DeleteService) {
-			err = nil
-		}
-		if err == nil {
-			e.have = after(e.have, op)
-			continue
-		}
-		failures = append(failures, fmt.Errorf("IPVS, as ipvsadm %s: %w", op, err))
-		if op.Verb == AddService {
-			break
-		}
-	}
-	return errors.Join(failures...)
 }

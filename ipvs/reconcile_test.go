@@ -34,8 +34,12 @@ func start(t *testing.T, kernel *fakeKernel, change func(*Options)) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{kernel: kernel, cancel: cancel, result: make(chan error, 1)}
 	opts := Options{Log: zaptest.NewLogger(t), Kernel: kernel}
-	opts.OnServer = func(_ config.ServiceKey, s config.Server, up bool) {
-		r.told = append(r.told, fmt.Sprint(s.Addr, " ", up))
+	opts.OnChange = func(c Change) {
+		if c.Server != nil {
+			r.told = append(r.told, fmt.Sprint(c.Server.Addr, " ", c.Up))
+		} else {
+			r.told = append(r.told, fmt.Sprint(c.Service.Key, " ", c.Up))
+		}
 	}
 	if change != nil {
 		change(&opts)
@@ -108,12 +112,12 @@ func TestReloadTouchesOnlyWhatChanges(t *testing.T) {
 		apply(t, r, web, ssh)
 		wantOps(t, r.kernel, "-A -t 10.0.0.1:22 -s rr", "-a -t 10.0.0.1:22 -r 10.0.0.2:22 -g -w 1", "-D -t 10.0.0.1:53")
 
-		if d := cmp.Diff([]string{"10.0.0.2:80 false"}, r.told); d != "" {
+		if d := cmp.Diff([]string{"[10.0.0.1]:tcp:80 true", "[10.0.0.1]:tcp:53 true", "10.0.0.2:80 false", "[10.0.0.1]:tcp:22 true", "10.0.0.2:53 false", "[10.0.0.1]:tcp:53 false"}, r.told); d != "" {
 			t.Error(d)
 		}
 		want := []Status{
-			{web.Key, []ServerHealth{{web.Servers[0].Addr, false, web.Servers[0].Weight}, {web.Servers[1].Addr, true, web.Servers[1].Weight}, {web.Servers[2].Addr, true, web.Servers[2].Weight}}, true},
-			{ssh.Key, []ServerHealth{{ssh.Servers[0].Addr, true, ssh.Servers[0].Weight}}, true},
+			{web.Key, Standing{true, []ServerHealth{{web.Servers[0].Addr, false, 1}, {web.Servers[1].Addr, true, 1}, {web.Servers[2].Addr, true, 1}}}, true},
+			{ssh.Key, Standing{true, []ServerHealth{{ssh.Servers[0].Addr, true, 1}}}, true},
 		}
 		if d := cmp.Diff(want, r.Snapshot(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 			t.Error(d)
@@ -139,7 +143,7 @@ func TestAdoptsAndLeavesAlone(t *testing.T) {
 		{Verb: AddDest, Key: service("10.0.0.1:80").Key, Dest: dest(new(parseServer([]string{"10.0.0.9:80"})), 1)},
 		{Verb: AddService, Key: service("10.9.9.9:80").Key, Attrs: Attrs{Scheduler: "wlc", Mask: 32}},
 	} {
-		if err := kernel.Do(op); err != nil {
+		if err := kernel.one(op); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,7 +151,7 @@ func TestAdoptsAndLeavesAlone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := start(t, &fakeKernel{table: maps.Clone(kernel.table), fail: kernel.fail}, func(o *Options) { o.Flush, o.KeepOnStop = flush, flush })
 			for key, s := range r.kernel.table {
-				r.kernel.table[key] = clone(s)
+				r.kernel.table[key] = s.clone()
 			}
 			apply(t, r, service("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"))
 			want := []string{
@@ -226,6 +230,144 @@ func TestForeignChanges(t *testing.T) {
 	})
 }
 
+// What somebody deletes or changes by hand comes back: within a minute, or at
+// once when asked. What somebody adds stays.
+func TestDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, newFakeKernel(), nil)
+		web, dns := service("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), service("10.0.0.1:53", "10.0.0.2:53")
+		apply(t, r, web, dns)
+		r.kernel.took()
+		damage := func() {
+			r.kernel.mu.Lock()
+			defer r.kernel.mu.Unlock()
+			delete(r.kernel.table, dns.Key)
+			s := r.kernel.table[web.Key]
+			s.Scheduler = "sh"
+			s.Dests = []Dest{dest(&web.Servers[0], 7), dest(new(parseServer([]string{"10.9.9.9:80"})), 1)}
+		}
+		want := []string{
+			"-E -t 10.0.0.1:80 -s rr", "-a -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 1", "-e -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1",
+			"-A -t 10.0.0.1:53 -s rr", "-a -t 10.0.0.1:53 -r 10.0.0.2:53 -g -w 1",
+		}
+		damage()
+		time.Sleep(2 * compareRound)
+		synctest.Wait()
+		wantOps(t, r.kernel, want...)
+		damage()
+		r.Resync()
+		synctest.Wait()
+		wantOps(t, r.kernel, want...)
+		if len(r.kernel.table[web.Key].Dests) != 3 {
+			t.Error("the foreign destination has gone")
+		}
+		r.kernel.readings()
+		time.Sleep(10 * compareRound)
+		synctest.Wait()
+		if got := r.kernel.readings(); got != 20 {
+			t.Errorf("%d reads in ten minutes", got)
+		}
+		wantOps(t, r.kernel)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A large table is looked at little by little, and all of it at once when asked.
+func TestDriftOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, newFakeKernel(), nil)
+		s := service("10.0.0.1:80", "10.0.0.2:80")
+		s.Key = config.ServiceKey{Group: "many", Protocol: config.TCP}
+		s.Entries = []config.GroupEntry{{First: netip.MustParseAddr("10.1.0.0"), Last: netip.MustParseAddr("10.1.39.15"), Port: 80}}
+		apply(t, r, s)
+		time.Sleep(compareRound + 2*compareInterval)
+		synctest.Wait()
+		if n := r.kernel.readings(); n == 0 || n > 62*compareAtOnce {
+			t.Errorf("%d rows read", n)
+		}
+		r.Resync()
+		synctest.Wait()
+		if n := r.kernel.readings(); n != 10000 {
+			t.Errorf("%d rows read at once", n)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The entries of a group come and go one by one, and an address that two
+// services name goes from one to the other.
+func TestGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, newFakeKernel(), nil)
+		group := service("10.0.0.1:0", "10.0.0.9:80 checks=80 dr")
+		group.Key = config.ServiceKey{Group: "G", Protocol: config.TCP}
+		entry := func(words string) config.GroupEntry { return parseEntry(strings.Fields(words)) }
+		group.Entries = []config.GroupEntry{entry("10.0.0.1 80"), entry("10.0.0.2-10.0.0.3 443"), entry("7")}
+		twin := group
+		twin.Key.Protocol = config.UDP
+		apply(t, r, group, twin)
+		wantOps(t, r.kernel,
+			"-A -t 10.0.0.1:80 -s rr", "-a -t 10.0.0.1:80 -r 10.0.0.9:80 -g -w 1",
+			"-A -t 10.0.0.2:443 -s rr", "-a -t 10.0.0.2:443 -r 10.0.0.9:443 -g -w 1",
+			"-A -t 10.0.0.3:443 -s rr", "-a -t 10.0.0.3:443 -r 10.0.0.9:443 -g -w 1",
+			"-A -f 7 -s rr", "-a -f 7 -r 10.0.0.9:0 -g -w 1",
+			"-A -u 10.0.0.1:80 -s rr", "-a -u 10.0.0.1:80 -r 10.0.0.9:80 -g -w 1",
+			"-A -u 10.0.0.2:443 -s rr", "-a -u 10.0.0.2:443 -r 10.0.0.9:443 -g -w 1",
+			"-A -u 10.0.0.3:443 -s rr", "-a -u 10.0.0.3:443 -r 10.0.0.9:443 -g -w 1")
+		apply(t, r, group, twin)
+		wantOps(t, r.kernel)
+		group.Entries = []config.GroupEntry{entry("10.0.0.1 80"), entry("10.0.0.3-10.0.0.4 443")}
+		apply(t, r, group, twin)
+		wantOps(t, r.kernel, // the mark is the twin's now, which wants the same
+			"-A -t 10.0.0.4:443 -s rr", "-a -t 10.0.0.4:443 -r 10.0.0.9:443 -g -w 1", "-D -t 10.0.0.2:443")
+		r.Health(twin.Key, Health{Server: netip.MustParseAddrPort("10.0.0.9:80"), Check: group.Servers[0].Checks[0].ID()})
+		synctest.Wait()
+		wantOps(t, r.kernel, "-d -u 10.0.0.1:80 -r 10.0.0.9:80", "-d -u 10.0.0.2:443 -r 10.0.0.9:443", "-d -u 10.0.0.3:443 -r 10.0.0.9:443", "-d -f 7 -r 10.0.0.9:0")
+		apply(t, r, group)
+		wantOps(t, r.kernel, "-D -u 10.0.0.1:80", "-D -u 10.0.0.2:443", "-D -u 10.0.0.3:443", "-D -f 7")
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// lvs_timeouts and lvs_flush_on_stop.
+func TestTimeoutsAndFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := newFakeKernel()
+		found := Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 300 * time.Second}
+		kernel.timeouts = found
+		kernel.table[service("192.0.2.1:80").Key] = &Service{Key: service("192.0.2.1:80").Key}
+		r := start(t, kernel, nil)
+		apply(t, r, service("10.0.0.1:80"))
+		for _, c := range []struct {
+			want config.LVSTimeouts
+			have Timeouts
+		}{
+			{config.LVSTimeouts{}, found},
+			{config.LVSTimeouts{UDP: config.Some(time.Minute)}, Timeouts{found.TCP, found.TCPFin, time.Minute}},
+			{config.LVSTimeouts{TCP: config.Some(time.Hour), UDP: config.Some(time.Duration(0))}, Timeouts{time.Hour, found.TCPFin, found.UDP}},
+		} {
+			if err := r.Timeouts(c.want); err != nil || kernel.timeouts != c.have {
+				t.Errorf("%v, %v", kernel.timeouts, err)
+			}
+		}
+		r.FlushOnStop(true)
+		kernel.took()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		wantOps(t, kernel, "-C")
+		if kernel.timeouts != found || len(kernel.table) != 0 {
+			t.Errorf("at the end: %v, %v", kernel.timeouts, kernel.table)
+		}
+	})
+}
+
 // A destination that the kernel refuses does not keep a dead one in the table,
 // is reported, and is tried again with a growing delay.
 func TestRefusedDestination(t *testing.T) {
@@ -293,7 +435,9 @@ func converge(t *testing.T, rt *rapid.T) {
 	_ = r.Apply(services)
 	dead := make(map[string]bool) // service, server: what the checks say
 	for range rapid.IntRange(0, 20).Draw(rt, "steps") {
-		switch rapid.IntRange(0, 3).Draw(rt, "what") {
+		switch rapid.IntRange(0, 4).Draw(rt, "what") {
+		case 4:
+			damage(rt, kernel, foreign)
 		case 0:
 			services = genServices(rt)
 			_ = r.Apply(services)
@@ -317,27 +461,71 @@ func converge(t *testing.T, rt *rapid.T) {
 		}
 	}
 	kernel.breakIt(func(string) error { return nil })
-	time.Sleep(2 * maxBackoff)
+	time.Sleep(2*maxBackoff + 2*compareRound)
 	synctest.Wait()
 
 	want := map[config.ServiceKey]*Service{foreign: {Key: foreign}}
 	for _, s := range services {
-		w := &Service{Key: s.Key, Attrs: attrs(&s)}
-		for _, server := range s.Servers {
-			switch alive := !dead[name(s, server)]; {
-			case alive:
-				w.Dests = append(w.Dests, dest(&server, server.Weight))
-			case server.InhibitOnFailure:
-				w.Dests = append(w.Dests, dest(&server, 0))
+		w := model(&s, dead)
+		for key := range s.KernelKeys() {
+			if want[key] == nil {
+				want[key] = w.As(key)
 			}
 		}
-		want[s.Key] = w
 	}
 	if d := cmp.Diff(table(want), table(kernel.table)); d != "" {
 		rt.Errorf("kernel, -want +got:\n%s", d)
 	}
 	if err := r.stop(); err != nil || len(kernel.table) != 1 {
 		rt.Errorf("after the end: %v, %v", kernel.table, err)
+	}
+}
+
+// model is a service as it should be: of those that are drawn none has a
+// hysteresis, so that the past does not matter.
+func model(s *config.Service, dead map[string]bool) *Service {
+	sum := 0
+	for _, server := range s.Servers {
+		if !dead[name(*s, server)] {
+			sum += server.Weight
+		}
+	}
+	sorry := s.Sorry != nil && (sum == 0 || sum < int(s.Quorum))
+	w := &Service{Key: s.Key, Attrs: attrs(s)}
+	for _, server := range s.Servers {
+		switch {
+		case sorry && server.Addr == s.Sorry.Addr:
+		case !sorry && !dead[name(*s, server)]:
+			w.Dests = append(w.Dests, dest(&server, server.Weight))
+		case server.InhibitOnFailure:
+			w.Dests = append(w.Dests, dest(&server, 0))
+		}
+	}
+	switch {
+	case sorry:
+		w.Dests = append(w.Dests, dest(s.Sorry, 1))
+	case s.Sorry != nil && s.Sorry.InhibitOnFailure && !w.has(s.Sorry.Addr):
+		w.Dests = append(w.Dests, dest(s.Sorry, 0))
+	}
+	return w
+}
+
+// damage is somebody who deletes or changes what is in the kernel.
+func damage(rt *rapid.T, k *fakeKernel, foreign config.ServiceKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := rapid.IntRange(0, 9).Draw(rt, "victim")
+	keys := slices.SortedFunc(maps.Keys(k.table), func(a, b config.ServiceKey) int { return strings.Compare(a.String(), b.String()) })
+	keys = slices.DeleteFunc(keys, func(key config.ServiceKey) bool { return key == foreign })
+	if len(keys) == 0 {
+		return
+	}
+	s := k.table[keys[n%len(keys)]]
+	switch {
+	case n%2 == 0 || len(s.Dests) == 0:
+		delete(k.table, s.Key)
+	default:
+		s.Dests = s.Dests[1:]
 	}
 }
 
@@ -366,6 +554,16 @@ func genServices(rt *rapid.T) []config.Service {
 			server.Weight = rapid.IntRange(0, 2).Draw(rt, "weight")
 			server.InhibitOnFailure = rapid.Bool().Draw(rt, "inhibit")
 			s.Servers = append(s.Servers, server)
+		}
+		s.Quorum = uint32(rapid.IntRange(0, 4).Draw(rt, "quorum"))
+		if n := rapid.IntRange(0, 5).Draw(rt, "sorry"); n > 0 {
+			sorry := parseServer([]string{fmt.Sprintf("10.1.0.%d:80", n)})
+			sorry.InhibitOnFailure = rapid.Bool().Draw(rt, "sorry inhibited")
+			s.Sorry = &sorry
+		}
+		if n := rapid.IntRange(0, 2).Draw(rt, "group"); n > 0 {
+			s.Key = config.ServiceKey{Group: fmt.Sprint(vip), Protocol: config.TCP}
+			s.Entries = []config.GroupEntry{{FWMark: uint32(n)}, {First: netip.MustParseAddr("10.0.0.1"), Last: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Port: 80}}
 		}
 		all = append(all, s)
 	}

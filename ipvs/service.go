@@ -1,26 +1,60 @@
 package ipvs
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
 
-// Service is a virtual service as it is, or should be, in the kernel.
+// Service is a virtual service as it is, or should be, in the kernel. That of a
+// group is what all of the group's kernel services have in common; see
+// [Service.As].
 type Service struct {
 	Key config.ServiceKey
 	Attrs
 	Dests []Dest // in the order in which they are added
 }
 
+// As is the service as the kernel has it under one of its keys. Only NAT can
+// translate ports, with 0 for none: other destinations have that of the service.
+func (s *Service) As(key config.ServiceKey) *Service {
+	if s.Key == key {
+		return s
+	}
+	as := &Service{Key: key, Attrs: s.Attrs, Dests: slices.Clone(s.Dests)}
+	if as.Mask == 0 {
+		as.Mask = wholeAddress(key)
+	}
+	for i := range as.Dests {
+		if d := &as.Dests[i]; d.Method != config.NAT {
+			d.Addr = netip.AddrPortFrom(d.Addr.Addr(), key.Addr.Port())
+		}
+	}
+	return as
+}
+
+func (s *Service) clone() *Service {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.Dests = slices.Clone(s.Dests)
+	return &c
+}
+
+func (s *Service) equal(other *Service) bool {
+	return s != nil && other != nil && s.Attrs == other.Attrs && slices.Equal(s.Dests, other.Dests)
+}
+
 // Attrs are what can be edited about a service, ipvsadm(8).
 type Attrs struct {
 	Scheduler   string
 	SchedFlags  config.SchedFlags
+	Engine      string        // persistence engine; empty: none
 	Persistence time.Duration // whole seconds; 0: not persistent
 	Mask        int           // prefix length that persistence groups clients by
 	OPS         bool          // one packet scheduling
@@ -30,7 +64,8 @@ type Attrs struct {
 type Dest struct {
 	Addr       netip.AddrPort
 	Method     config.Method
-	Weight     int // 0 to 65535; 0 takes no new connections
+	Tunnel     config.Tunnel // of TUN
+	Weight     int           // 0 to 65535; 0 takes no new connections
 	UThreshold uint32
 	LThreshold uint32
 }
@@ -38,24 +73,40 @@ type Dest struct {
 // IPv6 reports the address family of a service.
 func IPv6(k config.ServiceKey) bool { return k.IPv6 || k.Addr.Addr().Is6() }
 
-// attrs are those of a configured service.
+// wholeAddress is the prefix length of the addresses of a service.
+func wholeAddress(k config.ServiceKey) int {
+	if IPv6(k) {
+		return 128
+	}
+	return 32
+}
+
+// attrs are those of a configured service. Those of a group have no mask when
+// none is configured: it may have addresses of both families.
 func attrs(s *config.Service) Attrs {
-	whole := 32
-	if IPv6(s.Key) {
-		whole = 128
-	}
-	return Attrs{
+	a := Attrs{
 		Scheduler: s.Scheduler, SchedFlags: s.SchedFlags, OPS: s.OPS,
-		Persistence: s.PersistenceTimeout.Truncate(time.Second), Mask: cmp.Or(s.PersistenceMask, whole),
+		Persistence: s.PersistenceTimeout.Truncate(time.Second), Mask: s.PersistenceMask,
 	}
+	if a.Persistence > 0 {
+		a.Engine = s.PersistenceEngine
+	}
+	if a.Mask == 0 && s.Key.Group == "" {
+		a.Mask = wholeAddress(s.Key)
+	}
+	return a
 }
 
 // dest is a configured real server with a weight that the kernel takes.
 func dest(s *config.Server, weight int) Dest {
-	return Dest{
+	d := Dest{
 		Addr: s.Addr, Method: s.Method, Weight: clamped(weight),
 		UThreshold: s.UThreshold, LThreshold: s.LThreshold,
 	}
+	if s.Method == config.TUN {
+		d.Tunnel = s.Tunnel
+	}
+	return d
 }
 
 // clamped is a weight that the kernel takes, IPVS_WEIGHT_MAX of keepalived.
@@ -103,6 +154,7 @@ func (o Op) String() string {
 		d := o.Dest
 		flag := map[config.Method]string{config.NAT: "-m", config.DR: "-g", config.TUN: "-i"}
 		fmt.Fprintf(&b, " -r %s %s -w %d", d.Addr, flag[d.Method], d.Weight)
+		writeTunnel(&b, d.Tunnel)
 		if d.UThreshold != 0 || d.LThreshold != 0 {
 			fmt.Fprintf(&b, " -x %d -y %d", d.UThreshold, d.LThreshold)
 		}
@@ -112,6 +164,22 @@ func (o Op) String() string {
 	return b.String()
 }
 
+func writeTunnel(b *strings.Builder, t config.Tunnel) {
+	if t.Type == config.IPIP {
+		return
+	}
+	fmt.Fprintf(b, " --tun-type %s", strings.ToLower(t.Type.String()))
+	if t.Type == config.GUE {
+		fmt.Fprintf(b, " --tun-port %d", t.Port)
+	}
+	switch t.Checksum {
+	case config.Checksum:
+		b.WriteString(" --tun-csum")
+	case config.RemoteChecksum:
+		b.WriteString(" --tun-remcsum")
+	}
+}
+
 func (a Attrs) write(b *strings.Builder, ipv6 bool) {
 	fmt.Fprintf(b, " -s %s", a.Scheduler)
 	if a.Persistence != 0 {
@@ -119,6 +187,9 @@ func (a Attrs) write(b *strings.Builder, ipv6 bool) {
 	}
 	if whole := map[bool]int{false: 32, true: 128}[ipv6]; a.Mask != whole {
 		fmt.Fprintf(b, " -M /%d", a.Mask)
+	}
+	if a.Engine != "" {
+		fmt.Fprintf(b, " --pe %s", a.Engine)
 	}
 	var flags []string
 	for i, flag := range []config.SchedFlags{config.SchedFlag1, config.SchedFlag2, config.SchedFlag3} {

@@ -15,7 +15,7 @@ import (
 // Object is what an event is about. Events of the same object keep their
 // order.
 type Object struct {
-	Kind string // INSTANCE, GROUP, RS
+	Kind string // INSTANCE, GROUP, RS, VS
 	Name string
 }
 

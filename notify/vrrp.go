@@ -87,6 +87,16 @@ func ServerEvent(service config.ServiceKey, s *config.Server, up bool) Event {
 	return single(Event{Object: o, What: "DOWN"}, s.NotifyDown)
 }
 
+// ServiceEvent is a service that gained or lost its quorum: quorum_up or
+// quorum_down, without arguments.
+func ServiceEvent(s *config.Service, up bool) Event {
+	o := Object{"VS", s.Key.String()}
+	if up {
+		return single(Event{Object: o, What: "UP"}, s.QuorumUp)
+	}
+	return single(Event{Object: o, What: "DOWN"}, s.QuorumDown)
+}
+
 func single(e Event, c *config.Command) Event {
 	if !c.IsZero() {
 		e.Calls = []Call{{Command: *c}}

@@ -34,7 +34,7 @@ var (
 
 // method is lb_kind or lvs_method of a virtual, real or sorry server:
 // NAT | DR | TUN [type T] [port N] [checksum]. A line with a mistake says
-// nothing.
+// nothing; one whose options do not fit the type of tunnel is plain TUN.
 func method[T any](of string, field func(*T) (*config.Opt[config.Method], *config.Tunnel)) row[T] {
 	return row[T]{apply: func(c *cursor, t *T) {
 		word, ok := c.need()
@@ -112,7 +112,10 @@ func (c *cursor) tunnel(of string, m config.Method) (t config.Tunnel, ok bool) {
 			t.Port = port
 		}
 	}
-	return t, c.tunnelFits(t)
+	if !c.tunnelFits(t) {
+		t = config.Tunnel{}
+	}
+	return t, true
 }
 
 // tunnelFits looks for options that the type of tunnel does not have.
@@ -126,9 +129,6 @@ func (c *cursor) tunnelFits(t config.Tunnel) bool {
 	case t.Type == config.GRE && t.Checksum == config.RemoteChecksum:
 		c.errorf(config.ClassGeneral, "tunnel", "gre tunnels do not support remote checksum option.")
 	default:
-		if t != (config.Tunnel{}) {
-			c.d.noteOnce(c.keyword+" TUN type "+strings.ToLower(t.Type.String()), c.origin())
-		}
 		return true
 	}
 	return false

@@ -9,7 +9,7 @@ import (
 
 func globalBlock() *block[config.Global] {
 	return &block[config.Global]{path: "global_defs", rows: merged(
-		globalRows(), readingRows(), mailRows(), scriptRows(), unused(globalUnusedRows()), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
+		globalRows(), readingRows(), mailRows(), scriptRows(), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
 		reloadRows(), unused(lookRows()), busRows(), dumpRows(), firewallRows(), unused(firewallUnusedRows()), processNameRows(), globalProcessRows(), bufferRows(),
 		processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP }),
 		processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker }),
@@ -32,6 +32,8 @@ func globalRows() rows[config.Global] {
 		"default_interface":        set(ifname, func(g *global) *string { return &g.DefaultInterface }).orMissing("default_interface requires interface name"),
 		"disable_local_igmp":       yes(func(g *global) *bool { return &g.DisableLocalIGMP }),
 		"dynamic_interfaces":       {apply: dynamicInterfaces},
+		"lvs_sync_daemon":          row[global]{apply: lvsSyncDaemon}.orMissing("lvs_sync_daemon requires interface"),
+		"lvs_timeouts":             {apply: lvsTimeouts},
 		"lvs_flush":                yes(func(g *global) *bool { return &g.LVSFlush }),
 		"lvs_flush_on_stop":        {apply: flushOnStop},
 		"lvs_flush_onstop":         {apply: flushOnStop},
@@ -79,15 +81,6 @@ func scriptRows() rows[config.Global] {
 			or("startup_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("startup_script_timeout requires value"),
 		"shutdown_script_timeout": set(limit, func(g *global) *time.Duration { return &g.ShutdownScriptTimeout }).
 			or("shutdown_script_timeout '%V' must be in [1, 1000] - ignoring").orMissing("shutdown_script_timeout requires value"),
-	}
-}
-
-// globalUnusedRows are those of LVS that are not acted on.
-func globalUnusedRows() rows[config.Global] {
-	type global = config.Global
-	return rows[global]{
-		"lvs_timeouts":    {apply: lvsTimeouts},
-		"lvs_sync_daemon": row[global]{apply: lvsSyncDaemon}.orMissing("lvs_sync_daemon requires interface"),
 	}
 }
 
@@ -200,7 +193,6 @@ func flushOnStop(c *cursor, g *config.Global) {
 		g.LVSFlushOnStop = true
 	case option == "VS":
 		g.LVSFlushOnStop, g.LVSFlushOnStopVS = true, true
-		c.d.noteOnce("lvs_flush_on_stop VS", c.origin())
 	default:
 		c.errorf(config.ClassGeneral, "invalid-value", "Unknown lvs_flush_on_stop type %s", option)
 	}

@@ -37,7 +37,6 @@ func (c *cursor) serviceName(v *config.VirtualServer) bool {
 			return false
 		}
 		v.Group = strings.Clone(name)
-		c.d.noteOnce("virtual_server group", c.origin())
 	case "fwmark":
 		word, ok := c.need()
 		if !ok {
@@ -70,7 +69,6 @@ func virtualServerGroup(c *cursor, cfg *config.Config) {
 	if !ok {
 		return
 	}
-	c.d.noteOnce(c.keyword, c.origin())
 	name = strings.Clone(name)
 	c.d.begin(name, "("+name+")")
 	g := config.VirtualServerGroup{Name: name, Origin: c.origin()}
@@ -106,7 +104,7 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"sh-port":                 hashFlag("sh", config.SchedFlag2),
 		"mh-fallback":             hashFlag("mh", config.SchedFlag1),
 		"mh-port":                 hashFlag("mh", config.SchedFlag2),
-		"persistence_engine":      row[vs]{apply: persistenceEngine}.later(),
+		"persistence_engine":      {apply: persistenceEngine},
 		"persistence_timeout":     row[vs]{apply: persistenceTimeout, says: "persistence_timeout invalid"}.at(func(v *vs) *config.Origin { return &v.PersistenceOrigin }),
 		"persistence_granularity": {apply: persistenceGranularity},
 		"ha_suspend":              on(func(v *vs) { v.HASuspend = true }),
@@ -116,14 +114,14 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"weight":                  set(count(1, maxWeight), func(v *vs) *int { return &v.Weight }).or("Virtual server weight %V is outside range 1-65535"),
 		"inhibit_on_failure":      on(func(v *vs) { v.InhibitOnFailure = true }),
 		"alpha":                   on(func(v *vs) { v.Alpha = true }),
-		"omega":                   on(func(v *vs) { v.Omega = true }).later(),
-		"quorum":                  row[vs]{apply: quorum, says: "Quorum %V must be in [1, 4294967295]. Setting to 1."}.later(),
-		"hysteresis":              set(num[uint32](0, maxUint), func(v *vs) *uint32 { return &v.Hysteresis }).or("Hysteresis %V must be in [0, 4294967295] - ignoring").later(),
-		"quorum_up":               script(func(v *vs) *config.Command { return made(&v.QuorumUp) }).later(),
-		"quorum_down":             script(func(v *vs) *config.Command { return made(&v.QuorumDown) }).later(),
-		"sorry_server":            row[vs]{apply: sorryServer}.later(),
-		"sorry_server_inhibit":    row[vs]{apply: sorryServerInhibit}.later(),
-		"sorry_server_lvs_method": row[vs]{apply: sorryServerMethod}.later(),
+		"omega":                   on(func(v *vs) { v.Omega = true }),
+		"quorum":                  row[vs]{apply: quorum, says: "Quorum %V must be in [1, 4294967295]. Setting to 1."},
+		"hysteresis":              set(num[uint32](0, maxUint), func(v *vs) *uint32 { return &v.Hysteresis }).or("Hysteresis %V must be in [0, 4294967295] - ignoring"),
+		"quorum_up":               script(func(v *vs) *config.Command { return made(&v.QuorumUp) }),
+		"quorum_down":             script(func(v *vs) *config.Command { return made(&v.QuorumDown) }),
+		"sorry_server":            row[vs]{apply: sorryServer},
+		"sorry_server_inhibit":    row[vs]{apply: sorryServerInhibit},
+		"sorry_server_lvs_method": row[vs]{apply: sorryServerMethod},
 		"real_server":             realServerRow(),
 	}}
 	timing(b.rows, 1, "retry value invalid - %V", func(v *vs) *config.Timing { return &v.Timing })

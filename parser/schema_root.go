@@ -40,7 +40,8 @@ func newSchema() *schema {
 		"linkbeat_interfaces":      list(linkbeat),
 		"linkbeat_use_polling":     yes(func(c *config.Config) *bool { return &c.Daemon.LinkbeatUsePolling }),
 
-		"virtual_server_group": {block: true, apply: virtualServerGroup, unused: true},
+		"net_namespace_ipvs":   optText(func(c *config.Config) *config.Opt[string] { return &c.Daemon.NetNamespaceIPVS }),
+		"virtual_server_group": {block: true, apply: virtualServerGroup},
 		"bfd_instance":         {block: true, apply: bfdInstance},
 		"SSL":                  {block: true, apply: s.sslContext},
 	})}
@@ -52,7 +53,6 @@ func daemonRows() rows[config.Config] {
 	type cfg = config.Config
 	return rows[cfg]{
 		"net_namespace":         {missing: "net_namespace name missing - ignoring", apply: netNamespace},
-		"net_namespace_ipvs":    optText(func(c *cfg) *config.Opt[string] { return &c.Daemon.NetNamespaceIPVS }).later(),
 		"namespace_with_ipsets": yes(func(c *cfg) *bool { return &c.Daemon.NamespaceWithIPSet }),
 		"use_pid_dir":           yes(func(c *cfg) *bool { return &c.Daemon.UsePIDDir }),
 		"instance":              firstOf("instance", func(c *cfg) *string { return &c.Daemon.Instance }),

@@ -12,7 +12,7 @@ import (
 func instanceBlock() *block[config.Instance] {
 	type inst = config.Instance
 	duration, number := func(f func(*inst) *config.Opt[time.Duration]) row[inst] { return opt(wholeSeconds(0, 4294), f) }, opt[inst, int]
-	return &block[inst]{path: "vrrp_instance", rows: merged(instanceUnusedRows(), instanceMoreRows(), instanceKernelRows(), instanceTracks(), rows[inst]{
+	return &block[inst]{path: "vrrp_instance", rows: merged(instanceMoreRows(), instanceKernelRows(), instanceTracks(), rows[inst]{
 		"version":   opt(num[uint8](2, 3), func(i *inst) *config.Opt[uint8] { return &i.Version }).or("(%N): Version must be either 2 or 3"),
 		"state":     {apply: instanceState},
 		"interface": {apply: instanceInterface, says: "Interface name '%V' too long - ignoring"},

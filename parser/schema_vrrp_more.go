@@ -29,28 +29,21 @@ func instanceKernelRows() rows[config.Instance] {
 	}
 }
 
-// instanceUnusedRows are what an instance says that is not acted on yet.
-func instanceUnusedRows() rows[config.Instance] {
-	type inst = config.Instance
-	return unused(rows[inst]{
-		"lvs_sync_daemon_interface": row[inst]{apply: syncDaemonInterface}.at(func(i *inst) *config.Origin { return &i.LVSSyncDaemonOrigin }),
-	})
-}
-
 // instanceMoreRows are rarer ones that are acted on.
 func instanceMoreRows() rows[config.Instance] {
 	type inst = config.Instance
 	return rows[inst]{
-		"track_src_ip":          yes(func(i *inst) *bool { return &i.TrackSrcIP }),
-		"smtp_alert":            optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
-		"unicast_fault_no_peer": yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
-		"old_unicast_checksum":  {apply: unicastChecksum},
-		"native_ipv6":           yes(func(i *inst) *bool { return &i.NativeIPv6 }),
-		"no_virtual_ipaddress":  yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
-		"v3_checksum_as_v2":     optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
-		"owner_ignore_adverts":  optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
-		"garp_extra_if":         {apply: instanceExtraGarp},
-		"vmac_garp_intvl":       {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
+		"lvs_sync_daemon_interface": row[inst]{apply: syncDaemonInterface}.at(func(i *inst) *config.Origin { return &i.LVSSyncDaemonOrigin }),
+		"track_src_ip":              yes(func(i *inst) *bool { return &i.TrackSrcIP }),
+		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
+		"unicast_fault_no_peer":     yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
+		"old_unicast_checksum":      {apply: unicastChecksum},
+		"native_ipv6":               yes(func(i *inst) *bool { return &i.NativeIPv6 }),
+		"no_virtual_ipaddress":      yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
+		"v3_checksum_as_v2":         optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
+		"owner_ignore_adverts":      optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),
+		"garp_extra_if":             {apply: instanceExtraGarp},
+		"vmac_garp_intvl":           {apply: deprecated("vmac_garp_intvl", "garp_extra_if", instanceExtraGarp)},
 		// It has no effect in keepalived either.
 		"debug":                set(num[int](0, 4), func(i *inst) *int { return &i.Debug }).or("(%N) Debug value '%V' not valid; must be between 0-4"),
 		"timer_expired_backup": {apply: timerExpired},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -161,7 +162,7 @@ type suspension struct {
 	checks *checker.Scheduler
 
 	mu       sync.Mutex
-	services []config.ServiceKey // that have ha_suspend
+	services map[config.ServiceKey][]netip.Addr // that have ha_suspend, with their addresses
 	here     map[netip.Addr]bool
 }
 
@@ -169,10 +170,13 @@ type suspension struct {
 func (s *suspension) apply(services []config.Service) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.services = nil
+	s.services = make(map[config.ServiceKey][]netip.Addr)
 	for i := range services {
-		if services[i].HASuspend {
-			s.services = append(s.services, services[i].Key)
+		if !services[i].HASuspend {
+			continue
+		}
+		for key := range services[i].KernelKeys() {
+			s.services[services[i].Key] = append(s.services[services[i].Key], key.Addr.Addr())
 		}
 	}
 	s.suspend()
@@ -190,8 +194,8 @@ func (s *suspension) addresses(here map[netip.Addr]bool) {
 
 func (s *suspension) suspend() {
 	idle := make(map[config.ServiceKey]bool)
-	for _, key := range s.services {
-		if !s.here[key.Addr.Addr()] {
+	for key, all := range s.services {
+		if !slices.ContainsFunc(all, func(a netip.Addr) bool { return s.here[a] }) {
 			idle[key] = true
 		}
 	}

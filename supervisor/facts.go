@@ -72,14 +72,14 @@ func (s *Supervisor) facts() *dump.Facts {
 	s.trackerFacts(f)
 	f.Services = map[config.ServiceKey]dump.Service{}
 	for _, v := range s.services.Snapshot() {
-		servers := dump.Service{}
+		service := dump.Service{Quorum: v.Quorum, Servers: map[netip.AddrPort]dump.Server{}}
 		for _, server := range v.Servers {
-			servers[server.Addr] = dump.Server{Alive: server.Alive, Weight: server.Weight, Checks: map[config.CheckID]dump.Check{}}
+			service.Servers[server.Addr] = dump.Server{Alive: server.Alive, Weight: server.Weight, Checks: map[config.CheckID]dump.Check{}}
 		}
-		f.Services[v.Key] = servers
+		f.Services[v.Key] = service
 	}
 	for _, c := range append(s.checks.Snapshot(), s.told.Snapshot()...) {
-		if server, ok := f.Services[c.Service][c.Server]; ok {
+		if server, ok := f.Services[c.Service].Servers[c.Server]; ok {
 			server.Checks[c.Check] = dump.Check{Up: c.Up, Ran: c.Ran, Idle: c.Idle, Unsure: c.Unsure}
 		}
 	}

@@ -184,13 +184,17 @@ func (l *ledger) enter(entries ...entry) { l.note(entered, true, entries) }
 // cross notes what has been taken back.
 func (l *ledger) cross(entries ...entry) { l.note(crossed, false, entries) }
 
-// crossServices crosses out all services.
-func (l *ledger) crossServices() {
+// crossServices crosses out all services but some.
+func (l *ledger) crossServices(but ...entry) {
 	if l == nil {
 		return
 	}
+	keep := make(map[entry]bool, len(but))
+	for _, e := range but {
+		keep[e] = true
+	}
 	l.mu.Lock()
-	services := slices.DeleteFunc(slices.Collect(maps.Keys(l.have)), func(e entry) bool { return !e.isService() })
+	services := slices.DeleteFunc(slices.Collect(maps.Keys(l.have)), func(e entry) bool { return !e.isService() || keep[e] })
 	l.mu.Unlock()
 	l.cross(services...)
 }

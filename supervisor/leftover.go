@@ -50,10 +50,13 @@ func servicesOf(left []entry) map[config.ServiceKey]bool {
 	return keys
 }
 
+// serviceEntries are the kernel's services that services run as.
 func serviceEntries(services []config.Service) []entry {
-	entries := make([]entry, len(services))
+	entries := make([]entry, 0, len(services))
 	for i := range services {
-		entries[i].service = services[i].Key
+		for key := range services[i].KernelKeys() {
+			entries = append(entries, entry{service: key})
+		}
 	}
 	return entries
 }

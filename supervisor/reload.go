@@ -73,6 +73,7 @@ func (s *Supervisor) reload() error {
 	if err := s.apply(next, problems); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	s.services.Resync()
 	s.save(nil, ".post")
 	if next.Global.FIFO.FIFOWriteVRRPStatesOnReload && s.router != nil {
 		if now, err := s.router.Snapshot(); err == nil {

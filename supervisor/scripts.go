@@ -18,6 +18,7 @@ type scripts struct {
 	mail     *notify.Mailer
 	bus      *dbus.Bus     // nil without VRRP
 	changed  chan struct{} // told of any change
+	sync     *syncFollower
 
 	mu        sync.Mutex
 	paths     *config.ExternalInterfaces // what objects on the bus are named by
@@ -44,6 +45,7 @@ func (s *scripts) learn(c *config.Config) {
 
 // Notify implements [vrrp.Notifier].
 func (s *scripts) Notify(b vrrp.Became) {
+	s.sync.became(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.Group {
@@ -114,9 +116,15 @@ func (s *scripts) restate(c *config.Config, now vrrp.Snapshot) {
 	}
 }
 
-// server is told of real servers that come up or go down.
-func (s *scripts) server(service config.ServiceKey, server config.Server, up bool) {
-	e := notify.ServerEvent(service, &server, up)
+// service is told of real servers that come up or go down, and of services that
+// gain or lose their quorum.
+func (s *scripts) service(c ipvs.Change) {
+	var e notify.Event
+	if c.Server != nil {
+		e = notify.ServerEvent(c.Service.Key, c.Server, c.Up)
+	} else {
+		e = notify.ServiceEvent(c.Service, c.Up)
+	}
 	s.dispatch.Notify(e)
 	s.fifos.LVS(e)
 	s.poke()

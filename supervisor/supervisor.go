@@ -55,7 +55,7 @@ type Options struct {
 
 	// IPVS is the table of virtual services, nil for the kernel's. It is
 	// opened when the first service needs it.
-	IPVS ipvs.Kernel
+	IPVS Table
 
 	// Ledger tells the file that notes what is in the kernel, for the start
 	// after a crash, once the configuration has been read; nil: none.
@@ -75,6 +75,12 @@ func (o *Options) Umask(c *config.Config) uint16 {
 		return o.ForceUmask.Value
 	}
 	return c.Global.Process.Umask
+}
+
+// Table is the kernel's IPVS: services and sync daemons.
+type Table interface {
+	ipvs.Kernel
+	ipvs.SyncKernel
 }
 
 // Supervisor is one lvsd.
@@ -111,6 +117,7 @@ type Supervisor struct {
 	router      *vrrp.Runner // nil with NoVRRP
 	kernelLinks *kernel.Links
 	services    *ipvs.Manager
+	sync        *syncFollower
 	checks      *checker.Scheduler
 	told        *checker.Watch
 	files       *checkedFiles
@@ -244,8 +251,13 @@ func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.fifos = notify.NewFIFOs(s.log)
+	table := s.opts.IPVS
+	if table == nil {
+		table = ipvs.NewKernel(ipvs.KernelOptions{Namespace: next.Daemon.NetNamespaceIPVS.Value, Receive: next.Global.Receive.LVSNetlinkCmd})
+	}
+	s.sync = &syncFollower{daemons: ipvs.NewSyncDaemons(checkLog, table, s.opts.KeepIPVS)}
 	s.mail = notify.NewMailer(mailOptions(s.log))
-	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos, mail: s.mail, changed: make(chan struct{}, 1)}
+	s.scripts = &scripts{dispatch: s.dispatch, fifos: s.fifos, mail: s.mail, sync: s.sync, changed: make(chan struct{}, 1)}
 	random := func() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
 	s.watch = watchers{
 		files: filewatch.New(vrrpLog), processes: procwatch.New(vrrpLog, "/proc"),
@@ -269,12 +281,8 @@ func (s *Supervisor) build(next *config.Config) {
 		}
 	})
 	s.kernelLinks = kernel.NewLinks(vrrpLog, s.host, s.links.changed)
-	table := s.opts.IPVS
-	if table == nil {
-		table = ipvs.NewKernel()
-	}
 	s.services = ipvs.New(ipvs.Options{
-		Log: checkLog, Kernel: table, OnServer: s.scripts.server, OnAlert: s.scripts.alert,
+		Log: checkLog, Kernel: table, OnChange: s.scripts.service, OnAlert: s.scripts.alert,
 		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush, Abandoned: s.abandoned,
 	})
 	s.checks = checker.New(checker.Options{
@@ -309,6 +317,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p.run("sessions of checks", s.sessions.run)
 	p.run("checkers", s.checks.Run)
 	p.run("threads", s.threads.Run)
+	p.run("sync daemons", s.sync.daemons.Run)
 	s.kernelLinks.OnAddresses(s.suspension.addresses)
 	p.run("links", s.kernelLinks.Run)
 	if s.router == nil {
@@ -326,6 +335,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	plan := config.Diff(s.config, next)
 	s.threads.apply(&next.Global.Process, s.router != nil && len(next.Instances) > 0)
 	s.scripts.learn(next)
+	s.sync.learn(next)
 	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
@@ -345,10 +355,16 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 		s.sessions.apply(next)
 	}
 	if !s.opts.NoCheck && (!plan.Services.Empty() || len(s.abandoned) > 0) {
-		if err := s.applyServices(next.KernelServices(), plan.Services.Removed); err != nil {
+		if err := s.applyServices(next.KernelServices()); err != nil {
 			return err
 		}
 	}
+	if !s.opts.NoCheck && len(next.Services) > 0 {
+		if err := s.services.Timeouts(next.Global.LVSTimeouts); err != nil {
+			s.log.Named("healthcheckers").Error(err.Error())
+		}
+	}
+	s.services.FlushOnStop(next.Global.LVSFlushOnStop && !next.Global.LVSFlushOnStopVS)
 	s.schedule.apply(&next.Global.Reload)
 	s.config, s.problems, s.due = next, problems, &next.Global
 	return nil
@@ -400,8 +416,11 @@ func (s *Supervisor) usedFIFOs(c *config.Config) config.FIFOs {
 	return f
 }
 
-func (s *Supervisor) applyServices(services, removed []config.Service) error {
-	s.ledger.enter(serviceEntries(services)...)
+// applyServices: what single services lack in the kernel is tried again, and
+// does not keep back the others.
+func (s *Supervisor) applyServices(services []config.Service) error {
+	entries := serviceEntries(services)
+	s.ledger.enter(entries...)
 	s.suspension.apply(services)
 	err := s.told.Apply(services, func(known []checker.Report) error {
 		verdicts := make([]ipvs.Verdict, len(known))
@@ -410,27 +429,16 @@ func (s *Supervisor) applyServices(services, removed []config.Service) error {
 		}
 		return s.services.Apply(services, verdicts...)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ipvs.ErrNoIPVS) || errors.Is(err, ipvs.ErrStopped):
 		return err
+	case err != nil:
+		s.log.Named("healthcheckers").Error("IPVS is not as configured", zap.Error(err))
+	default:
+		s.ledger.crossServices(entries...)
 	}
-	s.ledger.cross(serviceEntries(removed)...)
-	s.ledger.cross(s.orphans(services)...)
 	s.abandoned = nil
 	return s.checks.Apply(services)
-}
-
-// orphans are the services of a predecessor that are not configured any more.
-func (s *Supervisor) orphans(services []config.Service) (all []entry) {
-	configured := make(map[config.ServiceKey]bool, len(services))
-	for i := range services {
-		configured[services[i].Key] = true
-	}
-	for key := range s.abandoned {
-		if !configured[key] {
-			all = append(all, entry{service: key})
-		}
-	}
-	return all
 }
 
 // stop takes everything back, or leaves it as the options say.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -58,18 +59,81 @@ func inside(t *testing.T) bool {
 // table is an IPVS that remembers what was done to it.
 type table struct {
 	mu  sync.Mutex
-	had map[config.ServiceKey]*ipvs.Service // in the beginning
+	had map[config.ServiceKey]*ipvs.Service // what is there
 	ops []string
 }
 
-func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) { return k.had, nil }
-func (k *table) Read(config.ServiceKey) (*ipvs.Service, error)      { return nil, nil }
-func (k *table) Do(op ipvs.Op) error {
+func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ops = append(k.ops, op.String())
+	return maps.Clone(k.had), nil
+}
+
+func (k *table) Read(key config.ServiceKey) (*ipvs.Service, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s, ok := k.had[key]
+	if !ok {
+		return nil, nil
+	}
+	c := *s
+	c.Dests = slices.Clone(s.Dests)
+	return &c, nil
+}
+
+func (k *table) Do(ops []ipvs.Op) []error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, op := range ops {
+		k.ops = append(k.ops, op.String())
+		if op.Verb == ipvs.AddService {
+			if k.had == nil {
+				k.had = map[config.ServiceKey]*ipvs.Service{}
+			}
+			k.had[op.Key] = &ipvs.Service{Key: op.Key}
+		}
+		s := k.had[op.Key]
+		at := func(d ipvs.Dest) bool { return d.Addr == op.Dest.Addr }
+		switch op.Verb {
+		case ipvs.AddService, ipvs.EditService:
+			s.Attrs = op.Attrs
+		case ipvs.DeleteService:
+			delete(k.had, op.Key)
+		case ipvs.AddDest, ipvs.EditDest, ipvs.DeleteDest:
+			s.Dests = slices.DeleteFunc(s.Dests, at)
+			if op.Verb != ipvs.DeleteDest {
+				s.Dests = append(s.Dests, op.Dest)
+			}
+		}
+	}
+	return make([]error, len(ops))
+}
+
+func (k *table) Timeouts() (ipvs.Timeouts, error) { return ipvs.Timeouts{}, nil }
+func (k *table) SetTimeouts(ipvs.Timeouts) error  { return nil }
+
+func (k *table) StartSync(r ipvs.SyncRole, d config.SyncDaemon) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ops = append(k.ops, fmt.Sprintf("--start-daemon %s --mcast-interface %s --syncid %d", r, d.Interface, d.ID.Value))
 	return nil
 }
+
+func (k *table) StopSync(r ipvs.SyncRole) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ops = append(k.ops, fmt.Sprintf("--stop-daemon %s", r))
+	return nil
+}
+
+func (k *table) Flush() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ops = append(k.ops, "-C")
+	clear(k.had)
+	return nil
+}
+
 func (k *table) take() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -314,7 +378,12 @@ type noIPVS struct{}
 
 func (noIPVS) List() (map[config.ServiceKey]*ipvs.Service, error) { return nil, ipvs.ErrNoIPVS }
 func (noIPVS) Read(config.ServiceKey) (*ipvs.Service, error)      { return nil, ipvs.ErrNoIPVS }
-func (noIPVS) Do(ipvs.Op) error                                   { return ipvs.ErrNoIPVS }
+func (noIPVS) Do(ops []ipvs.Op) []error                           { return make([]error, len(ops)) }
+func (noIPVS) Timeouts() (ipvs.Timeouts, error)                   { return ipvs.Timeouts{}, ipvs.ErrNoIPVS }
+func (noIPVS) SetTimeouts(ipvs.Timeouts) error                    { return ipvs.ErrNoIPVS }
+func (noIPVS) StartSync(ipvs.SyncRole, config.SyncDaemon) error   { return ipvs.ErrNoIPVS }
+func (noIPVS) StopSync(ipvs.SyncRole) error                       { return ipvs.ErrNoIPVS }
+func (noIPVS) Flush() error                                       { return ipvs.ErrNoIPVS }
 
 // What a crash left behind and the configuration does not name is taken back;
 // what somebody else made stays.

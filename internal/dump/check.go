@@ -225,8 +225,12 @@ func (p *printer) serviceState(c *config.Config, v *config.VirtualServer) {
 	p.field("reloaded", 0)
 }
 
-// quorum says that the weights of the servers that are up are enough.
+// quorum says that the quorum is held; when the service has just been read, that
+// the weights of the servers that are up are enough.
 func (p *printer) quorum(c *config.Config, v *config.VirtualServer) bool {
+	if s, ok := p.facts.Services[v.Key()]; ok {
+		return s.Quorum
+	}
 	var sum int
 	for _, server := range c.Servers(v) {
 		if s := p.serverState(v, &server); s.Alive {
@@ -292,12 +296,8 @@ func (p *printer) schedFlags(v *config.VirtualServer) {
 // serverState is that of a real server; when it has just been read, checks with
 // alpha are down and others up.
 func (p *printer) serverState(v *config.VirtualServer, r *config.Server) Server {
-	if v.Group == "" {
-		if s, ok := p.facts.Services[v.Key()]; ok {
-			if s, ok := s[r.Addr]; ok {
-				return s
-			}
-		}
+	if s, ok := p.facts.Services[v.Key()].Servers[r.Addr]; ok {
+		return s
 	}
 	s := Server{Weight: r.Weight, Checks: map[config.CheckID]Check{}}
 	for i := range r.Checks {
@@ -309,9 +309,8 @@ func (p *printer) serverState(v *config.VirtualServer, r *config.Server) Server 
 
 func (p *printer) server(c *config.Config, v *config.VirtualServer, written *config.RealServer, r *config.Server) {
 	s := p.serverState(v, r)
-	effective := s.Weight
 	p.line("   ------< Real server >------")
-	p.line("   RIP = %s, RPORT = %d, WEIGHT = %d EFF WEIGHT = %d", r.Addr.Addr(), r.Addr.Port(), r.Weight, effective)
+	p.line("   RIP = %s, RPORT = %d, WEIGHT = %d EFF WEIGHT = %d", r.Addr.Addr(), r.Addr.Port(), r.Weight, s.Weight)
 	p.method("   ", r.Method, r.Tunnel)
 	alpha := v.Alpha
 	if written.Alpha.Set {
@@ -344,7 +343,7 @@ func (p *printer) server(c *config.Config, v *config.VirtualServer, written *con
 	}
 	p.field("Using smtp notification", yesNo(written.SMTPAlert.Value))
 	p.field("initial weight", r.Weight)
-	p.field("effective weight", effective)
+	p.field("effective weight", s.Weight)
 	p.field("alive", number(s.Alive))
 	p.field("num failed checkers", s.failed())
 	p.field("RS set", number(s.Alive || r.InhibitOnFailure))

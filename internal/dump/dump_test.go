@@ -79,10 +79,10 @@ func running(c *config.Config) *dump.Facts {
 		}
 		panic(addr)
 	}
-	servers := dump.Service{}
+	servers := dump.Service{Quorum: false, Servers: map[netip.AddrPort]dump.Server{}}
 	for addr, up := range map[string]bool{"10.0.0.11:80": true, "10.0.0.12:80": false} {
 		at, s := server(addr, up)
-		servers[at] = s
+		servers.Servers[at] = s
 	}
 	return &dump.Facts{
 		Links: []dump.Link{{

@@ -76,8 +76,11 @@ type Process struct {
 	Quorum  bool
 }
 
-// Service is the state of a virtual service as it runs: its real servers.
-type Service map[netip.AddrPort]Server
+// Service is the state of a virtual service as it runs.
+type Service struct {
+	Quorum  bool // it is held
+	Servers map[netip.AddrPort]Server
+}
 
 // Server is the state of a real server.
 type Server struct {

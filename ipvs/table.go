@@ -1,0 +1,239 @@
+package ipvs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// settle brings the kernel to what the dirty rows want, then tells what has
+// changed.
+func (m *Manager) settle() error {
+	err := m.program()
+	tell := m.tell
+	m.tell = nil
+	for _, f := range tell {
+		f()
+	}
+	return err
+}
+
+func (m *Manager) program() error {
+	dirty := m.dirty
+	m.dirty = nil
+	if len(dirty) == 0 && (m.listed || len(m.opts.Abandoned) == 0) {
+		return nil
+	}
+	for _, r := range dirty {
+		r.dirty = false
+	}
+	if err := m.list(); err != nil {
+		for _, r := range dirty {
+			m.failed[r.key] = r
+		}
+		return err
+	}
+	errs := m.reconcile(dirty)
+	for i, r := range dirty {
+		switch {
+		case errs[i] != nil:
+			m.failed[r.key] = r
+		case r.owner == nil:
+			delete(m.rows, r.key)
+			fallthrough
+		default:
+			delete(m.failed, r.key)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// list reads the kernel's table, once: what is there already of the
+// configuration is adopted.
+func (m *Manager) list() error {
+	if m.listed {
+		return nil
+	}
+	table, err := m.opts.Kernel.List()
+	if err != nil {
+		return fmt.Errorf("read the table of virtual services: %w", err)
+	}
+	m.listed = true
+	var stale []*row
+	for key, have := range table {
+		r := m.rows[key]
+		switch {
+		case r != nil:
+			r.have = have
+		case m.opts.Flush || m.opts.Abandoned[key]:
+			m.opts.Log.Info(fmt.Sprintf("Removing virtual service %s, which is not configured", key))
+			stale = append(stale, &row{key: key, have: have})
+		}
+	}
+	for _, r := range m.rows {
+		r.known = true
+	}
+	for _, err := range m.do(stale) {
+		if err != nil {
+			m.opts.Log.Error("remove a virtual service that is not configured", zap.Error(err))
+		}
+	}
+	return nil
+}
+
+// reconcile makes rows as they are wanted. Those of which the kernel turns out
+// to be in another state than we remember are read and tried again, once.
+func (m *Manager) reconcile(rows []*row) []error {
+	errs := make([]error, len(rows))
+	m.attempt(rows, errs)
+	var again []*row
+	var places []int
+	for i, err := range errs {
+		if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+			again, places = append(again, rows[i]), append(places, i)
+		}
+	}
+	if again != nil {
+		second := make([]error, len(again))
+		m.attempt(again, second)
+		for i, place := range places {
+			errs[place] = second[i]
+		}
+	}
+	return errs
+}
+
+// attempt makes rows as they are wanted, after a look at those whose state is
+// not known.
+func (m *Manager) attempt(rows []*row, errs []error) {
+	known := make([]*row, 0, len(rows))
+	places := make([]int, 0, len(rows))
+	for i, r := range rows {
+		if errs[i] = m.look(r); errs[i] == nil {
+			known, places = append(known, r), append(places, i)
+		}
+	}
+	for i, err := range m.do(known) {
+		known[i].known = err == nil
+		errs[places[i]] = err
+	}
+}
+
+// look reads a row whose state is not known.
+func (m *Manager) look(r *row) error {
+	if r.known {
+		return nil
+	}
+	have, err := m.opts.Kernel.Read(r.key)
+	if err != nil {
+		return fmt.Errorf("read virtual service %s: %w", r.key, err)
+	}
+	r.have, r.known = have, true
+	return nil
+}
+
+// do carries out the differences, and answers with an error for each row. A
+// destination that cannot be added does not keep a dead one in the table.
+func (m *Manager) do(rows []*row) []error {
+	var ops []Op
+	ends := make([]int, len(rows)) // of the operations of each row
+	for i, r := range rows {
+		ops = append(ops, Diff(r.have, r.want())...)
+		ends[i] = len(ops)
+	}
+	failures := make([]error, len(rows))
+	if ops == nil {
+		return failures
+	}
+	errs, begin := m.opts.Kernel.Do(ops), 0
+	for i, end := range ends {
+		if begin < end {
+			failures[i] = rows[i].done(ops[begin:end], errs[begin:end])
+		}
+		begin = end
+	}
+	return failures
+}
+
+// done notes what has become of operations.
+func (r *row) done(ops []Op, errs []error) error {
+	var failures []error
+	for k, err := range errs {
+		op := ops[k]
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist) && (op.Verb == DeleteDest || op.Verb == DeleteService):
+		case len(failures) > 0 && ops[0].Verb == AddService && errs[0] != nil:
+			// A service that could not be made has no destinations.
+		default:
+			failures = append(failures, fmt.Errorf("IPVS, as ipvsadm %s: %w", op, err))
+		}
+	}
+	if failures == nil {
+		r.have = r.want().clone()
+	}
+	// Otherwise it is read before the next attempt.
+	return errors.Join(failures...)
+}
+
+// How often and how many rows are compared with the kernel's: all of them once
+// a minute, unless there are too many.
+const (
+	compareInterval = time.Second
+	compareRound    = time.Minute
+	compareAtOnce   = 100
+)
+
+// compare is called once in a compareInterval.
+func (m *Manager) compare(now time.Time) error {
+	if len(m.round) == 0 && now.Sub(m.compared) >= compareRound {
+		m.compared = now
+		m.refill()
+	}
+	return m.compareSome()
+}
+
+// refill makes all rows due.
+func (m *Manager) refill() {
+	m.round = m.round[:0]
+	for _, key := range m.order {
+		m.round = append(m.round, m.services[key].rows...)
+	}
+}
+
+// next is ready while there is more to compare and no time to lose.
+func (m *Manager) next() <-chan struct{} {
+	if !m.hurry {
+		return nil
+	}
+	return m.ready
+}
+
+// compareSome reads rows that are due, and makes what somebody changed or
+// deleted as it was. Destinations that somebody else has added stay.
+func (m *Manager) compareSome() error {
+	due := m.round[:min(len(m.round), compareAtOnce)]
+	m.round = m.round[len(due):]
+	m.hurry = m.hurry && len(m.round) > 0
+	for _, r := range due {
+		if !r.known || r.owner == nil || m.failed[r.key] != nil || !m.listed {
+			continue // it is looked at anyway
+		}
+		have, err := m.opts.Kernel.Read(r.key)
+		if err != nil {
+			return fmt.Errorf("read virtual service %s: %w", r.key, err)
+		}
+		if have != nil && r.have != nil {
+			have.Dests = slices.DeleteFunc(have.Dests, func(d Dest) bool { return !r.have.has(d.Addr) })
+		}
+		if len(Diff(have, r.have)) > 0 {
+			m.opts.Log.Warn(fmt.Sprintf("somebody has changed virtual service %s, it is made as configured", r.key))
+			r.have = have
+			m.touch(r)
+		}
+	}
+	return m.settle()
+}
