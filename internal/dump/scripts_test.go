@@ -1,6 +1,7 @@
 package dump_test
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -51,9 +52,9 @@ virtual_server 10.0.0.1 80 {
 			}
 			return ""
 		},
-		Services: map[config.ServiceKey]dump.Service{c.Services[0].Key(): {server.Addr: dump.Server{
+		Services: map[config.ServiceKey]dump.Service{c.Services[0].Key(): {Servers: map[netip.AddrPort]dump.Server{server.Addr: {
 			Alive: true, Weight: 9, Checks: map[config.CheckID]dump.Check{server.Checks[0].ID(): {Up: true, Ran: true, Idle: true, Unsure: "cannot run script"}},
-		}}},
+		}}}},
 	}
 	var out strings.Builder
 	if err := dump.All(&out, c, facts); err != nil {
