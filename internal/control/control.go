@@ -91,7 +91,7 @@ func (s *Server) Calls() <-chan *Call { return s.calls }
 func (s *Server) Run(ctx context.Context) error {
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	stop := context.AfterFunc(ctx, func() { s.listener.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
 	defer stop()
 	for {
 		conn, err := s.listener.AcceptUnix()

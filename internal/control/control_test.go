@@ -68,7 +68,7 @@ func TestTrouble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
+	defer func() { _ = silent.Close() }()
 	rude, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)

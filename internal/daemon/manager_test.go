@@ -54,7 +54,7 @@ func TestTell(t *testing.T) {
 			}
 		}
 	}
-	conn.Close()
+	_ = conn.Close()
 	if err := Tell(Alive); err == nil {
 		t.Error("nobody listens, and that is no error")
 	}

@@ -21,14 +21,14 @@ func JSON(w io.Writer, c *config.Config, f *Facts) error {
 			instances = append(instances, p.instanceJSON(c, &c.Instances[i]))
 		}
 		if c.Global.Interface.JSONVersion < 2 {
-			p.out.Write(encode(instances)) // an error stays until Flush
+			_, _ = p.out.Write(encode(instances)) // an error stays until Flush
 			return
 		}
 		processes := make([]any, 0, len(c.Trackers.Processes))
 		for i := range c.Trackers.Processes {
 			processes = append(processes, p.processJSON(&c.Trackers.Processes[i]))
 		}
-		p.out.Write(encode(object{{"vrrp", instances}, {"track_process", processes}}))
+		_, _ = p.out.Write(encode(object{{"vrrp", instances}, {"track_process", processes}}))
 	})
 }
 
