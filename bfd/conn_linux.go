@@ -66,7 +66,7 @@ func listen(l listener, receive func(arrival)) (net.PacketConn, error) {
 	}
 	read, err := reader(conn, l.ipv6)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", err, conn.Close())
+		return nil, errors.Join(err, conn.Close())
 	}
 	go func() {
 		buf := make([]byte, 1500)
@@ -161,7 +161,7 @@ func dial(cfg *config.BFDInstance, random *rand.Rand) (*net.UDPConn, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", err, conn.Close())
+		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
 }

@@ -119,9 +119,9 @@ func (s *Session) receive(now time.Time, p wire.Packet) (out []Effect) {
 	if s.poll && p.Final {
 		s.poll, s.minTx, s.minRx = false, s.desired(), s.cfg.MinRx
 	}
-	switch state := s.react(p.State); {
-	case state == s.state:
-	case state == wire.Down:
+	switch state := s.react(p.State); state {
+	case s.state:
+	case wire.Down:
 		out = s.become(now, wire.Down, wire.NeighborSignaledDown)
 	default:
 		out = s.become(now, state, wire.NoDiagnostic)

@@ -104,7 +104,7 @@ func (h *httpGet) fetch(ctx context.Context, a *answer) error {
 	if err != nil {
 		return err
 	}
-	defer raw.Close() // without close_notify, as keepalived
+	defer func() { _ = raw.Close() }() // without close_notify, as keepalived
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	if err := h.exchange(ctx, raw, a); err != nil {
 		return h.during(ctx, err)

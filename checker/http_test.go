@@ -33,7 +33,7 @@ func webServer(t *testing.T, serve func(net.Conn)) netip.AddrPort {
 				return
 			}
 			serving.Go(func() {
-				defer c.Close()
+				defer func() { _ = c.Close() }()
 				_ = c.SetDeadline(time.Now().Add(time.Minute)) // against hanging
 				serve(c)
 			})

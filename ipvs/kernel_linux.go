@@ -248,7 +248,7 @@ func inNamespace(name string, f func() error) error {
 	there, err := os.Open("/run/netns/" + name)
 	if err != nil {
 		// Not fs.ErrNotExist: that is said of a module.
-		return fmt.Errorf("the network namespace of IPVS: %v", err)
+		return errors.New("the network namespace of IPVS: " + err.Error())
 	}
 	defer func() { _ = there.Close() }()
 	here, err := os.Open("/proc/thread-self/ns/net")

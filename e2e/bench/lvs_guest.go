@@ -108,7 +108,7 @@ func compareChecks(dir, keepalived, lvsd string) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	var accepted atomic.Int64
 	go accept(listener, &accepted)
 	conf := filepath.Join(dir, "keepalived.conf")

@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +74,7 @@ func scheduling(t *testing.T, stat string) (name string, nice, realtime int) {
 	name, rest, _ := strings.Cut(stat, ") ")
 	fields := strings.Fields(rest)
 	if len(fields) <= priorityAt {
-		t.Fatal(fmt.Sprintf("no line of stat: %q", stat))
+		t.Fatalf("no line of stat: %q", stat)
 	}
 	nice, err := strconv.Atoi(fields[niceAt])
 	if err != nil {

@@ -49,7 +49,7 @@ func TestHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
+	defer func() { _ = h.Close() }()
 	look := func() Have {
 		t.Helper()
 		have, err := h.look()
@@ -88,7 +88,7 @@ func TestHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
+	defer func() { _ = again.Close() }()
 	if steps, err := again.Stop(); err != nil || len(steps) != 6 {
 		t.Errorf("stop: %v, %v", steps, err)
 	}

@@ -211,7 +211,7 @@ func (h *Host) save(saved Saved) error {
 	if err != nil {
 		return fmt.Errorf("note what is changed: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(append(text, '\n'))
 	if err = errors.Join(err, os.Rename(f.Name(), h.state), f.Close()); err != nil {
 		return fmt.Errorf("note what is changed: %w", err)

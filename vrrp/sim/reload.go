@@ -141,7 +141,7 @@ func (r *router) reshadow(now time.Time, cfg *config.Config) (ended []*shadow) {
 
 func (r *router) newShadow(c *config.Instance) *shadow {
 	s := &shadow{r: r, cfg: c, v6: c.IPv6()}
-	s.proof.configure(c)
+	s.configure(c)
 	for n := range r.links {
 		if linkName(n) == c.Interface {
 			s.link = n

@@ -231,7 +231,7 @@ func (s *shadow) toStop() {
 func (s *shadow) reconfigure(now time.Time, cfg *config.Instance) {
 	version, down := s.cfg.Version.Value, s.down()
 	s.cfg = cfg
-	s.proof.configure(cfg)
+	s.configure(cfg)
 	if s.state != config.Backup || !s.master || version != cfg.Version.Value {
 		s.learned = s.interval()
 	}
