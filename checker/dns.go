@@ -58,7 +58,7 @@ func (q *dnsQuery) Check(ctx context.Context) Result {
 	if err != nil {
 		return q.failure(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer endWith(ctx, conn)()
 	code, err := ask(conn, q.query)
 	switch {

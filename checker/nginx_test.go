@@ -153,7 +153,7 @@ func startNginx(t *testing.T, nginx, dir string, at netip.AddrPort) {
 	for deadline := time.Now().Add(generous); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", at.String())
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 			return
 		}
 		if time.Now().After(deadline) {

@@ -45,7 +45,7 @@ func (s *smtp) Check(ctx context.Context) Result {
 	if err != nil {
 		return s.failure(err, "Connection timeout to", "Could not connect to")
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	lines := bufio.NewReaderSize(conn, maxSMTPLine)
 	for _, step := range []struct{ say, want, wrong string }{
 		{"", "220", "Bad greeting banner from"},

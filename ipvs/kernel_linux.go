@@ -253,7 +253,7 @@ func inNamespace(name string, f func() error) error {
 	defer func() { _ = there.Close() }()
 	here, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return fmt.Errorf("the network namespace of lvsd: %v", err)
+		return errors.New("the network namespace of lvsd: " + err.Error())
 	}
 	defer func() { _ = here.Close() }()
 	failed := make(chan error)
