@@ -45,7 +45,7 @@ func (u *udp) Check(ctx context.Context) Result {
 	if err != nil {
 		return failure(err, &udpPhrases)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer endWith(ctx, conn)()
 	payload := u.params.Payload
 	if payload == nil {

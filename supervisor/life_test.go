@@ -149,7 +149,7 @@ func TestServiceManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	t.Setenv("NOTIFY_SOCKET", socket)
 	t.Setenv("TMPDIR", t.TempDir())
 	hear := func(want string) {

@@ -30,7 +30,7 @@ func pages(t *testing.T) (clear, secure string) {
 			w.WriteHeader(http.StatusNotFound)
 		case "/none":
 			conn, _, _ := http.NewResponseController(w).Hijack()
-			conn.Close()
+			_ = conn.Close()
 		default:
 			name := ""
 			if r.TLS != nil {

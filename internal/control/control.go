@@ -107,8 +107,8 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if !ours(conn) {
 		return
@@ -158,8 +158,8 @@ func Ask(ctx context.Context, path string, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if err := json.NewEncoder(conn).Encode(r); err != nil {
 		return Answer{}, fmt.Errorf("ask %s: %w", path, err)
