@@ -1,16 +1,20 @@
 # Every target is one line; `make help` lists them.
 GO ?= go
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.1
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 
-.PHONY: help build check test sim demo bench lint fuzz clean
+.PHONY: help build package check test sim demo bench lint fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 build: ## build bin/lvsd, a static program
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lvsd ./cmd/lvsd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/lvsd ./cmd/lvsd
+
+package: build ## bin/lvsd_*.deb and bin/lvsd-*.rpm
+	GO=$(GO) dist/package.sh "$(GO) run $(NFPM)"
 
 check: ## the quick part of the tests, under a minute: vet and unit tests
 	@echo "make check leaves out what needs root, a wire or a virtual machine: make test runs it"

@@ -31,6 +31,7 @@ var hostNeeds = []need{
 	{"nginx", "nginx-light"},
 	{"nft", "nftables"},
 	{"python3", "python3"},
+	{"rpm", "rpm"},
 	{"tcpdump", "tcpdump"},
 }
 
