@@ -150,7 +150,7 @@ func (v *validator) vmac(i *Instance) {
 }
 
 // syncDaemon makes lvs_sync_daemon of the first interface that an instance
-// names for it, unless there is one.
+// names for it, unless there is one. Its id is 0, not the virtual router's.
 func (v *validator) syncDaemon(i *Instance) {
 	name, global := i.LVSSyncDaemonInterface, &v.c.Global.LVSSyncDaemon
 	i.LVSSyncDaemonInterface = ""
@@ -159,6 +159,6 @@ func (v *validator) syncDaemon(i *Instance) {
 	case *global != nil:
 		v.add(i.LVSSyncDaemonOrigin, ClassGeneral, "duplicate", "(%s) lvs_sync_daemon_interface has already been specified as %s - ignoring", i.Name, (*global).Interface)
 	default:
-		*global = &SyncDaemon{Origin: i.LVSSyncDaemonOrigin, Interface: name, Inst: i.Name}
+		*global = &SyncDaemon{Origin: i.LVSSyncDaemonOrigin, Interface: name, Inst: i.Name, ID: Some[uint8](0)}
 	}
 }

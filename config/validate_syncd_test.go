@@ -19,7 +19,7 @@ func TestSyncDaemonInterface(t *testing.T) {
 				said = append(said, p.Message)
 			}
 		}
-		want, complaints := SyncDaemon{Interface: "eth1", Inst: "B"}, []string{"(C) lvs_sync_daemon_interface has already been specified as eth1 - ignoring"}
+		want, complaints := SyncDaemon{Interface: "eth1", Inst: "B", ID: Some[uint8](0)}, []string{"(C) lvs_sync_daemon_interface has already been specified as eth1 - ignoring"}
 		if global != nil {
 			want = *global
 			complaints = []string{

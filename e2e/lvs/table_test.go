@@ -206,19 +206,17 @@ func turned(all []variant, stays map[int]bool) []int {
 	return at
 }
 
-// tables are what a daemon makes of all variants, at start and after a reload
-// in which most of them change.
-func tables(t *testing.T, binary string, all []variant) (start, reloaded map[int][]string) {
+// tables are what a daemon makes of all variants: at start, after a reload in
+// which most of them change places, and at a start with that file.
+func tables(t *testing.T, binary string, all []variant) (start, reloaded, restarted map[int][]string) {
 	lab := rig.New(t)
 	h := lab.Host("director")
 	h.Plug(lab.Switch("lan"), "eth0", "10.1.0.1/16", "2001:db8:1::1/64")
 	h.File("keepalived.conf", written(all, places(len(all))))
 	at := turned(all, flawed(t, h, all))
-	d := h.Start(binary)
-	d.Wait(0, "Startup complete", patience)
 	look := func() map[int][]string {
 		var before string
-		rig.Until(t, d.String()+" to settle", 2*time.Minute, func() bool {
+		rig.Until(t, "the table of "+binary+" to settle", 2*time.Minute, func() bool {
 			time.Sleep(2 * time.Second)
 			now := h.Run("ipvsadm", "-Sn")
 			settled := now == before && now != ""
@@ -227,16 +225,26 @@ func tables(t *testing.T, binary string, all []variant) (start, reloaded map[int
 		})
 		return byVariant(t, before)
 	}
-	start = look()
-	h.File("keepalived.conf", written(all, at))
-	d.Signal(syscall.SIGHUP)
-	time.Sleep(5 * time.Second)
-	reloaded = look()
-	d.Stop(patience)
-	if left := h.Run("ipvsadm", "-Sn"); left != "" && !isKeepalived(binary) {
-		t.Errorf("%s has left\n%s", d, left)
+	run := func(f func(d *rig.Daemon)) {
+		d := h.Start(binary)
+		d.Wait(0, "Startup complete", patience)
+		f(d)
+		d.Stop(patience)
+		left := h.Run("ipvsadm", "-Sn")
+		if left != "" && !isKeepalived(binary) {
+			t.Errorf("%s has left\n%s", d, left)
+		}
+		h.Run("ipvsadm", "-C")
 	}
-	return start, reloaded
+	run(func(d *rig.Daemon) {
+		start = look()
+		h.File("keepalived.conf", written(all, at))
+		d.Signal(syscall.SIGHUP)
+		time.Sleep(5 * time.Second)
+		reloaded = look()
+	})
+	run(func(*rig.Daemon) { restarted = look() })
+	return start, reloaded, restarted
 }
 
 func places(n int) []int {
@@ -282,12 +290,12 @@ func byVariant(t *testing.T, table string) map[int][]string {
 }
 
 // TestTable: every kind of service and real server is in the kernel as
-// keepalived has it, at start and after a reload.
+// keepalived has it at start, and after a reload as at a start.
 func TestTable(t *testing.T) {
 	onlyLVSD(t, "it is compared with itself")
 	all := variants()
-	wantStart, wantReloaded := tables(t, rig.Keepalived, all)
-	gotStart, gotReloaded := tables(t, rig.Binary(), all)
+	wantStart, wantReloaded, wantRestarted := tables(t, rig.Keepalived, all)
+	gotStart, gotReloaded, gotRestarted := tables(t, rig.Binary(), all)
 	equal := 0
 	for i, v := range all {
 		reason := differences[v.name]
@@ -306,16 +314,25 @@ func TestTable(t *testing.T) {
 	if equal < 120 || len(wantStart) < equal-20 {
 		t.Errorf("keepalived made services of only %d variants", len(wantStart))
 	}
-	changed := 0
+	// A reload makes of a file what a start makes of it. With keepalived it does
+	// not, docs/compatibility.md.
+	changed, astray := 0, 0
 	for i := range all {
-		if cmp.Equal(wantStart[i], wantReloaded[i]) {
+		if !cmp.Equal(wantReloaded[i], wantRestarted[i]) {
+			astray++
+		}
+		if cmp.Equal(gotStart[i], gotRestarted[i]) {
 			continue
 		}
-		if d := cmp.Diff(wantReloaded[i], gotReloaded[i]); d != "" {
-			t.Errorf("place %d after a reload, where it was %q: keepalived's - and lvsd's +\n%s", i, all[i].name, d)
+		if d := cmp.Diff(gotRestarted[i], gotReloaded[i]); d != "" {
+			t.Errorf("place %d, where %q was: a start's - and a reload's +\n%s", i, all[i].name, d)
 		} else {
 			changed++
 		}
 	}
-	t.Logf("%d places are equal after a reload that changes them", changed)
+	t.Logf("%d places differ between a reload and a start with keepalived", astray)
+	t.Logf("%d places are right after a reload that changes them", changed)
+	if changed < 120 {
+		t.Error("those are few")
+	}
 }
