@@ -255,6 +255,7 @@ type Service struct {
 	HASuspend          bool // no checks while the address of Key is not on this host
 	Omega              bool // its end is told, too
 	InitNotifies       bool // rs_init_notifies: the first state of its servers is told
+	SMTPAlert          bool // its quorum is told by mail
 	Quorum             uint32
 	Hysteresis         uint32
 	QuorumUp           *Command // nil: none

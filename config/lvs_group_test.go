@@ -24,7 +24,7 @@ func TestKernelKeys(t *testing.T) {
 			{Group: "G", Protocol: Some(TCP), RealServers: []RealServer{{Addr: netip.MustParseAddrPort("[2001:db8::2]:0")}}},
 			{Group: "G", Protocol: Some(UDP)},
 			{Addr: netip.MustParseAddrPort("10.0.0.1:80"), Protocol: Some(TCP)},
-			{Group: "G", Protocol: Some(TCP), Omega: true, SorryServer: &SorryServer{Addr: netip.MustParseAddrPort("10.0.0.9:0")}},
+			{Group: "G", Protocol: Some(TCP), Omega: true, SMTPAlert: Some(true), SorryServer: &SorryServer{Addr: netip.MustParseAddrPort("10.0.0.9:0")}},
 		},
 	}
 	var got []string
@@ -33,10 +33,10 @@ func TestKernelKeys(t *testing.T) {
 		for key := range s.KernelKeys() {
 			keys = append(keys, fmt.Sprint(key, map[bool]string{true: " IPv6"}[key.IPv6]))
 		}
-		got = append(got, fmt.Sprint(s.Key, " ", s.Key.Protocol, ": ", strings.Join(keys, ", "), map[bool]string{true: "; omega"}[s.Omega], map[bool]string{true: "; sorry"}[s.Sorry != nil]))
+		got = append(got, fmt.Sprint(s.Key, " ", s.Key.Protocol, ": ", strings.Join(keys, ", "), map[bool]string{true: "; omega"}[s.Omega], map[bool]string{true: "; mail"}[s.SMTPAlert], map[bool]string{true: "; sorry"}[s.Sorry != nil]))
 	}
 	want := []string{
-		"[G]:0 TCP: [10.0.0.254]:tcp:80, [10.0.0.255]:tcp:80, [10.0.1.0]:tcp:80, [10.0.1.1]:tcp:80, [2001:db8::1]:tcp:443, FWM 7 IPv6, FWM 7; omega; sorry",
+		"[G]:0 TCP: [10.0.0.254]:tcp:80, [10.0.0.255]:tcp:80, [10.0.1.0]:tcp:80, [10.0.1.1]:tcp:80, [2001:db8::1]:tcp:443, FWM 7 IPv6, FWM 7; omega; mail; sorry",
 		"[G]:0 UDP: [10.0.0.254]:udp:80, [10.0.0.255]:udp:80, [10.0.1.0]:udp:80, [10.0.1.1]:udp:80, [2001:db8::1]:udp:443, FWM 7, FWM 7",
 		"[10.0.0.1]:tcp:80 TCP: [10.0.0.1]:tcp:80",
 	}

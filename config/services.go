@@ -65,7 +65,8 @@ func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
 // one service with all their real servers, each with the forwarding method of
 // its own block. The first block gives the scheduler, its flags, the
 // persistence, ha_suspend and the quorum, and the first that has one the sorry
-// server and the scripts; of the same real server in two blocks the first counts.
+// server and the scripts; omega and smtp_alert of one are those of all. Of the same
+// real server in two blocks the first counts.
 // Checks are those that lvsd runs.
 func (c *Config) KernelServices() []Service {
 	var all []Service
@@ -151,6 +152,7 @@ func (s sharedTimings) of(t Timing) *Timing {
 
 func (s *Service) merge(v *VirtualServer, from resolver) {
 	s.Omega = s.Omega || v.Omega
+	s.SMTPAlert = s.SMTPAlert || v.SMTPAlert.Value
 	if s.QuorumUp.IsZero() {
 		s.QuorumUp = v.QuorumUp
 	}

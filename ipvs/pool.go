@@ -58,7 +58,10 @@ type Want struct{ Service *Service }
 type Became struct {
 	Server *config.Server
 	Up     bool
-	Reason string // as keepalived's mail has it: "Gained quorum 1+0=1 <= 2", "Removing"; of a check: why it failed
+	Reason string // as the log has it: "Gained quorum 1+0=1 <= 2", "Removing"; of a check: why it failed
+
+	Starting bool  // of a service: it is its first state
+	Weight   int64 // of a service: the sum of the weights that are up
 }
 
 // Alert is what smtp_alert of a real server tells: a check that has changed its
@@ -120,9 +123,9 @@ func (p *Pool) Step(ev Event) []Effect {
 	case Health:
 		return p.settle(append(p.judge(e), p.weigh(false)...))
 	case Removed:
-		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing", true)
+		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing", true, p.up)
 	case Shutdown:
-		return p.end(nil, "Shutting down", p.service.Omega)
+		return p.end(nil, "Shutting down", p.service.Omega, p.service.Omega)
 	}
 	return nil
 }
@@ -146,7 +149,7 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 		if !stays {
 			out = append(out, logf("service %s no longer exist", p.name(s)), p.leaving("Removing", was))
 			if was.alive {
-				out = append(out, Became{s, false, "Removing"})
+				out = append(out, Became{Server: s, Reason: "Removing"})
 				out = append(out, farewell("Removing", was)...)
 			}
 			continue
@@ -212,7 +215,7 @@ func (p *Pool) judge(e Health) (out []Effect) {
 		out = p.became(h, e.Reason)
 	case h.quiet && !e.Up:
 		h.quiet = false
-		out = []Effect{Became{h.server, false, e.Reason}}
+		out = []Effect{Became{Server: h.server, Reason: e.Reason}}
 	case alive && clamped(weight) != clamped(h.weight()):
 		out = []Effect{p.weightLog(weight, h.weight(), h)}
 	}

@@ -30,7 +30,7 @@ func (p *Pool) weigh(first bool) []Effect {
 	if s.Sorry != nil && (!first || !p.up) {
 		out = append(out, p.sorryLog()...)
 	}
-	return append(out, Became{Up: p.up, Reason: reason})
+	return append(out, Became{Up: p.up, Reason: reason, Starting: first, Weight: sum})
 }
 
 // weight is that of all servers that are up.
@@ -62,29 +62,27 @@ func (p *Pool) sorryLog() []Effect {
 func (p *Pool) introduce() (out []Effect) {
 	for i := range p.service.Servers {
 		if s := &p.service.Servers[i]; p.servers[s.Addr].alive {
-			out = append(out, Became{s, true, ""})
+			out = append(out, Became{Server: s, Up: true})
 		}
 	}
 	return out
 }
 
-// end takes the service away. When it is told, as a reload does it and with omega
-// the end of lvsd, its servers go down and its quorum is lost, whether it was
-// held or not.
-func (p *Pool) end(out []Effect, doing string, told bool) []Effect {
+// end takes the service away. A reload tells that the servers that serve go down,
+// and that the quorum is lost if it was held; the end of lvsd does with omega,
+// and then the quorum is told whether it was held or not.
+func (p *Pool) end(out []Effect, doing string, servers, quorum bool) []Effect {
 	for i := range p.service.Servers {
 		s := &p.service.Servers[i]
 		h := p.servers[s.Addr]
 		out = append(out, p.leaving(doing, h))
-		if told && h.alive && !p.sorry() {
-			out = append(out, Became{s, false, doing})
-		}
-		if told {
+		if servers && h.alive && !p.sorry() {
+			out = append(out, Became{Server: s, Reason: doing})
 			out = append(out, farewell(doing, h)...)
 		}
 	}
-	if told {
-		out = append(out, Became{Up: false, Reason: doing})
+	if quorum {
+		out = append(out, Became{Reason: doing}) // of no weight: all servers have left
 	}
 	p.want = nil
 	return append(out, Want{nil})
@@ -96,7 +94,7 @@ func (p *Pool) became(h *health, reason string) []Effect {
 		true:  {true: "Enabling service %s of VS %s", false: "Disabling service %s of VS %s"},
 		false: {true: "Adding service %s to VS %s", false: "Removing service %s from VS %s"},
 	}[h.server.InhibitOnFailure][h.alive]
-	return []Effect{logf(sentence, p.name(h.server), p.service.Key), Became{h.server, h.alive, reason}}
+	return []Effect{logf(sentence, p.name(h.server), p.service.Key), Became{Server: h.server, Up: h.alive, Reason: reason}}
 }
 
 func (p *Pool) leaving(doing string, h *health) Effect {

@@ -123,7 +123,7 @@ func (p *player) step(ev Event) {
 			if e.Server != nil {
 				who = e.Server.Addr.String()
 			}
-			fmt.Fprintf(&p.out, "\t=> %s is %s\n", who, map[bool]string{true: "UP", false: "DOWN"}[e.Up])
+			fmt.Fprintf(&p.out, "\t=> %s is %s%s\n", who, map[bool]string{true: "UP", false: "DOWN"}[e.Up], weighed(e))
 		case Alert:
 			fmt.Fprintf(&p.out, "\t=> mail about %s: %s\n", e.Server.Addr, told(e))
 		case Want:
@@ -175,6 +175,16 @@ func parseHealth(words []string) Health {
 		}
 	}
 	return h
+}
+
+func weighed(b Became) string {
+	switch {
+	case b.Server != nil:
+		return ""
+	case b.Starting:
+		return fmt.Sprintf(" at start, of weight %d", b.Weight)
+	}
+	return fmt.Sprintf(", of weight %d", b.Weight)
 }
 
 func told(a Alert) string {

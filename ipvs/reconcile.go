@@ -53,8 +53,7 @@ type Options struct {
 }
 
 // Change is a [Became] with the service that it is about, as configured at that
-// time. What is to be told of it besides, a mail for one, belongs to who gets
-// it.
+// time. A mail about a quorum belongs to who gets it.
 type Change struct {
 	Service *config.Service
 	Became

@@ -458,7 +458,7 @@ func TestMailWords(t *testing.T) {
 	check.Check.Kind, check.Up, check.Timeout, check.Alive = config.MiscCheck, false, true, true
 	put(checkMail(check))
 	put(quorumMail(QuorumChange{Service: "FWM 7", Up: true, Starting: true, Quorum: 3, Hysteresis: 1, Weight: 5}))
-	put(quorumMail(QuorumChange{Service: "FWM 7", Starting: true, Quorum: 2, Weight: 1}))
+	put(quorumMail(QuorumChange{Service: "FWM 7", Starting: true, Quorum: 3, Hysteresis: 1, Weight: 1}))
 	put(quorumMail(QuorumChange{Service: "FWM 7", Up: true, Quorum: 3, Hysteresis: 1, Weight: 4}))
 	put(quorumMail(QuorumChange{Service: "FWM 7", Quorum: 3, Hysteresis: 1, Weight: 1}))
 	const want = `VRRP Instance N - Entering MASTER state | => VRRP Instance is now owning VRRP VIPs <=
@@ -490,7 +490,7 @@ Realserver [10.0.0.2]:tcp:80 of virtual server [10.0.0.1]:tcp:80 - DOWN | => CHE
 Realserver [10.0.0.2]:tcp:80 of virtual server [10.0.0.1]:tcp:80 - DOWN | => CHECK succeed on service <=
 Realserver [10.0.0.2]:tcp:80 of virtual server [10.0.0.1]:tcp:80 - UP | => MISC CHECK timed out on service <=
 Virtualserver FWM 7 - UP | => Starting with quorum up 3+1=4 <= 5 <=
-Virtualserver FWM 7 - DOWN | => Starting with quorum down 2+0=2 <= 1 <=
+Virtualserver FWM 7 - DOWN | => Starting with quorum down 3+1=4 <= 1 <=
 Virtualserver FWM 7 - UP | => Gained quorum 3+1=4 <= 4 <=
 Virtualserver FWM 7 - DOWN | => Lost quorum 3+1=2 <= 1 <=
 `

@@ -26,7 +26,7 @@ type QuorumChange struct {
 	Starting   bool   // it is its first state
 	Quorum     uint32 // quorum
 	Hysteresis uint32 // hysteresis
-	Weight     int    // sum of the weights that are up
+	Weight     int64  // sum of the weights that are up
 }
 
 // stateMail has keepalived's words for a state of VRRP.
@@ -105,12 +105,12 @@ func serverSubject(server, service string, up bool) string {
 
 // quorumMail has keepalived's words for a quorum.
 func quorumMail(q QuorumChange) (subject, body string) {
-	does, bound := either(q.Up, "Gained quorum", "Lost quorum"), int64(q.Quorum)-int64(q.Hysteresis)
-	if q.Up {
-		bound = int64(q.Quorum) + int64(q.Hysteresis)
-	}
-	if q.Starting {
+	does, bound := either(q.Up, "Gained quorum", "Lost quorum"), int64(q.Quorum)+int64(q.Hysteresis)
+	switch {
+	case q.Starting:
 		does = "Starting with quorum " + either(q.Up, "up", "down")
+	case !q.Up:
+		bound = int64(q.Quorum) - int64(q.Hysteresis)
 	}
 	return fmt.Sprintf("Virtualserver %s - %s", q.Service, upDown(q.Up)),
 		fmt.Sprintf("=> %s %d+%d=%d <= %d <=", does, q.Quorum, q.Hysteresis, bound, q.Weight)

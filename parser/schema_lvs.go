@@ -108,7 +108,7 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"persistence_timeout":     row[vs]{apply: persistenceTimeout, says: "persistence_timeout invalid"}.at(func(v *vs) *config.Origin { return &v.PersistenceOrigin }),
 		"persistence_granularity": {apply: persistenceGranularity},
 		"ha_suspend":              on(func(v *vs) { v.HASuspend = true }),
-		"smtp_alert":              optBool(func(v *vs) *config.Opt[bool] { return &v.SMTPAlert }).or("Invalid virtual_server smtp_alert parameter %V").later(),
+		"smtp_alert":              optBool(func(v *vs) *config.Opt[bool] { return &v.SMTPAlert }).or("Invalid virtual_server smtp_alert parameter %V"),
 		"virtualhost":             set(text, func(v *vs) *string { return &v.VirtualHost }).orMissing("virtual server virtualhost missing"),
 		"snmp_name":               set(text, func(v *vs) *string { return &v.SNMPName }).orMissing("virtual server snmp_name missing or extra parameters").later(),
 		"weight":                  set(count(1, maxWeight), func(v *vs) *int { return &v.Weight }).or("Virtual server weight %V is outside range 1-65535"),

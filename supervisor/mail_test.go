@@ -96,6 +96,7 @@ const (
 type mailStage struct {
 	*bench
 	server *smtptest.Server
+	next   string // the configuration of a reload
 	seen   int
 }
 
@@ -127,7 +128,7 @@ var (
 
 // play is the script: instances and servers come and go. It returns the mails
 // of each step.
-func (s *mailStage) play(options string, reload func(), steps []mailStep) string {
+func (s *mailStage) play(reload func(), steps []mailStep) string {
 	s.t.Helper()
 	var story strings.Builder
 	up := map[string]net.Listener{}
@@ -150,7 +151,7 @@ func (s *mailStage) play(options string, reload func(), steps []mailStep) string
 		case "fail":
 			_ = up[what].Close()
 		case "reload":
-			s.put(fmt.Sprintf(mailed, s.server.Addr(), options, "", ""))
+			s.put(s.next)
 			reload()
 		}
 		fmt.Fprintf(&story, "### %s\n%s", step.do, s.expect(step.mails))
@@ -183,8 +184,9 @@ func TestMailOracle(t *testing.T) {
 		t.Run(strings.ReplaceAll(test.options, "\n", "+"), func(t *testing.T) {
 			ours := newMailStage(t)
 			ours.put(fmt.Sprintf(mailed, ours.server.Addr(), test.options, leavingInstance, leavingServer))
+			ours.next = fmt.Sprintf(mailed, ours.server.Addr(), test.options, "", "")
 			ours.start()
-			got := ours.play(test.options, func() { ours.reload() }, test.steps)
+			got := ours.play(func() { ours.reload() }, test.steps)
 			ours.stop()
 			if left := ours.expect(3); strings.Count(left, "Stopping\n") != 3 || !strings.Contains(left, "\n=> All VRRP group instances are now stopping <=\n") {
 				t.Errorf("at stop:\n%s", left)
@@ -193,11 +195,91 @@ func TestMailOracle(t *testing.T) {
 
 			theirs := newMailStage(t)
 			theirs.put(fmt.Sprintf(mailed, theirs.server.Addr(), test.options, leavingInstance, leavingServer))
+			theirs.next = fmt.Sprintf(mailed, theirs.server.Addr(), test.options, "", "")
 			daemon := theirs.keepalived()
-			want := theirs.play(test.options, func() { _ = daemon.Signal(syscall.SIGHUP) }, test.steps)
+			want := theirs.play(func() { _ = daemon.Signal(syscall.SIGHUP) }, test.steps)
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("-keepalived +lvsd:\n%s", d)
 			}
 		})
+	}
+}
+
+const mailedGlobals = `
+global_defs {
+    router_id r1
+    notification_email {
+        a@example.org
+    }
+    notification_email_from lvs@example.org
+    smtp_server %s
+    smtp_connect_timeout 5
+}
+`
+
+const mailedService = `
+virtual_server 10.9.0.%d 80 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    quorum 3
+    hysteresis 1
+    %s
+    real_server 10.9.0.1 8081 {
+        weight 3
+        smtp_alert off
+        TCP_CHECK {
+            connect_timeout 2
+            retry 0
+            warmup 0
+        }
+    }
+    real_server 10.9.0.1 8083 {
+    }
+}
+`
+
+// TestMailQuorumOracle: what is mailed about quorums is that of Debian's
+// keepalived. All services but the first leave with the reload, those without a
+// sorry server also with a server that is up, and the last one with its quorum.
+// The first has omega; keepalived's mails at stop are cut off.
+func TestMailQuorumOracle(t *testing.T) {
+	needOracle(t, "keepalived", "cc")
+	if !inside(t) {
+		return
+	}
+	configure := func(s *mailStage) {
+		services := []string{
+			"smtp_alert\nomega", "smtp_alert\nsorry_server 10.9.0.1 8089", "smtp_alert\nalpha",
+			"smtp_alert\nalpha\nsorry_server 10.9.0.1 8089", "", "smtp_alert\nquorum 1\nhysteresis 0",
+		}
+		for n := range services {
+			services[n] = fmt.Sprintf(mailedService, 100+n, services[n])
+		}
+		globals := fmt.Sprintf(mailedGlobals, s.server.Addr())
+		s.put(globals + strings.Join(services, ""))
+		s.next = globals + services[0]
+	}
+	steps := []mailStep{{"start", 6}, {"serve 8081", 4}, {"fail 8081", 4}, {"reload", 4}}
+
+	ours := newMailStage(t)
+	configure(ours)
+	ours.start()
+	got := ours.play(func() { ours.reload() }, steps)
+	ours.stop()
+	left := ours.expect(2)
+	for _, body := range []string{"=> Shutting down <=", "=> Lost quorum 3+1=2 <= 0 <="} {
+		if strings.Count(left, body) != 1 {
+			t.Errorf("at stop, without %q:\n%s", body, left)
+		}
+	}
+
+	theirs := newMailStage(t)
+	configure(theirs)
+	daemon := theirs.keepalived()
+	want := theirs.play(func() { _ = daemon.Signal(syscall.SIGHUP) }, steps)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-keepalived +lvsd:\n%s", d)
 	}
 }

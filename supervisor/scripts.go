@@ -119,14 +119,18 @@ func (s *scripts) restate(c *config.Config, now vrrp.Snapshot) {
 // service is told of real servers that come up or go down, and of services that
 // gain or lose their quorum.
 func (s *scripts) service(c ipvs.Change) {
-	var e notify.Event
+	e := notify.ServiceEvent(c.Service, c.Up)
 	if c.Server != nil {
 		e = notify.ServerEvent(c.Service.Key, c.Server, c.Up)
-	} else {
-		e = notify.ServiceEvent(c.Service, c.Up)
 	}
 	s.dispatch.Notify(e)
 	s.fifos.LVS(e)
+	if c.Server == nil && c.Service.SMTPAlert {
+		s.mail.Quorum(notify.QuorumChange{
+			Service: c.Service.Key.String(), Up: c.Up, Starting: c.Starting,
+			Quorum: c.Service.Quorum, Hysteresis: c.Service.Hysteresis, Weight: c.Weight,
+		})
+	}
 	s.poke()
 }
 
