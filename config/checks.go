@@ -55,16 +55,6 @@ const (
 	BFDCheck  CheckKind = "BFD_CHECK"
 )
 
-// Runs reports whether lvsd acts on checks of this kind. One that it learns to
-// run is added here, and a file to package checker.
-func (k CheckKind) Runs() bool {
-	switch k {
-	case TCPCheck, UDPCheck, PingCheck, DNSCheck, SMTPCheck, HTTPGet, SSLGet, MiscCheck, FileCheck, BFDCheck:
-		return true
-	}
-	return false
-}
-
 // Told reports whether checks of this kind do not probe: a file or a BFD session
 // tells them.
 func (k CheckKind) Told() bool { return k == FileCheck || k == BFDCheck }

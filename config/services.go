@@ -67,10 +67,9 @@ func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
 // persistence, ha_suspend and the quorum, and the first that has one the sorry
 // server and the scripts; omega and smtp_alert of one are those of all. Of the same
 // real server in two blocks the first counts.
-// Checks are those that lvsd runs.
 func (c *Config) KernelServices() []Service {
 	var all []Service
-	from := c.resolver(CheckKind.Runs)
+	from := c.resolver()
 	index := make(map[ServiceKey]int, len(c.Services))
 	for i := range c.Services {
 		v := &c.Services[i]
@@ -107,11 +106,10 @@ func (c *Config) entries(v *VirtualServer) []GroupEntry {
 	return all
 }
 
-// Servers are the real servers of a block with every inherited value and all
-// their checks.
+// Servers are the real servers of a block with every inherited value.
 func (c *Config) Servers(v *VirtualServer) []Server {
 	all := make([]Server, 0, len(v.RealServers))
-	r := c.resolver(func(CheckKind) bool { return true })
+	r := c.resolver()
 	for i := range v.RealServers {
 		all = append(all, v.server(&v.RealServers[i], r))
 	}
@@ -121,14 +119,13 @@ func (c *Config) Servers(v *VirtualServer) []Server {
 // resolver is what a real server takes from elsewhere than its service.
 type resolver struct {
 	logAll bool
-	wanted func(CheckKind) bool
 	shared sharedTimings
 	files  map[string]*TrackFile
 	ssl    *SSL
 }
 
-func (c *Config) resolver(wanted func(CheckKind) bool) resolver {
-	r := resolver{c.Global.CheckerLogAllFailures, wanted, sharedTimings{}, make(map[string]*TrackFile, len(c.Trackers.Files)), c.SSL}
+func (c *Config) resolver() resolver {
+	r := resolver{c.Global.CheckerLogAllFailures, sharedTimings{}, make(map[string]*TrackFile, len(c.Trackers.Files)), c.SSL}
 	for i := range c.Trackers.Files {
 		if f := &c.Trackers.Files[i]; r.files[f.Name] == nil {
 			r.files[f.Name] = f
@@ -208,9 +205,7 @@ func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 	}
 	s.Addr = v.portOf(s.Addr, s.Method)
 	for i := range r.Checks {
-		if from.wanted(r.Checks[i].Kind) {
-			s.Checks = append(s.Checks, v.check(r, &r.Checks[i], s.Addr, from))
-		}
+		s.Checks = append(s.Checks, v.check(r, &r.Checks[i], s.Addr, from))
 	}
 	return s
 }
@@ -261,7 +256,7 @@ func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPo
 
 // CheckedFiles are the track_files that FILE_CHECKs name, by their names.
 func (c *Config) CheckedFiles() map[string]*TrackFile {
-	files := c.resolver(nil).files
+	files := c.resolver().files
 	checked := make(map[string]*TrackFile)
 	if len(files) == 0 {
 		return checked

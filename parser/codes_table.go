@@ -166,8 +166,6 @@ var explanations = map[string]explanation{
 		example: "virtual_server 10.0.0.1 80 {\n    lb_algo rr\n    lb_kind TUN type gue\n    protocol TCP\n" + aServer + "}"},
 	"two-groups": {text: "An instance is a member of two sync groups, or twice of one. The first counts.",
 		example: "vrrp_sync_group G {\n    group {\n        VI_1\n    }\n}\nvrrp_sync_group H {\n    group {\n        VI_1\n    }\n}\n" + anInstance + anAddress + "}"},
-	"unchecked": {text: "The only check of a real server is one that lvsd does not run yet, so that the server counts as always up.",
-		example: aService + "    real_server 10.0.0.5 80 {\n        BFD_CHECK {\n            name b\n        }\n    }\n}", elsewhere: true},
 	"unequal-tracking": {text: "The members of a sync group change state together: a failure that one member tracks takes all of them to FAULT, while a weight moves the priority of one alone. When the members track different things, a line was probably forgotten, and priorities that move apart keep the group from becoming MASTER. Track it on the group: track_script and its like stand in vrrp_sync_group, too. The interfaces of the members are tracked anyway.",
 		example: "vrrp_script check {\n    script /bin/true\n}\nvrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n" + anInstance + anAddress + "    track_script {\n        check\n    }\n}\nvrrp_instance VI_2 {\n    interface eth1\n    virtual_router_id 52\n    virtual_ipaddress {\n        10.0.1.1/24\n    }\n}"},
 	"unexpected-brace": {text: "A '{' stands where no block can be; it was ignored with its '}'. An undefined ${NAME} looks like one, too.",

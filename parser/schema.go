@@ -106,8 +106,6 @@ type decoder struct {
 	classes  map[config.Class]bool // that there is a problem of
 	near     map[[2]string]string  // what unknown keywords, behind the path of their block, were meant to be
 
-	muted int // depth of blocks that are not acted on as a whole: their keywords need no note
-
 	server  serverDraft // the real server that is being decoded, and its check
 	probe   checkDraft
 	timings map[config.Timing]*config.Timing
@@ -155,8 +153,6 @@ func (b *block[T]) apply(c *cursor, t *T) {
 	c.says, c.missing = r.says, r.missing
 	if r.unused {
 		d.noteOnce(c.keyword, c.origin())
-		d.muted++
-		defer func() { d.muted-- }()
 	}
 	r.apply(c, t)
 	c.finish()
@@ -214,7 +210,7 @@ func (d *decoder) elsewhere(keyword string) string {
 
 // noteOnce names a keyword that is not acted on yet where it is first used.
 func (d *decoder) noteOnce(keyword string, at config.Origin) {
-	if d.muted == 0 && !d.noted[keyword] {
+	if !d.noted[keyword] {
 		d.noted[keyword] = true
 		d.report(notActedOn(at, keyword))
 	}

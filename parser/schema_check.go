@@ -34,7 +34,7 @@ type checkSchema struct {
 
 // checkBlocks are all kinds of checks.
 func checkBlocks() []checkSchema {
-	all := []checkSchema{
+	return []checkSchema{
 		{config.TCPCheck, networkCheck(config.TCPCheck, nil), nil, nil},
 		{config.PingCheck, networkCheck(config.PingCheck, nil), nil, nil},
 		{config.UDPCheck, networkCheck(config.UDPCheck, udpRows()), func() config.Params { return cloneOf(config.DefaultUDPParams) }, udpEnd},
@@ -46,31 +46,13 @@ func checkBlocks() []checkSchema {
 		{config.FileCheck, fileCheck(), func() config.Params { return new(config.FileParams) }, fileEnd},
 		{config.BFDCheck, bfdCheck(), func() config.Params { return new(config.BFDParams) }, bfdEnd},
 	}
-	for _, s := range all {
-		if !s.kind.Runs() {
-			s.block.unused()
-		}
-	}
-	return all
 }
 
 func cloneOf[T any](v T) *T { return &v }
 
-// unused marks every keyword of a block as read and not acted on yet; the block
-// itself is what is noted.
-func (b *block[T]) unused() {
-	for name, r := range b.rows {
-		r.unused = true
-		b.rows[name] = r
-	}
-}
-
 // checkRow is a checker block.
 func checkRow(s checkSchema) row[serverDraft] {
-	return row[serverDraft]{block: true, unused: !s.kind.Runs(), apply: func(c *cursor, r *serverDraft) {
-		if !s.kind.Runs() {
-			c.d.noteOnce(c.keyword, c.origin())
-		}
+	return row[serverDraft]{block: true, apply: func(c *cursor, r *serverDraft) {
 		k := &c.d.probe
 		*k = checkDraft{Check: config.Check{Kind: s.kind, Origin: c.origin()}}
 		if s.begin != nil {

@@ -173,24 +173,8 @@ func realServerRow() row[config.VirtualServer] {
 			c.d.problem(c.st.Body.Close.Pos, config.Error, config.ClassGeneral, "address-family",
 				fmt.Sprintf("Address family of virtual server and real server %s don't match - skipping real server.", addr.Addr()))
 			v.RealServers = v.RealServers[:len(v.RealServers)-1]
-			return
 		}
-		c.unchecked(r.RealServer)
 	}}
-}
-
-// unchecked warns of a server whose checks are all of kinds that are not acted
-// on.
-func (c *cursor) unchecked(r *config.RealServer) {
-	for i := range r.Checks {
-		if r.Checks[i].Kind.Runs() {
-			return
-		}
-	}
-	if n := len(r.Checks); n > 0 {
-		c.problem(config.Warning, config.ClassNone, "unchecked",
-			fmt.Sprintf("real server %s has no check but %s, which is not acted on yet: it counts as always up", r.Addr, r.Checks[n-1].Kind))
-	}
 }
 
 func realServerBlock() *block[serverDraft] {
