@@ -153,7 +153,7 @@ func TestWriteDeprecated(t *testing.T) {
     lvs_sync_daemon_interface eth0
     virtual_ipaddress { 10.0.0.1 }
 }`}})
-	if !strings.Contains(text, "linkbeat_use_polling\n") || !strings.Contains(text, "global_defs {\n    lvs_sync_daemon eth0 inst V\n}\n") {
+	if !strings.Contains(text, "linkbeat_use_polling\n") || !strings.Contains(text, "global_defs {\n    lvs_sync_daemon eth0 inst V id 0\n}\n") {
 		t.Error(text)
 	}
 }
