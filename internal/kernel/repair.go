@@ -110,7 +110,11 @@ func (h *Host) repair(b *batch, there presence) error {
 		if was && !c.watched() {
 			continue
 		}
-		if c.there = there.has(h, b, c.object); c.there || c.owners == 0 || !h.possible(b, c) {
+		is, possible := there.has(h, b, c.object), h.possible(b, c)
+		if err := b.ctx.Err(); err != nil {
+			return err // what could not be looked at is not for that reason gone
+		}
+		if c.there = is; is || c.owners == 0 || !possible {
 			continue
 		}
 		c.was = nil

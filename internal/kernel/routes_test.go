@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -186,4 +187,27 @@ func TestOrderOfDeletions(t *testing.T) {
 	if got, want := deleted(), []string{"10.0.5.0/24", "10.21.0.0/16", "10.0.0.1"}; !slices.Equal(got, want) {
 		t.Errorf("deleted %q, want %q", got, want)
 	}
+}
+
+// A repair that is interrupted, as at a stop, takes nothing for gone that it has
+// not looked at: what is claimed is removed afterwards.
+func TestRepairInterrupted(t *testing.T) {
+	host, ns := routed(t)
+	route := via("10.51.0.0/24", "10.9.0.7", 0)
+	route.Dev = "eth0"
+	claimAll(t, host, "static", config.Claims{Routes: []config.Route{route}})
+	ctx, cancel := context.WithCancel(context.Background())
+	host.mu.Lock()
+	b := host.batch(ctx)
+	if _, err := b.link("eth0"); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	err := host.repair(b, presence{})
+	host.mu.Unlock()
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the repair says %v", err)
+	}
+	claimAll(t, host, "static", config.Claims{})
+	wantPolicy(t, ns)
 }
