@@ -1,5 +1,7 @@
 # What every script begins with.
 [ "$DAEMON" -ef /usr/sbin/keepalived ] || mount --bind "$DAEMON" /usr/sbin/keepalived
+mount --rbind "$SCRIPTS/../../.." /mnt # the project, which may be in /tmp
+SCRIPTS=/mnt/e2e/clients/testdata
 mount -t tmpfs none /tmp
 mount -t tmpfs none /run
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
