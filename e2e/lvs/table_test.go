@@ -316,13 +316,14 @@ func TestTable(t *testing.T) {
 	}
 	// A reload makes of a file what a start makes of it. With keepalived it does
 	// not, docs/compatibility.md. Servers that are up before stay so: alpha holds
-	// for new ones.
+	// for new ones. And one that the kernel refuses, with lthreshold alone, stays as
+	// it was.
 	changed, astray := 0, 0
 	for i := range all {
 		if !cmp.Equal(wantReloaded[i], wantRestarted[i]) {
 			astray++
 		}
-		if cmp.Equal(gotStart[i], gotRestarted[i]) || strings.Contains(all[at[i]].text, "alpha") {
+		if cmp.Equal(gotStart[i], gotRestarted[i]) || strings.Contains(all[at[i]].text, "alpha") || all[at[i]].name == "lthreshold 50" {
 			continue
 		}
 		if d := cmp.Diff(gotRestarted[i], gotReloaded[i]); d != "" {
