@@ -178,13 +178,14 @@ func (p *pair) cut() {
 // over after its skew time.
 func (p *pair) handOver() {
 	p.t.Helper()
-	began := time.Now()
+	mark, began := p.other.Mark(), time.Now()
 	p.preferred.Stop(patience)
 	p.preferred.owns(false, patience)
 	farewell := p.preferred.nextAdvert(began, 0, patience).At
 	first := p.other.nextAdvert(began, p.low.priority, patience).At
 	within(p.t, "from priority 0 to the first advert of the other", first.Sub(farewell), p.low.skew(), p.low.skew()+busy)
 	p.other.owns(true, patience)
+	p.other.becomes(mark, "VI_1", "MASTER", patience) // its log may be late
 }
 
 // doNotPreempt: with nopreempt the returning preferred one stays backup.
