@@ -62,7 +62,7 @@ func TestNginx(t *testing.T) {
 	}
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		t.Skip("NO NGINX: this test needs Debian's nginx (apt-get install nginx-light); CI has it")
+		t.Fatal("this test needs Debian's nginx (apt-get install nginx-light); `go run ./e2e/needs` installs it")
 	}
 	dir := t.TempDir()
 	certificates, err := filepath.Abs("testdata/tls")

@@ -69,11 +69,8 @@ func life(dir, path string, n, m int, reloads bool) (phases []phase, err error) 
 	if err != nil {
 		return nil, err
 	}
-	switch got, err := destinations(); {
-	case err != nil:
-		return nil, fmt.Errorf("count real servers: %w", err)
-	case got < n*m*99/100: // a check or two may fail on a machine that is starting thousands
-		return nil, fmt.Errorf("%s has %d of %d real servers in the table\n%s", path, got, n*m, p.log())
+	if err := p.complete(n * m); err != nil {
+		return nil, err
 	}
 	phases = append(phases, named("start", start), phase{name: "memory, kB", memory: p.memory()})
 	if reloads {
@@ -198,6 +195,23 @@ func printPhases(size string, keepalived, lvsd []phase) {
 			fmt.Printf("%-44s  %10.0f %10.0f   %10.0f %10.0f   %6.2f %6.2f\n", name, ms(k.wall), ms(k.cpu), ms(l.wall), ms(l.cpu), ratio(l.wall, k.wall), ratio(l.cpu, k.cpu))
 		default:
 			fmt.Printf("%-44s  %10s %10s   %10.0f %10.0f\n", name, "-", "-", ms(l.wall), ms(l.cpu))
+		}
+	}
+}
+
+// complete waits until all real servers are in the table. A check may fail while
+// thousands begin, and succeeds the next time.
+func (p *process) complete(want int) error {
+	const patience = 3 * time.Minute
+	for began := time.Now(); ; time.Sleep(time.Second) {
+		got, err := destinations()
+		switch {
+		case err != nil:
+			return fmt.Errorf("count real servers: %w", err)
+		case got == want:
+			return nil
+		case time.Since(began) > patience:
+			return fmt.Errorf("%d of %d real servers are in the table\n%s", got, want, p.log())
 		}
 	}
 }

@@ -12,11 +12,10 @@ import (
 )
 
 // TestFlood: 100,000 adverts a second that must be rejected cost a master and
-// its backup a quarter of a processor each, no advert is left out, and nobody
-// changes its state. A machine that is busy with something else may need twice
-// as much. Nothing runs beside it.
+// its backup less than a quarter of a processor each, no advert is late, and
+// nobody changes its state. Nothing runs beside it.
 func TestFlood(t *testing.T) {
-	const rate, length, share = 100_000, 5 * time.Second, 2 * 0.25
+	const rate, length, share = 100_000, 5 * time.Second, 0.25
 	liar := [6]byte{2, 0, 0, 0, 0, 0x66}
 	for _, c := range []struct {
 		name   string
@@ -79,7 +78,7 @@ func TestFlood(t *testing.T) {
 				t.Errorf("%d adverts in %s, want %d", len(adverts), took, least)
 			}
 			for n := 1; n < len(adverts); n++ {
-				if gap := adverts[n].At.Sub(adverts[n-1].At); gap > 2*high.interval() {
+				if gap := adverts[n].At.Sub(adverts[n-1].At); gap > high.interval()*3/2 {
 					t.Errorf("%s between two adverts, want %s", gap, high.interval())
 				}
 			}
