@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/lvsd/lvsd/bfd/wire"
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/netns"
 )
@@ -145,6 +146,35 @@ func TestHops(t *testing.T) {
 		s := &session{cfg: config.BFDInstance{TTL: config.Opt[uint8]{Value: test.configured, Set: true}, MaxHops: test.hops}}
 		if got := s.near(int(test.ttl)); got != test.want {
 			t.Errorf("%+v: %t", test, got)
+		}
+	}
+}
+
+// TestReceive: a packet that names another session, or comes from a stranger, to
+// another port or from too far, is counted and dropped.
+func TestReceive(t *testing.T) {
+	own := listener{}
+	for _, test := range []struct {
+		name string
+		from string
+		at   listener
+		ttl  int
+		your uint32 // added to the session's own
+		want wire.State
+	}{
+		{"right", "10.0.0.2", own, 255, 0, wire.Up},
+		{"another session", "10.0.0.2", own, 255, 1, wire.Down},
+		{"a stranger", "10.0.0.3", own, 255, 0, wire.Down},
+		{"another port", "10.0.0.2", listener{multihop: true}, 255, 0, wire.Down},
+		{"too far", "10.0.0.2", own, 254, 0, wire.Down},
+	} {
+		r := New(Options{Log: zaptest.NewLogger(t), Rand: rand.New(rand.NewPCG(1, 1))})
+		r.begin(peer("10.0.0.2", nil)[0], time.Now())
+		s := r.sessions["peer"]
+		p := wire.Packet{State: wire.Init, Multiplier: 3, My: 9, Your: s.my + test.your, MinTx: time.Second, MinRx: time.Second}
+		r.receive(arrival{test.at, netip.MustParseAddr(test.from), test.ttl, p.Append(nil)})
+		if dropped := r.discarded == 1; s.State() != test.want || dropped != (test.want == wire.Down) {
+			t.Errorf("%s: %s, dropped: %t", test.name, s.State(), dropped)
 		}
 	}
 }

@@ -112,9 +112,6 @@ func (s *Session) Deadline() time.Time {
 // receive is RFC 5880 section 6.8.6 from the point where the packet is known
 // to be for this session.
 func (s *Session) receive(now time.Time, p wire.Packet) (out []Effect) {
-	if p.Your != 0 && p.Your != s.my {
-		return nil
-	}
 	s.remote = p
 	if s.poll && p.Final {
 		s.poll, s.minTx, s.minRx = false, s.desired(), s.cfg.MinRx
