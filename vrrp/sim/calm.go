@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -20,7 +21,7 @@ func (w *world) calm() {
 	w.note("calm")
 	w.heal()
 	b := w.bounds()
-	w.watch.dual = b.interval + 2*w.sc.Net.Latency + b.deaf
+	w.watch.dual = b.interval + 2*w.sc.Net.Latency + b.deaf + b.catching
 	w.until(w.now + b.settle)
 	w.checkCalm()
 	w.look()
@@ -68,6 +69,7 @@ func (w *world) heal() {
 type bounds struct {
 	interval, down, skew, settle time.Duration
 	deaf                         time.Duration // a clock that was set back makes copies of new adverts
+	catching                     time.Duration // a number of AH that is too low has to catch up with what others send first
 }
 
 func slow(d time.Duration) time.Duration { return d + d*7/100 }
@@ -91,6 +93,9 @@ func (w *world) bounds() bounds {
 		}
 	}
 	b.interval, b.down, b.skew = slow(b.interval), slow(b.down), slow(b.skew)
+	if slices.ContainsFunc(w.sc.Instances, func(i Instance) bool { return i.AH != "" }) {
+		b.catching = b.interval
+	}
 	for _, r := range w.sc.Routers {
 		delay = max(delay, r.Quiet)
 	}

@@ -27,7 +27,7 @@ type router struct {
 	stopped   bool      // SIGSTOP: what comes meanwhile waits
 	stunned   bool      // the whole machine: datagrams are lost too
 	resuming  bool
-	reloading bool             // deletions wait
+	reloading bool             // deletions wait, and who is new for Start
 	going     []config.Address // until then
 	inbox     []func()
 	datagram  int // how many of the inbox are datagrams

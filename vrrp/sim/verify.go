@@ -142,6 +142,7 @@ func (r *router) uniform(d *domain) {
 	first := d.members[0].m.State()
 	split := slices.ContainsFunc(d.members, func(s *shadow) bool { return s.m.State() != first })
 	switch {
+	case split && r.reloading && d.any(func(s *shadow) bool { return !s.started }): // begins with the end of the reload
 	case split && !d.mixed:
 		r.w.failf("split-group", "r%d: the members of %s are in different states", r.id, d.name())
 	case split:
