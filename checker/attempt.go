@@ -41,10 +41,10 @@ func (s *Scheduler) narrate(sentence func(attempt) string, a attempt, logFailure
 	unsure := a.result.Unsure
 	switch {
 	case unsure != "" && unsure != a.before:
-		s.opts.Log.Error(sentence(a))
+		s.opts.Log.Error(sentence(a), fields(a)...)
 	case a.verdict.Turned, !a.result.Up && logFailure:
-		s.opts.Log.Info(sentence(a))
+		s.opts.Log.Info(sentence(a), fields(a)...)
 	case unsure == "" && a.before != "":
-		s.opts.Log.Info(sentence(a) + " It can be run again.")
+		s.opts.Log.Info(sentence(a)+" It can be run again.", fields(a)...)
 	}
 }

@@ -8,6 +8,12 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// fields say for programs what a line is about, in capitals, as journald has
+// them.
+func fields(a attempt) []zap.Field {
+	return []zap.Field{zap.String("VIRTUAL_SERVER", a.service), zap.String("REAL_SERVER", a.server)}
+}
+
 // log says what a probe has come to, in the words of its kind of check. A
 // failed attempt is told with log_all_failures, until the check is down; a
 // success that has words of its own, while it is.
@@ -18,7 +24,7 @@ func (s *Scheduler) log(o outcome) {
 		if sentence == "" {
 			return
 		}
-		var why []zap.Field
+		why := fields(o.attempt)
 		if r.Reason != "" && !strings.Contains(sentence, "%r") {
 			why = append(why, zap.String("reason", r.Reason))
 		}

@@ -78,7 +78,10 @@ type Alert struct {
 }
 
 // Log is a line for the log, a sentence that users of keepalived know.
-type Log struct{ Text string }
+type Log struct {
+	Text   string
+	Server string // the real server that it is about, for programs; empty: the service
+}
 
 func (Want) effect()   {}
 func (Became) effect() {}
@@ -147,7 +150,7 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 		was := known[s.Addr]
 		is, stays := p.servers[s.Addr]
 		if !stays {
-			out = append(out, logf("service %s no longer exist", p.name(s)), p.leaving("Removing", was))
+			out = append(out, logf("service %s no longer exist", p.name(s)).about(p.name(s)), p.leaving("Removing", was))
 			if was.alive {
 				out = append(out, Became{Server: s, Reason: "Removing"})
 				out = append(out, farewell("Removing", was)...)

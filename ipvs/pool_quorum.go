@@ -55,7 +55,7 @@ func (p *Pool) sorryLog() []Effect {
 	if sorry.InhibitOnFailure {
 		verb = map[bool]string{true: "Enabling", false: "Disabling"}[p.sorry()]
 	}
-	return []Effect{logf("%s sorry server %s %s VS %s", verb, p.name(sorry), way, p.service.Key), logf(alive, p.service.Key)}
+	return []Effect{logf("%s sorry server %s %s VS %s", verb, p.name(sorry), way, p.service.Key).about(p.name(sorry)), logf(alive, p.service.Key)}
 }
 
 // introduce tells of the servers that are up at start.
@@ -94,7 +94,7 @@ func (p *Pool) became(h *health, reason string) []Effect {
 		true:  {true: "Enabling service %s of VS %s", false: "Disabling service %s of VS %s"},
 		false: {true: "Adding service %s to VS %s", false: "Removing service %s from VS %s"},
 	}[h.server.InhibitOnFailure][h.alive]
-	return []Effect{logf(sentence, p.name(h.server), p.service.Key), Became{Server: h.server, Up: h.alive, Reason: reason}}
+	return []Effect{logf(sentence, p.name(h.server), p.service.Key).about(p.name(h.server)), Became{Server: h.server, Up: h.alive, Reason: reason}}
 }
 
 func (p *Pool) leaving(doing string, h *health) Effect {
@@ -102,7 +102,7 @@ func (p *Pool) leaving(doing string, h *health) Effect {
 	if h.server.InhibitOnFailure && !h.alive {
 		inhibited = "(inhibited) "
 	}
-	return logf("%s %sservice %s from VS %s", doing, inhibited, p.name(h.server), p.service.Key)
+	return logf("%s %sservice %s from VS %s", doing, inhibited, p.name(h.server), p.service.Key).about(p.name(h.server))
 }
 
 // farewell is the mail about a server that leaves.
@@ -118,12 +118,17 @@ func (p *Pool) weightLog(prev, next int, h *health) Effect {
 	if !h.alive {
 		active = "inactive"
 	}
-	return logf("Changing weight from %d to %d for %s service %s of VS %s", clamped(prev), clamped(next), active, p.name(h.server), p.service.Key)
+	return logf("Changing weight from %d to %d for %s service %s of VS %s", clamped(prev), clamped(next), active, p.name(h.server), p.service.Key).about(p.name(h.server))
 }
 
 func (p *Pool) name(s *config.Server) string { return s.String(p.service.Key.Protocol) }
 
-func logf(format string, args ...any) Log { return Log{fmt.Sprintf(format, args...)} }
+func logf(format string, args ...any) Log { return Log{Text: fmt.Sprintf(format, args...)} }
+
+func (l Log) about(server string) Log {
+	l.Server = server
+	return l
+}
 
 // Standing is how a service stands.
 type Standing struct {

@@ -384,7 +384,7 @@ func (m *Manager) step(e *entry, ev Event) {
 	for _, effect := range e.pool.Step(ev) {
 		switch effect := effect.(type) {
 		case Log:
-			m.opts.Log.Info(effect.Text)
+			m.opts.Log.Info(effect.Text, effect.fields(e.pool.service.Key)...)
 		case Want:
 			e.want = effect.Service
 			for _, r := range e.rows {
@@ -402,6 +402,16 @@ func (m *Manager) step(e *entry, ev Event) {
 			}
 		}
 	}
+}
+
+// fields say for programs what a line is about, in capitals, as journald has
+// them.
+func (l Log) fields(service config.ServiceKey) []zap.Field {
+	fields := []zap.Field{zap.Stringer("VIRTUAL_SERVER", service)}
+	if l.Server != "" {
+		fields = append(fields, zap.String("REAL_SERVER", l.Server))
+	}
+	return fields
 }
 
 // complain logs what is tried again. Whoever calls Apply is told instead.

@@ -111,7 +111,7 @@ func (s *Supervisor) dataFile(d dump.Document) string {
 // several files, and the extension. A file that the configuration gives may be
 // a folder, with a slash at its end, a name or both.
 func dumpFile(given, part, extension string) string {
-	dir, name := temporary(), "keepalived"
+	dir, name := TempDir(), "keepalived"
 	if folder, file := filepath.Split(given); given != "" {
 		dir = cmp.Or(folder, dir)
 		if file != "" {
@@ -122,8 +122,9 @@ func dumpFile(given, part, extension string) string {
 	return filepath.Join(dir, name+part+extension)
 }
 
-// temporary is the folder of dumps: TMPDIR when that is one, or /tmp.
-func temporary() string {
+// TempDir is the folder of dumps and log files: TMPDIR when that is one, or
+// /tmp.
+func TempDir() string {
 	dir := os.Getenv("TMPDIR")
 	if info, err := os.Stat(dir); filepath.IsAbs(dir) && err == nil && info.IsDir() {
 		return dir

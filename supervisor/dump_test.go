@@ -169,7 +169,7 @@ func TestDumpFile(t *testing.T) {
 		}
 	}
 	t.Setenv("TMPDIR", dir+"/nowhere")
-	if got := temporary(); got != "/tmp" {
+	if got := TempDir(); got != "/tmp" {
 		t.Errorf("TMPDIR that is no folder: %s", got)
 	}
 }

@@ -177,7 +177,7 @@ func TestServiceManager(t *testing.T) {
 	b.reload()
 	hear(`^RELOADING=1\n`)
 	hear(`^READY=1\n.*\nSTATUS=.*; the last reload failed: the configuration has a new error: .*Unknown keyword 'broken'`)
-	data := b.read(syscall.SIGUSR1, filepath.Join(temporary(), "keepalived_parent.data"))
+	data := b.read(syscall.SIGUSR1, filepath.Join(TempDir(), "keepalived_parent.data"))
 	if !strings.Contains(data, " Last reload failed = the configuration has a new error: ") {
 		t.Errorf("the dump:\n%s", data)
 	}

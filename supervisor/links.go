@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"sync"
 
 	"go.uber.org/zap"
@@ -51,4 +52,13 @@ func (l *links) say(link kernel.Link) {
 		Link: link.Name, Exists: link.Exists, Up: link.Up && !l.beats.Dead(link.Name),
 		IPv4: link.IPv4, IPv6: link.IPv6, Global: link.Global,
 	})
+}
+
+// sighted is -a, in keepalived's words.
+func (s *Supervisor) sighted(a kernel.Sighting) {
+	what := "added to"
+	if a.Gone {
+		what = "removed from"
+	}
+	s.log.Named("vrrp").Info(fmt.Sprintf("Netlink reflector reports IP %s %s %s", a.Addr, what, a.Link))
 }

@@ -39,6 +39,7 @@ type Options struct {
 	KeepVRRP bool // --dont-release-vrrp: leave addresses in place at the end
 	KeepIPVS bool // --dont-release-ipvs: leave services in place at the end
 	Dump     bool // log the configuration at start
+	Monitor  bool // -a: log every address that comes or goes
 	Terse    bool // called as keepalived: log no problem that it would not speak of
 
 	Signals  <-chan os.Signal     // SIGHUP and its like; SIGTERM and SIGINT end Run
@@ -319,6 +320,9 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p.run("threads", s.threads.Run)
 	p.run("sync daemons", s.sync.daemons.Run)
 	s.kernelLinks.OnAddresses(s.suspension.addresses)
+	if s.opts.Monitor {
+		s.kernelLinks.OnSighting(s.sighted)
+	}
 	p.run("links", s.kernelLinks.Run)
 	if s.router == nil {
 		p.run("ipvs", s.services.Run)

@@ -70,19 +70,24 @@ func (r *Runner) required(q *queue, item func()) {
 
 func (r *Runner) complain(instance string, err error) {
 	if err != nil {
-		r.log.Warn(fmt.Sprintf("(%s) %v", instance, err))
+		r.log.Warn(fmt.Sprintf("(%s) %v", instance, err), zap.String("VRRP_INSTANCE", instance))
 	}
 }
 
+// say logs a line, with fields for programs in capitals, as journald has them.
 func (r *Runner) say(l Log) {
+	level := zap.InfoLevel
 	switch {
 	case l.Detail:
-		r.log.Debug(l.Text)
+		level = zap.DebugLevel
 	case l.Warn:
-		r.log.Warn(l.Text)
-	default:
-		r.log.Info(l.Text)
+		level = zap.WarnLevel
 	}
+	about := zap.String("VRRP_INSTANCE", l.Instance)
+	if l.Group != "" {
+		about = zap.String("VRRP_GROUP", l.Group)
+	}
+	r.log.Log(level, l.Text, about, zap.Stringer("VRRP_STATE", l.State))
 }
 
 // send sends an advert to the group, or to each unicast peer.

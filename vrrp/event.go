@@ -150,6 +150,10 @@ type Log struct {
 	Warn   bool
 	Detail bool // said only with -D, log_detail
 	Text   string
+
+	// What the line is about, for programs: one of the names is given.
+	Instance, Group string
+	State           config.State
 }
 
 func (SendAdvert) effect()            {}

@@ -268,5 +268,5 @@ func (g *Group) told(s config.State, out *effects) {
 
 // say adds a line about the sync group to the log.
 func (g *Group) say(out *effects, format string, args ...any) {
-	out.add(Log{Text: fmt.Sprintf("VRRP_Group(%s) ", g.sync.Name) + fmt.Sprintf(format, args...)})
+	out.add(Log{Text: fmt.Sprintf("VRRP_Group(%s) ", g.sync.Name) + fmt.Sprintf(format, args...), Group: g.sync.Name, State: g.state})
 }

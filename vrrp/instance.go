@@ -128,12 +128,17 @@ func holds(list []config.Address, addr netip.Addr) bool {
 
 // say adds a line about the instance to the log.
 func (m *Machine) say(out *effects, format string, args ...any) {
-	out.add(Log{Text: fmt.Sprintf("(%s) ", m.cfg.Name) + fmt.Sprintf(format, args...)})
+	out.add(m.line(false, fmt.Sprintf("(%s) ", m.cfg.Name)+fmt.Sprintf(format, args...)))
+}
+
+// line is one about the instance and its present state.
+func (m *Machine) line(detail bool, text string) Log {
+	return Log{Detail: detail, Text: text, Instance: m.cfg.Name, State: m.state}
 }
 
 // detail is say for what keepalived says only with -D.
 func (m *Machine) detail(out *effects, format string, args ...any) {
-	out.add(Log{Detail: true, Text: fmt.Sprintf("(%s) ", m.cfg.Name) + fmt.Sprintf(format, args...)})
+	out.add(m.line(true, fmt.Sprintf("(%s) ", m.cfg.Name)+fmt.Sprintf(format, args...)))
 }
 
 // enter changes the state. Timers of the old one end.
@@ -232,7 +237,7 @@ func (m *Machine) toFault(now time.Time, own bool, out *effects) {
 		}
 	}
 	if own {
-		out.add(Log{Text: m.failure()})
+		out.add(m.line(false, m.failure()))
 	}
 	m.enter(now, config.Fault)
 	m.say(out, "Entering FAULT STATE")

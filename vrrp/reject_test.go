@@ -247,7 +247,7 @@ func TestQuietLog(t *testing.T) {
 	for n := range 100_000 {
 		log = append(log, g.Step(epoch.Add(time.Duration(n)*10*time.Microsecond), vrrp.Received{Instance: "VI_1", Datagram: d})...)
 	}
-	if want := (vrrp.Log{Text: "(VI_1) invalid TTL/HL. Received 1 and expect 255"}); !slices.Equal(log, []vrrp.Effect{want}) {
+	if want := (vrrp.Log{Text: "(VI_1) invalid TTL/HL. Received 1 and expect 255", Instance: "VI_1", State: config.Backup}); !slices.Equal(log, []vrrp.Effect{want}) {
 		t.Errorf("log: %v", log)
 	}
 	// A master that changes with every advert opens the log once a second.

@@ -10,7 +10,7 @@ import (
 // report says why, unless it has been said already.
 func (m *Machine) report(now time.Time, why reason, d *wire.Datagram, out *effects) {
 	if m.reported.may(now, why) {
-		out.add(Log{Text: fmt.Sprintf("(%s) ", m.cfg.Name) + m.explain(why, d)})
+		out.add(m.line(false, fmt.Sprintf("(%s) ", m.cfg.Name)+m.explain(why, d)))
 	}
 }
 

@@ -323,7 +323,7 @@ func (r *Runner) bury(g *group, cause any, stack []byte) {
 		}
 		r.perform(g.queue, []Effect{
 			Claim{Instance: name},
-			Log{Warn: true, Text: "(" + name + ") Entering FAULT STATE"},
+			Log{Warn: true, Text: "(" + name + ") Entering FAULT STATE", Instance: name, State: config.Fault},
 			Became{Name: name, State: config.Fault},
 		})
 	}

@@ -158,10 +158,10 @@ func (m *Machine) tracked(ev Tracked, out *effects) {
 		return
 	}
 	if !failed {
-		out.add(Log{Text: fmt.Sprintf("(%s): tracked file %s now FAULT state", m.cfg.Name, t.Name)})
+		out.add(m.line(false, fmt.Sprintf("(%s): tracked file %s now FAULT state", m.cfg.Name, t.Name)))
 		return
 	}
-	out.add(Log{Text: fmt.Sprintf("(%s): tracked file %s leaving FAULT state", m.cfg.Name, t.Name)})
+	out.add(m.line(false, fmt.Sprintf("(%s): tracked file %s leaving FAULT state", m.cfg.Name, t.Name)))
 	if priority := m.effective(); priority != m.priority {
 		m.say(out, "Setting effective priority to %d", priority)
 		m.priority = priority // nobody is told, the instance is not yet out of FAULT

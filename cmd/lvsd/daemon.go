@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -49,8 +50,12 @@ func (p *program) daemon() int {
 		fmt.Fprintln(p.stderr, err)
 		return config.ExitFatal
 	}
-	syscall.Umask(int(config.DefaultGlobal.Process.Umask))
-	l := &life{program: p, output: syslog.New(p.logOptions()), starting: starting, control: control.New()}
+	mask := config.DefaultGlobal.Process.Umask
+	if p.mask.Set {
+		mask = p.mask.Value
+	}
+	syscall.Umask(int(mask))
+	l := &life{program: p, output: syslog.New(p.logOptions(mask)), starting: starting, control: control.New()}
 	l.log = l.output.Logger()
 	// Whoever comes back from waiting, above all the thread that sends adverts,
 	// finds a place to run Go code at once, also when all processors are in use.
@@ -72,7 +77,7 @@ const spare = 2
 // absolute makes the paths of the command line so: the working directory will
 // be / when they are used again.
 func (p *program) absolute() error {
-	for _, path := range []*string{&p.file, &p.pid, &p.vrrpPid, &p.checkersPid, &p.bfdPid} {
+	for _, path := range []*string{&p.file, &p.logFile, &p.pid, &p.vrrpPid, &p.checkersPid, &p.bfdPid} {
 		if *path == "" {
 			continue
 		}
@@ -85,13 +90,27 @@ func (p *program) absolute() error {
 	return nil
 }
 
-func (p *program) logOptions() syslog.Options {
-	o := syslog.Options{Socket: syslog.Socket, Detail: p.detail > 0}
-	if p.noSyslog {
-		o.Socket = ""
+// logOptions say where the log goes. Where standard error is the journal's, it
+// takes the place of syslog, which would end there too, and of a console that
+// is to look like keepalived's.
+func (p *program) logOptions(mask uint16) syslog.Options {
+	o := syslog.Options{Detail: p.detail > 0, File: p.logFile, Mode: 0o666 &^ fs.FileMode(mask)}
+	if !p.noSyslog {
+		o.Socket = syslog.Socket
 	}
 	if p.console {
 		o.Console = p.stderr
+	}
+	if syslog.Journal() {
+		if o.Console != nil && p.logFormat == "" {
+			o.Console, o.Journal = nil, true
+		}
+		if o.Socket != "" {
+			o.Socket, o.Journal = "", true
+		}
+	}
+	if format, err := syslog.ParseFormat(p.logFormat); err == nil {
+		o.Format = format
 	}
 	if facility, err := syslog.ParseFacility(p.facility); err == nil {
 		o.Facility = facility
@@ -137,7 +156,7 @@ func (l *life) serve(ctx context.Context) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	l.options = supervisor.Options{
 		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace, ForceUmask: l.mask,
-		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Terse: l.asKeepalived(),
+		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Monitor: l.monitor, Terse: l.asKeepalived(),
 		Signals: supervisor.Queue(ctx, signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
 		Ledger: func() string { return beside(l.files.Parent, ".ledger") },

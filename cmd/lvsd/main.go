@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/syslog"
 	"github.com/lvsd/lvsd/supervisor"
 )
 
@@ -110,6 +111,7 @@ func (p *program) main(extra []string) int {
 		}
 		fmt.Fprintf(out, "Unexpected argument(s): %s \n", strings.Join(extra, " "))
 	}
+	_, badFormat := syslog.ParseFormat(p.logFormat)
 	switch {
 	case p.help:
 		p.usage()
@@ -130,6 +132,9 @@ func (p *program) main(extra []string) int {
 		return config.ExitTestFailed
 	case p.format != formatText || p.offline || p.strict:
 		fmt.Fprintln(p.stderr, "--format, --offline and --strict belong to --config-test")
+		return config.ExitFatal
+	case badFormat != nil:
+		fmt.Fprintln(p.stderr, badFormat)
 		return config.ExitFatal
 	}
 	return p.daemon()

@@ -86,6 +86,8 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd -t --offline -f " + elsewhere, config.ExitTestSecurity, "", "script-security"},
 		{"keepalived -t --strict -f " + good, config.ExitFatal, "", "Unknown option --strict"},
 		{"keepalived -t --offline -f " + good, config.ExitFatal, "", "Unknown option --offline"},
+		{"lvsd -n --log-format yaml -f " + good, config.ExitFatal, "", "unknown log format 'yaml'"},
+		{"keepalived -n --log-format json -f " + good, config.ExitFatal, "", "Unknown option --log-format"},
 		{"keepalived -t --format json -f " + good, config.ExitFatal, "", "Unknown option --format"},
 		{"keepalived -t -f " + warned, config.ExitOK, "", ""},
 		{"lvsd -t --offlin -f " + good, config.ExitFatal, "", "Unknown option --offlin"},

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/pflag"
+
+	"github.com/lvsd/lvsd/supervisor"
 )
 
 // argument says whether an option takes one.
@@ -36,6 +39,9 @@ type settings struct {
 	foreground  bool
 	console     bool
 	noSyslog    bool
+	logFile     string
+	logFormat   string
+	monitor     bool
 	detail      int
 	dump        bool
 	onlyVRRP    bool
@@ -75,8 +81,8 @@ var optionTable = []option{
 	{short: 'l', long: "log-console", help: "log messages to the local console", bind: flag(func(s *settings) *bool { return &s.console })},
 	{short: 'D', long: "log-detail", help: "detailed log messages", bind: count(func(s *settings) *int { return &s.detail })},
 	{short: 'S', long: "log-facility", arg: required, name: "([0-7]|local[0-7]|user|daemon)", help: "set the syslog facility (daemon)", bind: str(func(s *settings) *string { return &s.facility })},
-	{short: 'g', long: "log-file", arg: optional},
-	{long: "flush-log-file"},
+	{short: 'g', long: "log-file", arg: optional, name: "FILE", help: "also log to FILE (/tmp/keepalived.log), and for parts to files beside it", bind: logFile},
+	{long: "flush-log-file", help: "flush the log file after each line (always so)", bind: nothing},
 	{short: 'G', long: "no-syslog", help: "don't log via syslog", bind: flag(func(s *settings) *bool { return &s.noSyslog })},
 	{short: 'u', long: "umask", arg: required, name: "MASK", help: "umask for file creation, a number or names of its bits", bind: str(func(s *settings) *string { return &s.umask })},
 	{short: 'X', long: "release-vips", help: "remove VIPs at transitions by a signal (always so)", bind: nothing},
@@ -89,7 +95,7 @@ var optionTable = []option{
 	{short: 'r', long: "vrrp_pid", arg: required, name: "FILE", help: "use the specified pidfile for the VRRP process", bind: str(func(s *settings) *string { return &s.vrrpPid })},
 	{short: 'T', long: "genhash", help: "enter into genhash utility mode (this should be the first option used)", bind: flag(func(s *settings) *bool { return &s.genhash })},
 	{short: 'c', long: "checkers_pid", arg: required, name: "FILE", help: "use the specified pidfile for the checkers process", bind: str(func(s *settings) *string { return &s.checkersPid })},
-	{short: 'a', long: "address-monitoring"},
+	{short: 'a', long: "address-monitoring", help: "log all addresses that come or go", bind: flag(func(s *settings) *bool { return &s.monitor })},
 	{short: 'b', long: "bfd_pid", arg: required, name: "FILE", help: "use the specified pidfile for the BFD process", bind: str(func(s *settings) *string { return &s.bfdPid })},
 	{short: 'x', long: "snmp"},
 	{short: 'A', long: "snmp-agent-socket", arg: required},
@@ -109,6 +115,7 @@ var optionTable = []option{
 
 // ownTable is what lvsd adds, when it is not called as keepalived.
 var ownTable = []option{
+	{own: true, long: "log-format", arg: required, name: "FORMAT", help: "the form of log lines on the console and in files: keepalived, text or json", bind: str(func(s *settings) *string { return &s.logFormat })},
 	{own: true, long: "format", arg: required, name: "FORMAT", help: "with -t: write the problems as text, json or sarif, the latter two to stdout", bind: str(func(s *settings) *string { return &s.format })},
 	{own: true, long: "offline", help: "with -t: the file is for another machine, look up no interface, address, user, script or table", bind: flag(func(s *settings) *bool { return &s.offline })},
 	{own: true, long: "strict", help: "with -t: warnings change the exit status, too", bind: flag(func(s *settings) *bool { return &s.strict })},
@@ -141,6 +148,15 @@ func corePattern(f *pflag.FlagSet, s *settings, long, help string) {
 	f.BoolFunc(long, help, func(pattern string) error {
 		if s.core, s.corePattern = true, pattern; pattern == "true" {
 			s.corePattern = "core"
+		}
+		return nil
+	})
+}
+
+func logFile(f *pflag.FlagSet, s *settings, long, help string) {
+	f.BoolFunc(long, help, func(file string) error {
+		if s.logFile = file; file == "true" {
+			s.logFile = filepath.Join(supervisor.TempDir(), "keepalived.log")
 		}
 		return nil
 	})

@@ -60,7 +60,7 @@ var importers = map[string][]string{
 	"github.com/dlclark/regexp2/v2":       {"internal/pcre"},
 	"github.com/spf13/cobra":              {"cmd/lvsd"},
 	"github.com/miekg/dns":                {"checker"},
-	"github.com/coreos/go-systemd/v22":    {"internal/daemon"},
+	"github.com/coreos/go-systemd/v22":    {"internal/daemon", "internal/syslog"}, // its packages daemon and journal
 	"github.com/spf13/pflag":              {"cmd/lvsd"},
 	"github.com/wneessen/go-mail":         {"notify"},
 	"github.com/godbus/dbus":              {"internal/dbus"},

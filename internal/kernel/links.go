@@ -39,6 +39,8 @@ type Links struct {
 	host    *Host
 	changed func(Link)
 	told    func(map[netip.Addr]bool) // nil: nobody wants to know
+	sighted func(Sighting)            // likewise
+	pending []Sighting                // heard since the last look
 	known   []Link
 	here    map[netip.Addr]bool
 	ready   chan struct{}
@@ -87,6 +89,9 @@ func (l *Links) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if l.sighted != nil {
+			sub.heard = l.monitor
+		}
 		l.use(sub)
 		err = l.follow(ctx, sub)
 		l.use(nil)
@@ -120,6 +125,9 @@ func (l *Links) follow(ctx context.Context, sub *subscription) error {
 			l.told(here)
 		}
 		l.here = here
+		if err := l.report(ctx, links); err != nil {
+			return err
+		}
 		l.deliver(links)
 		for _, done := range asked {
 			close(done)

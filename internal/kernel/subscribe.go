@@ -30,6 +30,8 @@ type subscription struct {
 	file *os.File
 	raw  syscall.RawConn
 	buf  []byte
+
+	heard func(datagram []byte) // nil, or takes each of the kernel's
 }
 
 // changes are the multicast groups of rtnetlink(7) that are listened to.
@@ -109,6 +111,9 @@ func (s *subscription) receive(block bool) (news bool, err error) {
 	}
 	if from, ok := sender.(*unix.SockaddrNetlink); !ok || from.Pid != 0 {
 		return false, nil // not from the kernel
+	}
+	if s.heard != nil {
+		s.heard(s.buf[:n])
 	}
 	return isNews(s.buf[:n]), nil
 }

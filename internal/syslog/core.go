@@ -13,17 +13,16 @@ import (
 // maxText bounds a line, in bytes: what fits into a datagram of any syslog.
 const maxText = 8000
 
-// core turns zap's entries into lines of text: the message, and ` key=value`
-// for each field.
+// core turns zap's entries into lines.
 type core struct {
 	out    *Output
-	fields string
+	fields []field
 }
 
 func (c *core) Enabled(l zapcore.Level) bool { return l >= c.out.level }
 
 func (c *core) With(fields []zapcore.Field) zapcore.Core {
-	return &core{out: c.out, fields: c.fields + text(fields)}
+	return &core{out: c.out, fields: append(slices.Clip(c.fields), plain(fields)...)}
 }
 
 func (c *core) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -34,18 +33,18 @@ func (c *core) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Checked
 }
 
 func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	l := line{time: e.Time, level: e.Level, name: e.LoggerName, text: oneLine(e.Message + c.fields + text(fields))}
-	for _, t := range c.out.targets {
-		t.push(l)
-	}
+	c.out.say(line{
+		time: e.Time, level: e.Level, name: e.LoggerName, suffix: *c.out.suffix.Load(),
+		message: strings.TrimRight(e.Message, "\n"), fields: append(slices.Clip(c.fields), plain(fields)...),
+	}, nil)
 	return nil
 }
 
 // Sync does nothing: Run writes all there is when it ends.
 func (c *core) Sync() error { return nil }
 
-func text(fields []zapcore.Field) string {
-	var b strings.Builder
+// plain are zap's fields as keys and values.
+func plain(fields []zapcore.Field) (all []field) {
 	for _, f := range fields {
 		enc := zapcore.NewMapObjectEncoder()
 		f.AddTo(enc)
@@ -57,23 +56,28 @@ func text(fields []zapcore.Field) string {
 		}
 		slices.Sort(keys)
 		for _, key := range keys {
-			value := fmt.Sprint(enc.Fields[key])
-			if value == "" || strings.ContainsAny(value, " \"=") {
-				value = strconv.Quote(value)
+			value := enc.Fields[key]
+			if s, ok := value.(fmt.Stringer); ok { // durations above all
+				value = s.String()
 			}
-			b.WriteString(" " + key + "=" + value)
+			all = append(all, field{key, value})
 		}
 	}
-	return b.String()
+	return all
+}
+
+// cut shortens what is longer than any line should be.
+func cut(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "..."
+	}
+	return s
 }
 
 // oneLine escapes what could break a line or a terminal: names and errors in
 // the log may come from elsewhere.
 func oneLine(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText] + "..."
-	}
-	s = strings.TrimRight(s, "\n")
+	s = strings.TrimRight(cut(s), "\n")
 	if !strings.ContainsFunc(s, unicode.IsControl) {
 		return s
 	}

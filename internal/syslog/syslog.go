@@ -3,12 +3,15 @@ package syslog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -29,10 +32,14 @@ const (
 
 // Options says where the log goes.
 type Options struct {
-	Console  io.Writer // keepalived's -l: os.Stderr; nil: no console
-	Socket   string    // [Socket]; empty: no syslog, keepalived's -G
-	Facility Facility  // keepalived's -S
-	Detail   bool      // also lines of debug level, keepalived's -D
+	Console  io.Writer   // keepalived's -l: os.Stderr; nil: no console
+	Socket   string      // [Socket]; empty: no syslog, keepalived's -G
+	Journal  bool        // systemd's journal, with fields
+	File     string      // keepalived's -g: its log file, beside which the others are; empty: none
+	Mode     fs.FileMode // of log files
+	Format   Format      // of the console and of log files
+	Facility Facility    // keepalived's -S
+	Detail   bool        // also lines of debug level, keepalived's -D
 }
 
 // Socket is where a local syslog listens.
@@ -54,10 +61,16 @@ func New(o Options) *Output {
 		out.level = zapcore.DebugLevel
 	}
 	if o.Console != nil {
-		out.add(&console{w: o.Console})
+		out.add(&console{w: o.Console, format: o.Format})
 	}
 	if o.Socket != "" {
-		out.add(&local{path: o.Socket, facility: o.Facility, pid: os.Getpid(), suffix: &out.suffix})
+		out.add(&local{path: o.Socket, facility: o.Facility, pid: os.Getpid()})
+	}
+	if o.Journal {
+		out.add(&native{send: journal.Send, facility: o.Facility})
+	}
+	if o.File != "" {
+		out.add(&files{path: o.File, mode: o.Mode, format: o.Format})
 	}
 	return out
 }
@@ -66,8 +79,8 @@ func (o *Output) add(w writer) {
 	o.targets = append(o.targets, &target{writer: w, buffer: buffer{wake: make(chan struct{}, 1)}})
 }
 
-// SetSuffix appends something to all idents from now on, such as the name of
-// an instance.
+// SetSuffix appends something to all idents, and to the names of log files, from
+// now on, such as the name of an instance.
 func (o *Output) SetSuffix(suffix string) { o.suffix.Store(&suffix) }
 
 // Logger is a logger that writes here. The first part of its name decides the
@@ -81,7 +94,7 @@ func (o *Output) Logger() *zap.Logger { return zap.New(&core{out: o}) }
 func (o *Output) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, t := range o.targets {
-		wg.Go(func() { t.run(ctx) })
+		wg.Go(func() { t.run(ctx, func(err error) { o.failed(t, err) }) })
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
@@ -98,12 +111,28 @@ func (o *Output) Run(ctx context.Context) error {
 	}
 }
 
+// failed tells all other destinations that one of them does not work.
+func (o *Output) failed(t *target, err error) {
+	o.say(line{time: time.Now(), level: zapcore.WarnLevel, suffix: *o.suffix.Load(), message: fmt.Sprintf("log: the %s does not work: %v", t.writer, err)}, t)
+}
+
+// say gives a line to all destinations but one.
+func (o *Output) say(l line, but *target) {
+	for _, t := range o.targets {
+		if t != but {
+			t.push(l)
+		}
+	}
+}
+
 // line is a log line, not yet in the form of a destination.
 type line struct {
-	time  time.Time
-	level zapcore.Level
-	name  string // of the logger
-	text  string
+	time    time.Time
+	level   zapcore.Level
+	name    string // of the logger
+	suffix  string // of its ident
+	message string // the sentence
+	fields  []field
 }
 
 // buffer holds the newest lines.

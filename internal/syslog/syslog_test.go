@@ -274,13 +274,18 @@ func (a *absent) write(line) error {
 	return errors.New("not there")
 }
 
+func (a *absent) String() string { return "absent" }
+
 // What is not there is asked for less and less, and again after a second when
 // it was there in between.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &absent{began: time.Now()}
 		o := &Output{}
+		o.SetSuffix("")
 		o.add(a)
+		var b bytes.Buffer
+		o.add(&console{w: &b})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- o.Run(ctx) }()
@@ -294,6 +299,9 @@ func TestPatience(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		cancel()
 		<-done
+		if n := strings.Count(b.String(), "log: the absent does not work: not there\n"); n != 2 {
+			t.Errorf("said %d times in two outages:\n%s", n, b.String())
+		}
 		var got []int
 		for _, d := range a.tries {
 			got = append(got, int(d/time.Second))

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -14,7 +12,10 @@ import (
 
 // writer is a destination. An error means that the line was not written and
 // may be tried again.
-type writer interface{ write(line) error }
+type writer interface {
+	write(line) error
+	String() string // what it is, for those who are told that it fails
+}
 
 // target is a destination with its buffer.
 type target struct {
@@ -22,11 +23,17 @@ type target struct {
 	writer writer
 }
 
-func (t *target) run(ctx context.Context) {
+// run writes lines until ctx ends. When the destination begins to fail, failed
+// is told why.
+func (t *target) run(ctx context.Context, failed func(error)) {
 	pause := Retry
 	for {
 		last := ctx.Err() != nil
-		ok := t.drain()
+		err := t.drain()
+		ok := err == nil
+		if !ok && pause == Retry {
+			failed(err)
+		}
 		if last {
 			return
 		}
@@ -47,35 +54,40 @@ func (t *target) run(ctx context.Context) {
 }
 
 // drain writes what is buffered, until something fails.
-func (t *target) drain() (ok bool) {
+func (t *target) drain() error {
 	for {
 		lines, lost := t.take()
 		if len(lines) == 0 {
-			return true
+			return nil
 		}
 		if lost > 0 {
-			note := line{time: lines[0].time, level: zapcore.WarnLevel, text: fmt.Sprintf("log: %d lines lost", lost)}
-			if t.writer.write(note) != nil {
+			note := line{time: lines[0].time, level: zapcore.WarnLevel, message: fmt.Sprintf("log: %d lines lost", lost), suffix: lines[0].suffix}
+			if err := t.writer.write(note); err != nil {
 				t.putBack(lines, lost)
-				return false
+				return err
 			}
 		}
 		for i := range lines {
-			if t.writer.write(lines[i]) != nil {
+			if err := t.writer.write(lines[i]); err != nil {
 				t.putBack(lines[i:], 0)
-				return false
+				return err
 			}
 		}
 	}
 }
 
-// console writes lines in keepalived's form: ctime(3), a colon, the text.
-type console struct{ w io.Writer }
+// console writes lines to a terminal, or to whatever reads standard error.
+type console struct {
+	w      io.Writer
+	format Format
+}
+
+func (c *console) String() string { return "console" }
 
 // write takes a line as written even if it was not: a console that is gone
 // does not come back.
 func (c *console) write(l line) error {
-	_, _ = io.WriteString(c.w, l.time.Format(time.ANSIC)+": "+l.text+"\n")
+	_, _ = io.WriteString(c.w, c.format.form(l))
 	return nil
 }
 
@@ -85,13 +97,14 @@ type local struct {
 	path     string
 	facility Facility
 	pid      int
-	suffix   *atomic.Pointer[string] // of idents
 	conn     net.Conn
 	stream   bool // a connection, whose messages end with a NUL
 }
 
 // patience is how long a full syslog is waited for.
 const patience = 100 * time.Millisecond
+
+func (s *local) String() string { return "syslog" }
 
 func (s *local) write(l line) error {
 	if s.conn == nil {
@@ -126,7 +139,7 @@ func (s *local) send(l line) error {
 		end = "\x00"
 	}
 	pri := int(s.facility.code())<<3 | severity(l.level)
-	message := fmt.Sprintf("<%d>%s %s[%d]: %s%s", pri, l.time.Format(time.Stamp), ident(l.name)+*s.suffix.Load(), s.pid, l.text, end)
+	message := fmt.Sprintf("<%d>%s %s[%d]: %s%s", pri, l.time.Format(time.Stamp), ident(l), s.pid, l.text(), end)
 	err := s.conn.SetWriteDeadline(time.Now().Add(patience))
 	if err == nil {
 		_, err = io.WriteString(s.conn, message)
@@ -140,27 +153,9 @@ func (s *local) send(l line) error {
 
 // ident is the name of the keepalived process that would have written the
 // line.
-func ident(logger string) string {
-	part, _, _ := strings.Cut(logger, ".")
-	switch part {
-	case "vrrp", "bfd":
-		return "Keepalived_" + part
-	case "checker", "healthcheckers":
-		return "Keepalived_healthcheckers"
+func ident(l line) string {
+	if p := process(l.name); p != "keepalived" {
+		return "Keepalived_" + p + l.suffix
 	}
-	return "Keepalived"
-}
-
-// severity is the syslog severity, RFC 5424 section 6.2.1. Details (-D) are of
-// severity info, as keepalived's.
-func severity(l zapcore.Level) int {
-	switch {
-	case l <= zapcore.InfoLevel:
-		return 6
-	case l == zapcore.WarnLevel:
-		return 4
-	case l == zapcore.ErrorLevel:
-		return 3
-	}
-	return 2
+	return "Keepalived" + l.suffix
 }
