@@ -140,14 +140,23 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestCapabilities: lvsd works with what its unit leaves it.
-func TestCapabilities(t *testing.T) {
-	t.Parallel()
-	want, err := os.ReadFile("testdata/own/capabilities.golden")
-	if err != nil {
-		t.Fatal(err)
+// TestOwn: what keepalived has no answer to, with what lvsd says instead.
+func TestOwn(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/own/*.sh")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
 	}
-	if diff := cmp.Diff(string(want), ask(t, rig.Binary(), "own/capabilities.sh")); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
+	for _, path := range scripts {
+		name := strings.TrimSuffix(filepath.Base(path), ".sh")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(filepath.Join("testdata/own", name+".golden"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), ask(t, rig.Binary(), "own/"+name+".sh")); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
 	}
 }

@@ -182,6 +182,7 @@ func daemonUnderTest(ctx context.Context, dir string) (string, error) {
 	fmt.Println("rig: building the daemon under test, lvsd")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", daemon, "./cmd/lvsd")
 	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build has it
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build lvsd: %w\n%s", err, output)
 	}
