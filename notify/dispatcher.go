@@ -45,7 +45,8 @@ type Event struct {
 const (
 	// Timeout is what a notify script has, before it is ended.
 	Timeout = 60 * time.Second
-	// StopGrace is what all scripts together have once lvsd stops.
+	// StopGrace is what all scripts together have once lvsd stops, unless
+	// [Dispatcher.Grace] says otherwise.
 	StopGrace = 5 * time.Second
 	// LastWord is what each script of an object's last event has when
 	// StopGrace is over, as keepalived has it for notify_stop.
@@ -75,6 +76,7 @@ type Dispatcher struct {
 	queues map[Object]*queue // only objects that have something to do
 	ready  []*queue          // those that have no worker yet
 	closed bool
+	grace  time.Duration
 }
 
 // New makes a dispatcher that does nothing before Run.
@@ -91,9 +93,16 @@ func New(o Options) *Dispatcher {
 		}
 	}
 	return &Dispatcher{
-		o: o, queues: make(map[Object]*queue),
+		o: o, grace: o.StopGrace, queues: make(map[Object]*queue),
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, Parallel),
 	}
+}
+
+// Grace sets what all scripts together have once lvsd stops: child_wait_time.
+func (d *Dispatcher) Grace(limit time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.grace = limit
 }
 
 // Notify queues an event. It never blocks. Events from before Run wait for
@@ -125,7 +134,7 @@ func (d *Dispatcher) Notify(e Event) {
 
 // Run runs the scripts until ctx ends, and then until all events that were
 // queued by that time are told: stop whoever notifies first, then Run. What
-// is not over after StopGrace is ended; the last event of each object is told
+// is not over after the grace is ended; the last event of each object is told
 // in any case. When Run returns no script is left.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	grace, end := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -144,7 +153,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		}
 	}
 	work(d.takeReady(true))
-	timer := time.AfterFunc(d.o.StopGrace, func() { end(errStopping) })
+	d.mu.Lock()
+	limit := d.grace
+	d.mu.Unlock()
+	timer := time.AfterFunc(limit, func() { end(errStopping) })
 	defer timer.Stop()
 	workers.Wait()
 	return nil

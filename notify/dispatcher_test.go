@@ -112,7 +112,8 @@ func TestStop(t *testing.T) {
 	line := script(t, dir, "script", `test "$3" = STOP && { echo "$*" >>$dir/stop; exit; }
 trap '' TERM; echo $$ >>$dir/pid; while :; do sleep 1; done`)
 	late := script(t, dir, "late", `trap '' TERM; echo x >$dir/late; while :; do sleep 1; done`)
-	d, stop := running(t, Options{StopGrace: 50 * time.Millisecond, LastWord: 500 * time.Millisecond})
+	d, stop := running(t, Options{StopGrace: time.Hour, LastWord: 500 * time.Millisecond})
+	d.Grace(50 * time.Millisecond)
 	one, two := instance("VI_1", line), instance("VI_2", late)
 	d.Notify(InstanceEvent(one, config.Master, 100))
 	await(t, dir+"/pid")

@@ -56,7 +56,7 @@ func daemonRows() rows[config.Config] {
 		"namespace_with_ipsets": yes(func(c *cfg) *bool { return &c.Daemon.NamespaceWithIPSet }),
 		"use_pid_dir":           yes(func(c *cfg) *bool { return &c.Daemon.UsePIDDir }),
 		"instance":              firstOf("instance", func(c *cfg) *string { return &c.Daemon.Instance }),
-		"child_wait_time":       set(wholeSeconds(0, maxInt), func(c *cfg) *time.Duration { return &c.Daemon.ChildWaitTime }).or("Invalid child_wait_time %V").later(),
+		"child_wait_time":       set(wholeSeconds(0, maxInt), func(c *cfg) *time.Duration { return &c.Daemon.ChildWaitTime }).or("Invalid child_wait_time %V"),
 	}
 }
 

@@ -105,6 +105,33 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 }
 
+// child_wait_time is what scripts have at the end, and a reload changes it.
+func TestChildWaitTime(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := prepare(t)
+	hang := filepath.Join(filepath.Dir(b.file), "hang.sh")
+	if err := os.WriteFile(hang, []byte("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put := func(seconds int) {
+		text := strings.ReplaceAll(fmt.Sprintf(base, filepath.Dir(b.file), ""), "notify.sh", "hang.sh")
+		b.put(fmt.Sprintf("child_wait_time %d\n", seconds) + text)
+	}
+	put(3600)
+	b.start()
+	b.wait("MASTER", func() bool { return strings.Contains(b.log(), "Entering MASTER STATE") })
+	put(0)
+	if line := b.reload(); line != "Reload complete" {
+		t.Errorf("reload: %s", line)
+	}
+	b.stop()
+	if !strings.Contains(b.log(), "ended: lvsd stops") {
+		t.Errorf("the script was not ended:\n%s", b.log())
+	}
+}
+
 // config_save_dir has a copy of each configuration, for root alone, and the
 // state before and after a reload.
 func TestConfigSaveDir(t *testing.T) {

@@ -339,6 +339,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	plan := config.Diff(s.config, next)
 	s.threads.apply(&next.Global.Process, s.router != nil && len(next.Instances) > 0)
 	s.scripts.learn(next)
+	s.dispatch.Grace(next.Daemon.ChildWaitTime)
 	s.sync.learn(next)
 	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))
