@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -36,7 +37,9 @@ func (g *Group) backupHears(now time.Time, m *Machine, d *wire.Datagram, out *ef
 	m.deadline, m.expired = now.Add(m.down()), false
 	// Only after a reload can a sync group hold a MASTER and a BACKUP. Now
 	// somebody else is MASTER here for good.
-	g.yield(now, m, out)
+	if slices.ContainsFunc(g.members, func(m *Machine) bool { return m.state == config.Master }) {
+		g.yield(now, m, out)
+	}
 }
 
 // obeys decides whether an advert may keep a BACKUP in its place.
@@ -134,21 +137,15 @@ func (g *Group) loses(now time.Time, m *Machine, out *effects) {
 
 // yield takes the other members of a sync group out of MASTER after m.
 func (g *Group) yield(now time.Time, m *Machine, out *effects) {
-	said := false
+	g.syncing(config.Backup, out)
 	for _, other := range g.members {
 		if other == m || other.state != config.Master {
 			continue
 		}
-		if !said {
-			g.say(out, "Syncing instances to BACKUP state")
-			said = true
-		}
 		other.toBackup(now, other.down(), out)
 		g.tell(other, out)
 	}
-	if said {
-		g.told(config.Backup, out)
-	}
+	g.told(config.Backup, out)
 }
 
 // insist answers an advert of lower priority: RFC 9568 section 6.4.3 has the
@@ -204,14 +201,10 @@ func (g *Group) ready(now time.Time, m *Machine, out *effects) {
 func (g *Group) win(now time.Time, m *Machine, out *effects) {
 	m.toMaster(now, out)
 	g.tell(m, out)
-	said := false
+	g.syncing(config.Master, out)
 	for _, other := range g.members {
 		if other.state == config.Master {
 			continue
-		}
-		if !said {
-			g.say(out, "Syncing instances to MASTER state")
-			said = true
 		}
 		other.toMaster(now, out)
 		g.tell(other, out)

@@ -188,14 +188,12 @@ func (g *Group) fail(now time.Time, out *effects) {
 			g.tell(m, out)
 		}
 	}
-	said := false
+	if g.state != config.Fault || first {
+		g.syncing(config.Fault, out)
+	}
 	for _, m := range g.members {
 		if !m.started || m.state == config.Fault {
 			continue
-		}
-		if !said {
-			g.say(out, "Syncing instances to FAULT state")
-			said = true
 		}
 		m.toFault(now, false, out)
 		g.tell(m, out)
@@ -219,6 +217,7 @@ func (g *Group) recover(now time.Time, starting bool, out *effects) {
 	if g.state == config.Init && !owners {
 		g.told(config.Backup, out)
 	}
+	said := false
 	for _, m := range g.members {
 		switch {
 		case !m.waiting():
@@ -234,6 +233,10 @@ func (g *Group) recover(now time.Time, starting bool, out *effects) {
 			m.toBackup(now, m.down(), out)
 		}
 		g.tell(m, out)
+		if g.state == config.Fault && !said {
+			g.syncing(config.Backup, out)
+			said = true
+		}
 	}
 	if g.state == config.Fault {
 		g.told(config.Backup, out)
@@ -264,6 +267,13 @@ func (g *Group) told(s config.State, out *effects) {
 		out.add(Became{Group: true, Name: g.sync.Name, State: s})
 	}
 	g.state = s
+}
+
+// syncing says that the rest of the sync group follows one of its members.
+func (g *Group) syncing(s config.State, out *effects) {
+	if g.sync != nil {
+		g.say(out, "Syncing instances to %s state", s)
+	}
 }
 
 // say adds a line about the sync group to the log.

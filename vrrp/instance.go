@@ -208,7 +208,7 @@ func (m *Machine) waiting() bool { return m.state == config.Init || m.state == c
 func (m *Machine) begin(now time.Time, down time.Duration, out *effects) {
 	m.enter(now, config.Backup)
 	m.deadline = m.open(now).Add(down)
-	m.detail(out, "Entering BACKUP STATE (init)")
+	m.say(out, "Entering BACKUP STATE (init)")
 }
 
 // await is for an owner of the addresses during the startup delay, at the end
