@@ -40,6 +40,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // says why with a [RefusedError].
 func (s *Supervisor) Reload() error {
 	s.log.Info("Reloading ...")
+	s.log.Info("Configuration file " + s.opts.File)
 	s.tell(daemon.Reloading())
 	defer s.marker()()
 	err := s.reload()

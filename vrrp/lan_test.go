@@ -62,7 +62,7 @@ func newLAN() *lan { return &lan{start: time.Now()} }
 
 // newRouter is a router with link eth0 up, whose runner runs.
 func (l *lan) newRouter(addr string, observe *vrrp.Observers) *router {
-	core, logged := observer.New(zap.DebugLevel)
+	core, logged := observer.New(zap.DebugLevel - 1)
 	r := &router{lan: l, addr: netip.MustParseAddr(addr), log: logged, ended: make(chan error, 1)}
 	if observe == nil {
 		observe = &vrrp.Observers{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -95,11 +96,35 @@ func (p *pace) lane(a config.Address) (lane, time.Duration) {
 
 // announce carries out an [Announce], what it may of it at once.
 func (p *pacer) announce(e Announce) error {
+	for _, a := range e.Addresses {
+		p.detail(zap.DebugLevel, "("+e.Instance+") Sending/queueing", a, "s")
+	}
 	now := p.admit(e)
+	for _, a := range now {
+		p.detail(extraDetail, "Sending", a, "")
+	}
 	if len(now) == 0 {
 		return nil
 	}
 	return p.host.Announce(context.Background(), now)
+}
+
+// extraDetail is the level of what is said with -D given twice.
+const extraDetail = zap.DebugLevel - 1
+
+// detail says what is sent, in keepalived's words.
+func (p *pacer) detail(level zapcore.Level, verb string, a config.Address, plural string) {
+	if !p.log.Core().Enabled(level) {
+		return
+	}
+	what := " gratuitous ARP"
+	switch {
+	case a.Prefix.Addr().Is6() && plural != "":
+		what = " Unsolicited Neighbour Advert"
+	case a.Prefix.Addr().Is6():
+		what = " unsolicited Neighbour Advert"
+	}
+	p.log.Log(level, verb+what+plural+" on "+a.Dev+" for "+a.Prefix.Addr().String())
 }
 
 // admit lets what has to wait for its turn do so, and returns the rest.
@@ -161,6 +186,7 @@ func (p *pacer) turn(l lane, w *waiting, distance time.Duration) {
 	if !ok {
 		return
 	}
+	p.detail(extraDetail, "Sending", n.addr, "")
 	if err := p.host.Announce(context.Background(), []config.Address{n.addr}); err != nil {
 		p.log.Warn("(" + n.instance + ") " + err.Error())
 	}

@@ -93,6 +93,37 @@ func TestAnnouncementsKeepTheirDistance(t *testing.T) {
 	}
 }
 
+// Each announcement is told, with detail once for an address, with more detail
+// every time.
+func TestAnnouncementsAreTold(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.9", nil)
+		cfg := resolved(owning("VI_1", 51, "eth0", "10.0.0.1/24", "10.0.0.2/24", "fe80::1/64"))
+		cfg.Global.VRRPGarpInterval = 100 * time.Millisecond
+		apply(t, a, cfg)
+		l.until(time.Second)
+		var got []string
+		for _, e := range a.log.All() {
+			if strings.Contains(e.Message, "Sending") {
+				got = append(got, e.Level.String()+": "+e.Message)
+			}
+		}
+		slices.Sort(got)
+		want(t, "lines", got, []string{
+			"Level(-2): Sending gratuitous ARP on eth0 for 10.0.0.1",
+			"Level(-2): Sending gratuitous ARP on eth0 for 10.0.0.1",
+			"Level(-2): Sending gratuitous ARP on eth0 for 10.0.0.2",
+			"Level(-2): Sending gratuitous ARP on eth0 for 10.0.0.2",
+			"Level(-2): Sending unsolicited Neighbour Advert on eth0 for fe80::1",
+			"Level(-2): Sending unsolicited Neighbour Advert on eth0 for fe80::1",
+			"debug: (VI_1) Sending/queueing Unsolicited Neighbour Adverts on eth0 for fe80::1",
+			"debug: (VI_1) Sending/queueing gratuitous ARPs on eth0 for 10.0.0.1",
+			"debug: (VI_1) Sending/queueing gratuitous ARPs on eth0 for 10.0.0.2",
+		})
+		a.stop(t)
+	})
+}
+
 // Who has given its addresses up speaks of them no more, and a flood of reasons
 // to announce does not make the queue longer.
 func TestAnnouncementsEnd(t *testing.T) {

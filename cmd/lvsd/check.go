@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/daemon"
@@ -36,7 +38,8 @@ func (p *program) testConfig() int {
 	if p.testLog != "" {
 		f, err := os.OpenFile(p.testLog, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 		if err != nil {
-			fmt.Fprintf(p.stderr, "cannot write the result of the test: %v\n", err)
+			why, _ := errors.AsType[syscall.Errno](err)
+			fmt.Fprintf(p.stderr, "Unable to open config-test log file %s %d - %v\n", p.testLog, int(why), why)
 			return config.ExitFatal
 		}
 		defer f.Close()

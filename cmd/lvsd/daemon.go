@@ -12,8 +12,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/control"
@@ -94,7 +96,7 @@ func (p *program) absolute() error {
 // takes the place of syslog, which would end there too, and of a console that
 // is to look like keepalived's.
 func (p *program) logOptions(mask uint16) syslog.Options {
-	o := syslog.Options{Detail: p.detail > 0, File: p.logFile, Mode: 0o666 &^ fs.FileMode(mask)}
+	o := syslog.Options{Detail: p.detail > 0, Extra: p.detail > 1, File: p.logFile, Mode: 0o666 &^ fs.FileMode(mask)}
 	if !p.noSyslog {
 		o.Socket = syslog.Socket
 	}
@@ -166,8 +168,20 @@ func (l *life) serve(ctx context.Context) int {
 	if err != nil {
 		return l.refuse(err)
 	}
-	l.log.Info(fmt.Sprintf("Stopped lvsd v%s", version))
+	l.spent()
+	l.log.Info("Stopped " + fullName)
 	return config.ExitOK
+}
+
+// spent says what the run has cost in processor time, with -D given twice.
+func (l *life) spent() {
+	var self, children unix.Rusage
+	if l.detail < 2 || unix.Getrusage(unix.RUSAGE_SELF, &self) != nil || unix.Getrusage(unix.RUSAGE_CHILDREN, &children) != nil {
+		return
+	}
+	seconds := func(t unix.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
+	l.log.Info(fmt.Sprintf("CPU usage (self/children) user: %.6f/%.6f system: %.6f/%.6f",
+		seconds(self.Utime), seconds(children.Utime), seconds(self.Stime), seconds(children.Stime)))
 }
 
 // greet writes the first lines of the log, once.
@@ -176,9 +190,10 @@ func (l *life) greet() {
 		return
 	}
 	l.greeted = true
-	l.log.Info(fmt.Sprintf("Starting lvsd v%s, in place of Keepalived v%s", version, speaks))
+	l.log.Info("Starting " + fullName)
 	l.log.Info(fmt.Sprintf("Running on %s/%s, %s", runtime.GOOS, runtime.GOARCH, runtime.Version()))
 	l.log.Info("Command line: '" + strings.Join(l.argv, "' '") + "'")
+	l.log.Info("Configuration file " + l.file)
 	for _, o := range l.ineffective {
 		l.log.Warn(fmt.Sprintf("option --%s is known, but not acted on yet", o))
 	}

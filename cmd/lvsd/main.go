@@ -22,6 +22,8 @@ const (
 	version     = "0.1.0"
 	speaks      = "2.4.3"      // the keepalived that lvsd stands in for
 	spoken      = "08/13,2026" // its date
+
+	fullName = "Keepalived v" + speaks + " (" + spoken + "), lvsd v" + version // as clients read it
 )
 
 func main() {

@@ -64,6 +64,7 @@ func TestCommandLine(t *testing.T) {
 		{"keepalived -t -f " + bad, config.ExitTestFailed, "", "(Line 1) Unknown keyword 'global_def'\n"},
 		{"lvsd -t -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
 		{"lvsd -t" + log + " -f " + bad, config.ExitTestFailed, "", ""},
+		{"keepalived -t" + dir + "/none/log -f " + good, config.ExitFatal, "", "Unable to open config-test log file " + dir + "/none/log 2 - no such file or directory"},
 		{"lvsd -t extra -f " + good, config.ExitOK, "Unexpected argument(s): extra", ""},
 		{"lvsd explain unknown-keyword", 0, "unknown-keyword", ""},
 		{"lvsd explain", 0, "unknown-keyword\n", ""},

@@ -21,7 +21,7 @@ const (
 // printVersion is -v, on standard error as keepalived has it. The second word
 // of the first line is the version that its readers compare.
 func (p *program) printVersion() {
-	fmt.Fprintf(p.stderr, "Keepalived v%s (%s), lvsd v%s\n\n", speaks, spoken, version)
+	fmt.Fprint(p.stderr, fullName, "\n\n")
 	fmt.Fprint(p.stderr, "lvsd is keepalived, written again, and not the work of keepalived's authors\n\n")
 	fmt.Fprintf(p.stderr, "Built with %s for %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(p.stderr, "Running on %s\n", kernelVersion())

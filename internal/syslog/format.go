@@ -40,7 +40,7 @@ const stamp = "2006-01-02T15:04:05.000Z07:00"
 func (f Format) form(l line) string {
 	switch f {
 	case Text:
-		return l.time.Format(stamp) + " " + l.level.String() + " " + process(l.name) + ": " + l.text() + "\n"
+		return l.time.Format(stamp) + " " + max(l.level, zapcore.DebugLevel).String() + " " + process(l.name) + ": " + l.text() + "\n"
 	case JSON:
 		return l.json() + "\n"
 	}
@@ -89,7 +89,7 @@ func (l *line) json() string {
 		b.Write(text)
 	}
 	add("time", l.time.Format(stamp))
-	add("level", l.level.String())
+	add("level", max(l.level, zapcore.DebugLevel).String())
 	add("logger", process(l.name))
 	add("message", cut(l.message))
 	for _, f := range l.fields {

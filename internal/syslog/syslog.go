@@ -40,6 +40,7 @@ type Options struct {
 	Format   Format      // of the console and of log files
 	Facility Facility    // keepalived's -S
 	Detail   bool        // also lines of debug level, keepalived's -D
+	Extra    bool        // and those below, keepalived's -D given twice
 }
 
 // Socket is where a local syslog listens.
@@ -59,6 +60,9 @@ func New(o Options) *Output {
 	out.SetSuffix("")
 	if o.Detail {
 		out.level = zapcore.DebugLevel
+	}
+	if o.Extra {
+		out.level = zapcore.DebugLevel - 1
 	}
 	if o.Console != nil {
 		out.add(&console{w: o.Console, format: o.Format})

@@ -62,6 +62,21 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+// What -D twice asks for is there then only.
+func TestExtraDetail(t *testing.T) {
+	for extra, want := range map[bool]int{false: 0, true: 1} {
+		var b bytes.Buffer
+		out := New(Options{Console: &b, Detail: true, Extra: extra, Format: Text})
+		out.Logger().Log(zap.DebugLevel-1, "more")
+		if err := out.Run(ended()); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(b.String(), " debug keepalived: more\n"); got != want {
+			t.Errorf("extra %t: %q", extra, b.String())
+		}
+	}
+}
+
 func listen(t *testing.T, path string) *net.UnixConn {
 	t.Helper()
 	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
