@@ -78,7 +78,6 @@ type Manager struct {
 	dirty       []*row                     // to be looked at now
 	failed      map[config.ServiceKey]*row // not as wanted, tried again later
 	round       []*row                     // to be compared with the kernel's
-	compared    time.Time                  // when the last round began
 	hurry       bool                       // round is gone through without a rest
 	ready       chan struct{}              // closed
 	tell        []func()                   // due after the kernel's work
@@ -138,7 +137,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer close(m.done)
 	var retry <-chan time.Time
 	backoff := minBackoff
-	compare := time.NewTicker(compareInterval)
+	compare := time.NewTimer(compareRound)
 	defer compare.Stop()
 	for {
 		switch {
@@ -157,8 +156,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-retry:
 			retry, backoff = nil, min(2*backoff, maxBackoff)
 			m.complain(m.repair())
-		case now := <-compare.C:
-			m.complain(m.compare(now))
+		case <-compare.C:
+			m.complain(m.compare())
+			compare.Reset(m.pause())
 		case <-m.next():
 			m.complain(m.compareSome())
 		}

@@ -187,13 +187,21 @@ const (
 	compareAtOnce   = 100
 )
 
-// compare is called once in a compareInterval.
-func (m *Manager) compare(now time.Time) error {
-	if len(m.round) == 0 && now.Sub(m.compared) >= compareRound {
-		m.compared = now
+// compare goes on with a round, or begins the next one.
+func (m *Manager) compare() error {
+	if len(m.round) == 0 {
 		m.refill()
 	}
 	return m.compareSome()
+}
+
+// pause is how long to wait for the next compare. Whoever has nothing to do
+// does not wake the processor.
+func (m *Manager) pause() time.Duration {
+	if len(m.round) > 0 {
+		return compareInterval
+	}
+	return compareRound
 }
 
 // refill makes all rows due.

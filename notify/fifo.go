@@ -78,26 +78,25 @@ func openFIFO(log *zap.Logger, cfg config.FIFO) (*fifo, error) {
 
 // write never waits: what does not fit into the pipe is lost, like with
 // keepalived, but for the last state of each object. That is told as soon as
-// there is room. Lines that are no states are told or forgotten.
-func (f *fifo) write(l line, state bool) {
+// there is room. Lines that are no states are told or forgotten. It reports
+// whether something waits.
+func (f *fifo) write(l line, state bool) (waits bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.fd < 0 {
-		return
+	if f.fd < 0 || f.flush() && f.put(l.text) {
+		return false
 	}
-	if f.flush() && f.put(l.text) {
-		return
-	}
-	waits := slices.IndexFunc(f.pending, func(p line) bool { return p.object == l.object })
+	before := slices.IndexFunc(f.pending, func(p line) bool { return p.object == l.object })
 	if f.lost++; f.lost == 1 {
 		f.log.Warn("nobody reads fast enough, lines are lost")
 	}
 	switch {
-	case state && waits >= 0:
-		f.pending[waits] = l
+	case state && before >= 0:
+		f.pending[before] = l
 	case state:
 		f.pending = append(f.pending, l)
 	}
+	return len(f.pending) > 0
 }
 
 // flush writes what waits and reports whether nothing does any more.
@@ -117,14 +116,19 @@ func (f *fifo) put(text string) bool {
 	return err == nil
 }
 
-// again tries what waits once more.
-func (f *fifo) again() {
+// again tries what waits once more, and reports whether something still does.
+func (f *fifo) again() (waits bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.fd >= 0 && len(f.pending) > 0 && f.flush() {
-		f.log.Info("lines that were not lost", zap.Uint64("lost", f.lost))
-		f.lost = 0
+	if f.fd < 0 || len(f.pending) == 0 {
+		return false
 	}
+	if !f.flush() {
+		return true
+	}
+	f.log.Info("lines that were not lost", zap.Uint64("lost", f.lost))
+	f.lost = 0
+	return false
 }
 
 // unread says that there are lines that nobody has read.

@@ -28,6 +28,7 @@ type FIFOs struct {
 	pipes   [3]*pipe // of everything, of VRRP, of LVS; nil: none
 	closed  bool
 	readers sync.WaitGroup
+	waits   chan struct{} // holds one token: lines wait for room
 }
 
 const (
@@ -45,7 +46,7 @@ type pipe struct {
 }
 
 // NewFIFOs makes what writes to no pipe before Apply.
-func NewFIFOs(log *zap.Logger) *FIFOs { return &FIFOs{log: log} }
+func NewFIFOs(log *zap.Logger) *FIFOs { return &FIFOs{log: log, waits: make(chan struct{}, 1)} }
 
 // Apply opens the pipes of a configuration and starts their scripts anew. A
 // pipe that cannot be opened is an error in the log, and is tried again with
@@ -145,8 +146,12 @@ func (f *FIFOs) write(own int, l line, state bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, i := range []int{everything, own} {
-		if f.pipes[i] != nil {
-			f.pipes[i].write(l, state)
+		if f.pipes[i] == nil || !f.pipes[i].write(l, state) {
+			continue
+		}
+		select {
+		case f.waits <- struct{}{}:
+		default:
 		}
 	}
 }
@@ -163,12 +168,18 @@ const (
 // Run writes what had no room again until ctx ends; then it waits a little for
 // the last lines to be read, ends the scripts and removes the pipes.
 func (f *FIFOs) Run(ctx context.Context) error {
-	tick := time.NewTicker(retryInterval)
-	defer tick.Stop()
+	var retry <-chan time.Time
 	for ctx.Err() == nil {
 		select {
-		case <-tick.C:
-			f.each((*pipe).again)
+		case <-f.waits:
+			if retry == nil {
+				retry = time.After(retryInterval)
+			}
+		case <-retry:
+			retry = nil
+			if f.again() {
+				retry = time.After(retryInterval)
+			}
 		case <-ctx.Done():
 		}
 	}
@@ -191,6 +202,12 @@ func (f *FIFOs) Run(ctx context.Context) error {
 	})
 	f.readers.Wait()
 	return nil
+}
+
+// again tries what waits once more, and reports whether something still does.
+func (f *FIFOs) again() (waits bool) {
+	f.each(func(p *pipe) { waits = p.again() || waits })
+	return waits
 }
 
 func (f *FIFOs) hasReaders() (any bool) {

@@ -195,6 +195,28 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
+// What had no room is told when there is some, though nothing else happens.
+func TestRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	p := newPiped(t)
+	p.Apply(config.FIFOs{VRRPNotify: config.FIFO{Path: path}})
+	last := 0
+	for p.logs.Len() == 0 { // until a line is lost
+		last++
+		p.VRRP(vi("A"), "MASTER", last, false)
+	}
+	lines := reader(t, path)
+	for n := 0; n != last && lines.Scan(); {
+		if _, err := fmt.Sscanf(lines.Text(), `INSTANCE "A" MASTER %d`, &n); err != nil {
+			t.Fatal(lines.Text(), err)
+		}
+	}
+	if lines.Err() != nil {
+		t.Error(lines.Err())
+	}
+	p.stop()
+}
+
 // The script gets the path behind its own arguments, is started again with each
 // configuration, never beside the one before, reads the last lines and is
 // ended with SIGTERM.

@@ -22,6 +22,8 @@ type Poller struct {
 	changed func(link string)
 	probe   func(name string, how config.LinkbeatProbe) (bool, error)
 
+	applied chan struct{} // holds one token: the links may be others
+
 	mu    sync.Mutex
 	links map[string]*beat
 }
@@ -36,7 +38,7 @@ type beat struct {
 // New makes a poller that asks nobody before Apply and Run. The callback is
 // told of every link whose beat came or went.
 func New(log *zap.Logger, changed func(link string)) *Poller {
-	return &Poller{log: log, changed: changed, probe: probe}
+	return &Poller{log: log, changed: changed, probe: probe, applied: make(chan struct{}, 1)}
 }
 
 // Apply replaces the links that are asked. What is known of those that stay
@@ -53,6 +55,10 @@ func (p *Poller) Apply(links []config.Linkbeat) {
 			p.links[l.Name] = &beat{how: l.Probe}
 		}
 	}
+	select {
+	case p.applied <- struct{}{}:
+	default:
+	}
 }
 
 // Dead says that a link is known to have no beat.
@@ -63,22 +69,36 @@ func (p *Poller) Dead(link string) bool {
 	return b != nil && b.dead
 }
 
-// Run asks every link once a second until ctx ends.
+// Run asks every link once a second until ctx ends. It sleeps while there is
+// none.
 func (p *Poller) Run(ctx context.Context) error {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
-	for {
-		p.once()
+	for any := p.once(); ; {
+		due := tick.C
+		if !any {
+			due = nil // a ticker that nobody waits for wakes nobody
+		}
 		select {
-		case <-tick.C:
+		case <-due:
+			any = p.once()
+		case <-p.applied:
+			any = p.any()
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// once asks without the lock: a driver may take its time.
-func (p *Poller) once() {
+func (p *Poller) any() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links) > 0
+}
+
+// once asks without the lock: a driver may take its time. It reports whether
+// there is anybody to ask.
+func (p *Poller) once() (any bool) {
 	p.mu.Lock()
 	links := maps.Clone(p.links)
 	p.mu.Unlock()
@@ -95,4 +115,5 @@ func (p *Poller) once() {
 			p.changed(name)
 		}
 	}
+	return len(links) > 0
 }
