@@ -138,7 +138,11 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 
 // schedule says how the thread of the loop is to run.
 func (r *Runner) schedule(cfg *config.Config) {
-	for _, err := range r.waiter.schedule(&cfg.Global.Process) {
+	shortest := time.Hour
+	for i := range cfg.Instances {
+		shortest = min(shortest, cfg.Instances[i].AdvertInt)
+	}
+	for _, err := range r.waiter.schedule(&cfg.Global.Process, shortest) {
 		r.write(zap.WarnLevel, err.Error())
 	}
 }

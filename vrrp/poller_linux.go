@@ -26,6 +26,7 @@ type poller struct {
 	in                  inbox
 	events              [64]unix.EpollEvent
 	thread              thread
+	slumber             slumber
 }
 
 // watch is a connection, and whom to tell of input.
@@ -75,33 +76,33 @@ func (p *poller) control(op, fd int, events uint32) error {
 	return failure(errno)
 }
 
-// The runtime takes its permission to run Go code from a thread that waits for
-// longer than 10 ms, and on a machine that is starved of processor, or while
-// the world is stopped, it can take as long to get it back. Therefore a wait
-// ends early, and begins again for a time that is too short to lose it.
-const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
-
 func (p *poller) wait(until time.Time) error {
 	p.awaken()
 	if len(p.resting) > 0 {
 		until = earliest(until, p.resting[0].until)
 	}
-	if time.Until(until) > shortly {
-		until = until.Add(-early)
-	}
+	until, long := p.slumber.plan(time.Now(), until)
 	if err := p.arm(until); err != nil {
 		return err
 	}
 	p.sleeping.Store(true)
-	defer p.sleeping.Store(false)
-	if !p.posts.empty() {
-		return nil
+	n, err := 0, error(nil)
+	if p.posts.empty() {
+		n, err = p.sleep(long)
 	}
-	p.thread.pause()
-	// A system call that gives the runtime back its permission to run Go code:
-	// kept, it would hold up whoever wants to stop the world.
-	n, err := unix.EpollWait(p.epoll, p.events[:], -1)
+	p.sleeping.Store(false) // what is told now is done in this turn
 	return p.tell(n, err)
+}
+
+// sleep waits in a system call that the runtime knows of: whoever wants to stop
+// the world need not wait for the end of it.
+func (p *poller) sleep(long bool) (int, error) {
+	p.thread.pause()
+	if long {
+		n, errno := sleep(p.epoll, &p.events)
+		return n, failure(errno)
+	}
+	return unix.EpollWait(p.epoll, p.events[:], -1)
 }
 
 // arm sets the timer, which also makes a time that has passed be forgotten.

@@ -182,7 +182,10 @@ func (t *thread) raise(late time.Duration) string {
 	return fmt.Sprintf("VRRP thread was served %s late, real-time priority is %d now", late.Round(time.Millisecond), t.realtime)
 }
 
-func (p *poller) schedule(g *config.GlobalProcess) []error { return p.thread.configure(g) }
+func (p *poller) schedule(g *config.GlobalProcess, shortest time.Duration) []error {
+	p.slumber.tight = shortest < tight
+	return p.thread.configure(g)
+}
 
 func (p *poller) threadID() int { return int(p.thread.known.Load()) }
 

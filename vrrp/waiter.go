@@ -21,9 +21,9 @@ type waiter interface {
 	look() error
 	// wake ends wait, or the next one. Anybody may call it; it never blocks.
 	wake()
-	// schedule says how the thread is to run from now on; each answer is
-	// something that could not be had.
-	schedule(g *config.GlobalProcess) []error
+	// schedule says how the thread is to run from now on, and the shortest
+	// interval of adverts; each answer is something that could not be had.
+	schedule(g *config.GlobalProcess, shortest time.Duration) []error
 	// late is told how late a deadline was served: max_auto_priority.
 	late(by time.Duration) (raised string)
 	// threadID is the thread's, 0 when there is none. Anybody may ask.
@@ -66,7 +66,7 @@ func (s *sleeper) wake() {
 	}
 }
 
-func (*sleeper) look() error                            { return nil }
-func (*sleeper) schedule(*config.GlobalProcess) []error { return nil }
-func (*sleeper) threadID() int                          { return 0 }
-func (*sleeper) late(time.Duration) string              { return "" }
+func (*sleeper) look() error                                           { return nil }
+func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error { return nil }
+func (*sleeper) threadID() int                                         { return 0 }
+func (*sleeper) late(time.Duration) string                             { return "" }

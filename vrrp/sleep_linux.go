@@ -1,0 +1,63 @@
+package vrrp
+
+import (
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The runtime takes its permission to run Go code from a thread that has waited
+// in a system call for 10 ms, and on a machine that is starved of processor, or
+// while the world is stopped, it can take as long to get it back. Therefore,
+// where milliseconds count, a wait ends early, and begins again for a time that
+// is too short to lose it.
+//
+// Until it takes the permission the runtime looks sixty times whether it should,
+// which costs many times what an advert does. Therefore a wait that is going to
+// be a long one gives it back at once.
+const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
+
+// tight is the interval of adverts below which milliseconds count: of any other
+// the three that a BACKUP waits for are longer than any delay of the runtime.
+const tight = 100 * time.Millisecond
+
+// slumber tells how to wait.
+type slumber struct {
+	tight bool      // the shortest interval is
+	last  time.Time // when the last wait began
+}
+
+// plan makes of the time of a deadline the end of a wait, and tells whether
+// that is one of the long ones: those that input does not end soon.
+func (s *slumber) plan(now, deadline time.Time) (until time.Time, long bool) {
+	until = deadline
+	if s.tight && until.Sub(now) > shortly {
+		until = until.Add(-early)
+	}
+	long = until.Sub(now) > shortly && now.Sub(s.last) > shortly
+	s.last = now
+	return until, long
+}
+
+// What package syscall does before and after a system call, but for one that is
+// known to take long. gVisor waits for packets in this way, and for its sake
+// these names of the runtime stay (go.dev/issue/67401).
+//
+//go:linkname entersyscallblock runtime.entersyscallblock
+func entersyscallblock()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
+
+// sleep is epoll_wait(2) without an end. The stack must not grow between the
+// two calls.
+//
+//go:nosplit
+func sleep(epoll int, events *[64]unix.EpollEvent) (int, syscall.Errno) {
+	entersyscallblock()
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(events)), uintptr(len(events)), ^uintptr(0), 0, 0)
+	exitsyscall()
+	return int(n), errno
+}
