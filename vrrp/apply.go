@@ -206,11 +206,13 @@ func (r *Runner) adopt(cfg *config.Config, next []*Group) []*group {
 	return groups
 }
 
-// inform tells a group what is known about its links and what it tracks.
+// inform tells a group what is known about its sockets, its links and what it
+// tracks.
 func (r *Runner) inform(g *group) {
+	r.tellSockets(g)
 	for name := range r.links {
 		if g.concernedBy(Object{link, name}) {
-			r.step(g, r.linkFor(g, name))
+			r.step(g, r.link(name))
 		}
 	}
 	for object, o := range r.observers {

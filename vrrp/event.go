@@ -45,6 +45,14 @@ type LinkChanged struct {
 	Global []netip.Addr // its other IPv6 addresses
 }
 
+// SocketChanged says whether the adverts of an instance have a socket. Without
+// one it hears nobody, and must not take itself for the only router. An instance
+// that nobody has spoken of has one.
+type SocketChanged struct {
+	Instance string
+	Open     bool
+}
+
 // Tracked is a new verdict about something that is tracked: a script after rise
 // and fall, a process after its delays, a file whenever it is read, a BFD
 // session. What nobody has spoken of is neither good nor bad; a session that is
@@ -69,13 +77,14 @@ type Reconfigured struct {
 // Shutdown ends every instance: priority 0, addresses released, STOP.
 type Shutdown struct{}
 
-func (Start) event()        {}
-func (Received) event()     {}
-func (TimerFired) event()   {}
-func (LinkChanged) event()  {}
-func (Tracked) event()      {}
-func (Reconfigured) event() {}
-func (Shutdown) event()     {}
+func (Start) event()         {}
+func (Received) event()      {}
+func (TimerFired) event()    {}
+func (LinkChanged) event()   {}
+func (SocketChanged) event() {}
+func (Tracked) event()       {}
+func (Reconfigured) event()  {}
+func (Shutdown) event()      {}
 
 // Effect is what a step asks of the shell. Effects are carried out in the
 // order given; an advert leaves before any netlink work begins.

@@ -80,6 +80,11 @@ func (g *Group) Step(now time.Time, ev Event) []Effect {
 			m.observe(ev)
 		}
 		g.settle(now, false, &out)
+	case SocketChanged:
+		if m := g.member(ev.Instance); m != nil {
+			m.deaf = !ev.Open
+		}
+		g.settle(now, false, &out)
 	case Tracked:
 		for _, m := range g.members {
 			m.tracked(ev, &out)

@@ -39,6 +39,7 @@ type Machine struct {
 	device     LinkChanged // that of use_vmac or use_ipvlan, likewise
 	source     netip.Addr  // the last one, when sourceless
 	sourceless bool
+	deaf       bool  // adverts have no socket
 	homes      homes // of the source that track_src_ip is about
 	trackers   []tracker
 

@@ -155,6 +155,8 @@ func (p *player) command(line string) {
 		p.all(vrrp.TimerFired{})
 	case "link":
 		p.link(name, args)
+	case "socket":
+		p.all(vrrp.SocketChanged{Instance: name, Open: args[0] == "open"})
 	case "script":
 		p.verdict(vrrp.Tracked{Kind: vrrp.Script, Name: name, Up: args[0] == "up"})
 	case "process":

@@ -81,6 +81,7 @@ type member struct {
 	*Machine
 	group  *group
 	socket *socket    // nil: there is no link or no address for it
+	deaf   bool       // it could not be opened, which the machine has been told
 	id     uint16     // of the last datagram
 	last   SendAdvert // the last advert; none before it names the instance
 }
@@ -173,7 +174,7 @@ func (r *Runner) fire(now time.Time) {
 		r.stepAt(now, g, TimerFired{})
 	}
 	if !r.retry.IsZero() && !r.retry.After(now) {
-		r.reopen()
+		r.listen()
 	}
 	r.fireDelays(now)
 }
@@ -235,11 +236,11 @@ func (r *Runner) linkChanged(l LinkChanged) {
 	if known && was.Up != l.Up {
 		r.write(zap.InfoLevel, "Netlink reports "+l.Link+" "+upOrDown(l.Up))
 	}
-	r.syncSockets()
+	r.listen()
 	for _, g := range concerned {
-		r.step(g, r.linkFor(g, l.Link))
+		r.step(g, r.link(l.Link))
 	}
-	r.syncSockets() // an instance may have another source now
+	r.listen() // an instance may have another source now
 }
 
 func upOrDown(up bool) string {
@@ -268,15 +269,6 @@ func (r *Runner) link(name string) LinkChanged {
 	l.Link = name
 	l.IPv4 = slices.DeleteFunc(slices.Clone(l.IPv4), mine)
 	l.IPv6 = slices.DeleteFunc(slices.Clone(l.IPv6), mine)
-	return l
-}
-
-// linkFor is the event about a link for a group. When a socket of the group
-// could not be opened there, the link is as good as down: who hears nothing
-// must not take himself for the only one.
-func (r *Runner) linkFor(g *group, name string) LinkChanged {
-	l := r.link(name)
-	l.Up = l.Up && !r.deaf(g, name)
 	return l
 }
 

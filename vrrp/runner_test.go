@@ -194,16 +194,38 @@ func TestLinkFailure(t *testing.T) {
 // Without a socket an instance would hear nobody and become a second master:
 // it is in FAULT until the socket can be opened.
 func TestNoSocket(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lan) {
-		a := l.newRouter("10.0.0.1", nil)
-		a.fail(errNoSocket)
-		apply(t, a, resolved(virtual("VI_1", 51, 100, vip)))
-		l.until(5500 * time.Millisecond)
-		a.fail(nil)
-		l.until(7 * time.Second)
-		want(t, "states", a.noted(), []string{"0s VI_1 FAULT 100", "6s VI_1 BACKUP 100"})
-		a.stop(t)
-	})
+	peers := []config.Peer{{Addr: netip.MustParseAddr("10.0.0.2")}}
+	for name, tt := range map[string]struct {
+		change func(*config.Instance)
+		said   string
+	}{
+		"multicast": {func(*config.Instance) {}, "(VI_1): entering FAULT state (no socket on interface eth0)"},
+		"unicast": {func(i *config.Instance) {
+			i.UnicastPeers, i.UnicastSrcIP = peers, netip.MustParseAddr("10.0.0.1")
+		}, "(VI_1): entering FAULT state (src address not configured)"},
+		"unicast without an interface": {func(i *config.Instance) {
+			i.UnicastPeers, i.UnicastSrcIP, i.Interface = peers, netip.MustParseAddr("10.0.0.1"), ""
+		}, "(VI_1): entering FAULT state (src address not configured)"},
+		"dont_track_primary": {func(i *config.Instance) { i.DontTrackPrimary = true }, "(VI_1): entering FAULT state (no socket on interface eth0)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *lan) {
+				a := l.newRouter("10.0.0.1", nil)
+				a.fail(errNoSocket)
+				i := virtual("VI_1", 51, 100, vip)
+				tt.change(&i)
+				apply(t, a, resolved(i))
+				l.until(5500 * time.Millisecond)
+				a.fail(nil)
+				l.until(7 * time.Second)
+				want(t, "states", a.noted(), []string{"0s VI_1 FAULT 100", "6s VI_1 BACKUP 100"})
+				if a.log.FilterMessage(tt.said).Len() != 1 {
+					t.Errorf("%q is not said", tt.said)
+				}
+				a.stop(t)
+			})
+		})
+	}
 }
 
 // Addresses of instances are no source of adverts, even if a predecessor left

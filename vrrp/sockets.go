@@ -153,32 +153,24 @@ func (r *Runner) refresh(key Socket, s *socket) error {
 	return nil
 }
 
-// reopen tries the sockets again that could not be opened, and tells the
-// groups that waited for one.
-func (r *Runner) reopen() {
-	var waiting []*group
-	for _, g := range r.groups.all {
-		if slices.ContainsFunc(g.Members(), func(m *Machine) bool { return r.deaf(g, m.Config().AdvertDevice()) }) {
-			waiting = append(waiting, g)
-		}
-	}
+// listen is syncSockets for groups that run: they are told what comes of it.
+func (r *Runner) listen() {
 	r.syncSockets()
-	for _, g := range waiting {
-		r.inform(g)
+	for _, g := range slices.Clone(r.groups.all) {
+		r.tellSockets(g)
 	}
 }
 
-// deaf says that a socket of the group on the link could not be opened.
-func (r *Runner) deaf(g *group, link string) bool {
+// tellSockets tells the members of a group that have a socket that could not be
+// opened, or that have one again.
+func (r *Runner) tellSockets(g *group) {
 	for _, machine := range g.Members() {
-		if machine.Config().AdvertDevice() != link {
-			continue
-		}
-		if s := r.sockets[r.socketOf(machine)]; s != nil && s.conn == nil {
-			return true
+		m := r.members[machine.Name()]
+		if deaf := m.socket != nil && m.socket.conn == nil; deaf != m.deaf {
+			m.deaf = deaf
+			r.step(g, SocketChanged{Instance: m.Name(), Open: !deaf})
 		}
 	}
-	return false
 }
 
 // receive takes a datagram to the instance that it is for.

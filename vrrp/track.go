@@ -210,7 +210,7 @@ func (m *Machine) undecided() bool {
 
 // faulty says that the instance itself has a reason to be in FAULT.
 func (m *Machine) faulty() bool {
-	return m.linkDown() || m.sourceless || m.sourceGone() || m.cfg.Unable != "" || m.failing() != nil
+	return m.linkDown() || m.sourceless || m.deaf || m.sourceGone() || m.cfg.Unable != "" || m.failing() != nil
 }
 
 // linkDown leaves unicast instances without an interface aside, and those with
@@ -247,11 +247,14 @@ func (m *Machine) failure() string {
 	if m.cfg.Unable != "" {
 		return fmt.Sprintf("(%s) entering FAULT state (%s)", m.cfg.Name, m.cfg.Unable)
 	}
-	if m.sourceGone() {
+	if m.sourceGone() || m.deaf && m.cfg.Unicast() {
 		return fmt.Sprintf("(%s): entering FAULT state (src address not configured)", m.cfg.Name)
 	}
 	if t := m.failing(); t != nil {
 		return fmt.Sprintf("(%s)%s", m.cfg.Name, t.failure())
+	}
+	if m.deaf && !m.sourceless {
+		return fmt.Sprintf("(%s): entering FAULT state (no socket on interface %s)", m.cfg.Name, m.cfg.AdvertDevice())
 	}
 	family := 4
 	if m.cfg.IPv6() {
