@@ -21,7 +21,7 @@ type advert []Effect
 // compose makes the advert again.
 func (m *Machine) compose() {
 	e := m.message(m.priority)
-	m.own, m.advert = e.Advert, advert{e}
+	m.own, m.advert, m.inTurn = e.Advert, advert{e}, nil
 }
 
 func (m *Machine) message(priority uint8) SendAdvert {
@@ -53,17 +53,37 @@ func (m *Machine) message(priority uint8) SendAdvert {
 	return SendAdvert{Instance: m.cfg.Name, Src: m.source, Advert: a}
 }
 
+// send sends the advert out of its turn, too.
 func (m *Machine) send(now time.Time, out *effects) {
-	m.stats.AdvertSent++
 	if m.ah != nil || m.signs() {
+		m.stats.AdvertSent++
 		out.add(m.numbered(now, m.advert[0].(SendAdvert)))
 		return
 	}
-	if len(*out) == 0 {
-		*out = effects(m.advert)
+	m.sendAs(m.advert, out)
+}
+
+// sendInTurn is send once in a step. An advert that must have a number is made
+// in the place of the one before.
+func (m *Machine) sendInTurn(now time.Time, out *effects) {
+	if m.ah == nil && !m.signs() {
+		m.sendAs(m.advert, out)
 		return
 	}
-	out.add(m.advert[0])
+	if m.inTurn == nil {
+		m.inTurn = advert{new(SendAdvert)}
+	}
+	*m.inTurn[0].(*SendAdvert) = m.numbered(now, m.advert[0].(SendAdvert))
+	m.sendAs(m.inTurn, out)
+}
+
+func (m *Machine) sendAs(a advert, out *effects) {
+	m.stats.AdvertSent++
+	if len(*out) == 0 {
+		*out = effects(a)
+		return
+	}
+	out.add(a[0])
 }
 
 // silent is how long ago the last advert was when the next one is due and late.
@@ -80,7 +100,7 @@ func (m *Machine) lost(now time.Time) bool {
 // may have been MASTER in the meantime tells the neighbours too.
 func (m *Machine) beat(now time.Time, out *effects) {
 	slept := m.silent(now) > time.Duration(m.cfg.DownTimerAdverts.Value)*m.interval()
-	m.send(now, out)
+	m.sendInTurn(now, out)
 	m.deadline = next(m.deadline, now, m.interval())
 	if slept {
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRepeat.Value)

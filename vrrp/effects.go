@@ -13,11 +13,14 @@ import (
 // perform sends adverts at once and leaves everything else to a queue.
 func (r *Runner) perform(q *queue, effects []Effect) {
 	for _, e := range effects {
-		if advert, ok := e.(SendAdvert); ok {
-			r.send(advert)
-			continue
+		switch e := e.(type) {
+		case SendAdvert:
+			r.send(e)
+		case *SendAdvert:
+			r.send(*e)
+		default:
+			r.enqueue(q, e)
 		}
-		r.enqueue(q, e)
 	}
 }
 

@@ -65,6 +65,23 @@ func (g *Group) Deadline() (first time.Time) {
 // Step is what happens because of an event. The effects are in the order in
 // which they must be carried out and may be kept, but not changed.
 func (g *Group) Step(now time.Time, ev Event) []Effect {
+	out := g.step(now, ev)
+	again := func(e Effect) bool { _, ok := e.(*SendAdvert); return ok }
+	if !slices.ContainsFunc(out, again) {
+		return out
+	}
+	out = slices.Clone(out)
+	for i, e := range out {
+		if e, ok := e.(*SendAdvert); ok {
+			out[i] = *e
+		}
+	}
+	return out
+}
+
+// step is Step for whoever keeps nothing: an advert to which a pointer leads
+// is another one after the next step.
+func (g *Group) step(now time.Time, ev Event) []Effect {
 	var out effects
 	switch ev := ev.(type) {
 	case Start:

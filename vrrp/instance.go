@@ -20,6 +20,7 @@ type Machine struct {
 	state   config.State
 	own     wire.Advert // what is sent, made again when something in it changes
 	advert  advert      // the effect that sends it
+	inTurn  advert      // the one that sends it with a number; nil: none yet
 
 	deadline time.Time // Adver_Timer of a MASTER, Active_Down_Timer of a BACKUP, end of the startup delay of an owner in INIT
 	expired  bool      // the BACKUP's timer has run out, its sync group is not ready

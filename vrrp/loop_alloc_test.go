@@ -42,7 +42,7 @@ func alone(t *testing.T, m *mouth, change func(*config.Instance)) *Runner {
 	}
 	cfg := &config.Config{Global: config.DefaultGlobal, Instances: []config.Instance{i}}
 	cfg.Resolve()
-	r.linkChanged(LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}})
+	r.linkChanged(LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, IPv6: []netip.Addr{netip.MustParseAddr("fe80::1")}})
 	r.apply(cfg)
 	for range 20 { // to be MASTER, and past the second round of gratuitous ARP
 		r.fire(r.groups.first().deadline)
@@ -59,6 +59,16 @@ func TestAdvertAllocatesNothing(t *testing.T) {
 	for name, change := range map[string]func(*config.Instance){
 		"multicast": nil,
 		"version 2": func(i *config.Instance) { i.Version = config.Some(uint8(2)) },
+		"AH": func(i *config.Instance) {
+			i.Version, i.Authentication = config.Some(uint8(2)), config.Authentication{Type: config.AuthAH, Pass: "secret"}
+		},
+		"IPv6": func(i *config.Instance) {
+			i.VirtualIPAddress = []config.Address{{Prefix: netip.MustParsePrefix("fe80::100/64")}}
+		},
+		"auth_hmac": func(i *config.Instance) {
+			key := config.HMACKey{ID: 1, Secret: "0123456789abcdef0123456789abcdef"}
+			i.AuthHMAC = &config.AuthHMAC{Keys: []config.HMACKey{key}, ActiveKey: 1}
+		},
 		"unicast": func(i *config.Instance) {
 			i.UnicastPeers = []config.Peer{{Addr: netip.MustParseAddr("10.0.0.2")}, {Addr: netip.MustParseAddr("10.0.0.3")}}
 		},

@@ -111,7 +111,7 @@ func TestPanicIsBounded(t *testing.T) {
 			t.Errorf("snapshot %+v, %v", s, err)
 		}
 		entries := logged.All()
-		if len(entries) != 1 || !strings.Contains(fmt.Sprint(entries[0].ContextMap()["stack"]), "Step") {
+		if len(entries) != 1 || !strings.Contains(fmt.Sprint(entries[0].ContextMap()["stack"]), "(*Group).step(") {
 			t.Errorf("log: %v", entries)
 		}
 

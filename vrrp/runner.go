@@ -289,7 +289,7 @@ func (r *Runner) stepAt(now time.Time, g *group, ev Event) {
 			r.groups.moved(g)
 		}
 	}()
-	effects := g.Step(now, ev)
+	effects := g.step(now, ev)
 	g.deadline = g.Deadline()
 	r.perform(g.queue, effects)
 }
