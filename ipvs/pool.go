@@ -50,6 +50,14 @@ type Effect interface{ effect() }
 // should be absent. It is told only when it differs from the last one.
 type Want struct{ Service *Service }
 
+// WantDest is what changes when it is about one real server only: the rest of
+// the service, which may be thousands, is as it was. Without Present it should
+// be absent.
+type WantDest struct {
+	Dest
+	Present bool
+}
+
 // Became is for those who are told of changes: scripts, FIFOs, mail. A real
 // server came up or went down (notify_up, notify_down), or with a nil Server
 // the service gained or lost its quorum (quorum_up, quorum_down). A server is
@@ -83,10 +91,11 @@ type Log struct {
 	Server string // the real server that it is about, for programs; empty: the service
 }
 
-func (Want) effect()   {}
-func (Became) effect() {}
-func (Alert) effect()  {}
-func (Log) effect()    {}
+func (Want) effect()     {}
+func (WantDest) effect() {}
+func (Became) effect()   {}
+func (Alert) effect()    {}
+func (Log) effect()      {}
 
 // Pool is the machine of one service: the health of its real servers in, the
 // service as it should be in the kernel out. The zero value waits for its
@@ -94,8 +103,9 @@ func (Log) effect()    {}
 type Pool struct {
 	service config.Service
 	servers map[netip.AddrPort]*health // nil: not configured yet
+	sum     int64                      // of the weights that are up
 	up      bool                       // the quorum is held
-	want    *Service
+	gone    bool                       // removed, or at its end
 }
 
 // health is what the pool knows about a real server.
@@ -118,13 +128,18 @@ func (p *Pool) Step(ev Event) []Effect {
 	switch e := ev.(type) {
 	case Reconfigured:
 		first := p.servers == nil
+		was := p.wish()
 		out := p.reconfigure(e.Service, e.Known)
 		if first && p.service.InitNotifies {
 			out = append(out, p.introduce()...)
 		}
-		return p.settle(append(out, p.weigh(first)...))
+		out = append(out, p.weigh(first)...)
+		if want := p.wish(); !was.equal(want) {
+			out = append(out, Want{want})
+		}
+		return out
 	case Health:
-		return p.settle(append(p.judge(e), p.weigh(false)...))
+		return p.hear(e)
 	case Removed:
 		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing", true, p.up)
 	case Shutdown:
@@ -135,15 +150,15 @@ func (p *Pool) Step(ev Event) []Effect {
 
 func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect) {
 	prev, known := p.service, p.servers
-	p.service, p.servers = next, make(map[netip.AddrPort]*health, len(next.Servers))
-	for i := range next.Servers {
-		s := &next.Servers[i]
-		p.servers[s.Addr] = newHealth(s, known[s.Addr])
-	}
+	p.service, p.servers = next, newHealths(next.Servers, known)
 	for _, v := range verdicts {
 		if h, ok := p.servers[v.Server]; ok {
 			h.learn(v)
 		}
+	}
+	p.sum = 0
+	for _, h := range p.servers {
+		p.sum += h.serves()
 	}
 	for i := range prev.Servers {
 		s := &prev.Servers[i]
@@ -167,13 +182,30 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 	return out
 }
 
-// newHealth is the health of a server before its next result. Without alpha a
-// check is taken to hold until it fails. An alpha check has to succeed first,
-// unless the server is in the pool already: a reload does not throw it out.
-func newHealth(s *config.Server, was *health) *health {
-	h := &health{server: s, checks: make([]verdict, len(s.Checks))}
-	for i := range s.Checks {
-		c := &s.Checks[i]
+// newHealths are the healths of servers before their next results.
+func newHealths(servers []config.Server, known map[netip.AddrPort]*health) map[netip.AddrPort]*health {
+	checks := 0
+	for i := range servers {
+		checks += len(servers[i].Checks)
+	}
+	all, verdicts := make([]health, len(servers)), make([]verdict, checks)
+	index := make(map[netip.AddrPort]*health, len(servers))
+	for i := range servers {
+		s := &servers[i]
+		n := len(s.Checks)
+		all[i] = health{server: s, checks: verdicts[:n:n]}
+		all[i].begin(known[s.Addr])
+		verdicts, index[s.Addr] = verdicts[n:], &all[i]
+	}
+	return index
+}
+
+// begin: without alpha a check is taken to hold until it fails. An alpha check
+// has to succeed first, unless the server is in the pool already: a reload does
+// not throw it out.
+func (h *health) begin(was *health) {
+	for i := range h.server.Checks {
+		c := &h.server.Checks[i]
 		v := verdict{check: c.ID(), up: !c.Timing.Alpha.Value}
 		if was != nil {
 			v.up = v.up || was.alive
@@ -185,7 +217,6 @@ func newHealth(s *config.Server, was *health) *health {
 	}
 	h.alive = h.holds()
 	h.quiet = !h.alive && (was == nil || was.quiet)
-	return h
 }
 
 func (h *health) index(id config.CheckID) int {
@@ -201,18 +232,43 @@ func (h *health) weight() int {
 	return w
 }
 
+// serves is what it adds to the weight that the quorum is about.
+func (h *health) serves() int64 {
+	if !h.alive {
+		return 0
+	}
+	return int64(max(h.weight(), 0))
+}
+
 // holds reports that every check holds; a server without checks is always up.
 func (h *health) holds() bool {
 	return !slices.ContainsFunc(h.checks, func(v verdict) bool { return !v.up })
 }
 
-func (p *Pool) judge(e Health) (out []Effect) {
+// hear takes a verdict. It costs the same however many servers there are, unless
+// the sorry server begins or ends to serve.
+func (p *Pool) hear(e Health) []Effect {
 	h, ok := p.servers[e.Server]
 	if !ok || h.index(e.Check) < 0 {
 		return nil
 	}
+	was, present := p.wishFor(e.Server)
+	sorry := p.sorry()
+	out := append(p.judge(h, e), p.weigh(false)...)
+	if p.sorry() != sorry || p.service.Sorry != nil && p.service.Sorry.Addr == e.Server {
+		return append(out, Want{p.wish()})
+	}
+	if want, stays := p.wishFor(e.Server); want != was || stays != present {
+		out = append(out, WantDest{want, stays})
+	}
+	return out
+}
+
+func (p *Pool) judge(h *health, e Health) (out []Effect) {
 	alive, weight := h.alive, h.weight()
+	p.sum -= h.serves()
 	other := h.learn(e)
+	p.sum += h.serves()
 	switch {
 	case alive != h.alive:
 		out = p.became(h, e.Reason)
@@ -243,32 +299,24 @@ func (h *health) learn(e Health) (other bool) {
 	return other
 }
 
-// settle adds the wish when it has changed.
-func (p *Pool) settle(out []Effect) []Effect {
-	want := p.wish()
-	if p.want.equal(want) {
-		return out
-	}
-	p.want = want
-	return append(out, Want{want})
-}
-
 // wish is the service as its configuration and the health of its servers want
 // it: a server that does not serve is absent, or has weight 0 with
 // inhibit_on_failure; so has the sorry server while it is not needed. An
 // address that is both is what it serves as.
+// Nil: it should be absent.
 func (p *Pool) wish() *Service {
-	w := &Service{Key: p.service.Key, Attrs: attrs(&p.service)}
+	if p.gone || p.servers == nil {
+		return nil
+	}
+	w := &Service{Key: p.service.Key, Attrs: attrs(&p.service), Dests: make([]Dest, 0, len(p.service.Servers))}
 	sorry := p.service.Sorry
 	for i := range p.service.Servers {
 		s := &p.service.Servers[i]
-		h := p.servers[s.Addr]
-		switch {
-		case p.sorry() && s.Addr == sorry.Addr: // below
-		case h.alive && !p.sorry():
-			w.Dests = append(w.Dests, dest(s, h.weight()))
-		case s.InhibitOnFailure:
-			w.Dests = append(w.Dests, dest(s, 0))
+		if p.sorry() && s.Addr == sorry.Addr {
+			continue // below
+		}
+		if d, present := p.wishFor(s.Addr); present {
+			w.Dests = append(w.Dests, d)
 		}
 	}
 	switch {
@@ -280,6 +328,14 @@ func (p *Pool) wish() *Service {
 	return w
 }
 
-func (s *Service) has(a netip.AddrPort) bool {
-	return slices.ContainsFunc(s.Dests, func(d Dest) bool { return d.Addr == a })
+// wishFor is what wish has of one real server, the sorry server left aside.
+func (p *Pool) wishFor(addr netip.AddrPort) (d Dest, present bool) {
+	h := p.servers[addr]
+	switch {
+	case h == nil:
+		return Dest{Addr: addr}, false
+	case h.alive && !p.sorry():
+		return dest(h.server, h.weight()), true
+	}
+	return dest(h.server, 0), h.server.InhibitOnFailure
 }

@@ -11,7 +11,7 @@ import (
 // hysteresis and lost below quorum minus hysteresis, or without any weight. The
 // first time a service that lacks it says so only when it has a sorry server.
 func (p *Pool) weigh(first bool) []Effect {
-	s, sum := &p.service, p.weight()
+	s, sum := &p.service, p.sum
 	quorum, hysteresis := int64(s.Quorum), int64(s.Hysteresis)
 	var begin, reason string
 	switch gain, loss := quorum+hysteresis, quorum-hysteresis; {
@@ -31,16 +31,6 @@ func (p *Pool) weigh(first bool) []Effect {
 		out = append(out, p.sorryLog()...)
 	}
 	return append(out, Became{Up: p.up, Reason: reason, Starting: first, Weight: sum})
-}
-
-// weight is that of all servers that are up.
-func (p *Pool) weight() (sum int64) {
-	for _, h := range p.servers {
-		if h.alive {
-			sum += int64(max(h.weight(), 0))
-		}
-	}
-	return sum
 }
 
 // sorry reports that the sorry server serves instead of the real ones.
@@ -84,7 +74,7 @@ func (p *Pool) end(out []Effect, doing string, servers, quorum bool) []Effect {
 	if quorum {
 		out = append(out, Became{Reason: doing}) // of no weight: all servers have left
 	}
-	p.want = nil
+	p.gone = true
 	return append(out, Want{nil})
 }
 

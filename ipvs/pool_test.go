@@ -80,6 +80,7 @@ func play(script string) string {
 type player struct {
 	out     strings.Builder
 	pool    Pool
+	want    *Service
 	have    map[config.ServiceKey]*Service
 	pending *config.Service
 	known   []Health
@@ -127,16 +128,23 @@ func (p *player) step(ev Event) {
 		case Alert:
 			fmt.Fprintf(&p.out, "\t=> mail about %s: %s\n", e.Server.Addr, told(e))
 		case Want:
-			p.program(e.Service)
+			p.want = e.Service
+			p.program()
+		case WantDest:
+			p.want.Dests = slices.DeleteFunc(slices.Clone(p.want.Dests), func(d Dest) bool { return d.Addr == e.Addr })
+			if e.Present {
+				p.want.Dests = append(p.want.Dests, e.Dest)
+			}
+			p.program()
 		}
 	}
 }
 
-func (p *player) program(want *Service) {
+func (p *player) program() {
 	for key := range p.pool.service.KernelKeys() {
 		var as *Service
-		if want != nil {
-			as = want.As(key)
+		if p.want != nil {
+			as = p.want.As(key)
 		}
 		for _, op := range Diff(p.have[key], as) {
 			fmt.Fprintf(&p.out, "\tipvsadm %s\n", op)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -86,24 +87,7 @@ type Manager struct {
 // entry is one service of the configuration.
 type entry struct {
 	pool *Pool
-	want *Service
 	rows []*row // what it is in the kernel
-}
-
-// row is one service of the kernel: what should be and what is.
-type row struct {
-	key   config.ServiceKey
-	owner *entry // nil once it has left the configuration
-	have  *Service
-	known bool // have is the truth
-	dirty bool // in Manager.dirty
-}
-
-func (r *row) want() *Service {
-	if r.owner == nil || r.owner.want == nil {
-		return nil
-	}
-	return r.owner.want.As(r.key)
 }
 
 // Verdict is what a check of a service has found out.
@@ -347,7 +331,19 @@ func (m *Manager) repair() error {
 	return m.settle()
 }
 
+// touch makes everything about a row due to be looked at.
 func (m *Manager) touch(r *row) {
+	r.whole = true
+	m.smear(r)
+}
+
+// touchSome makes one destination of a row due.
+func (m *Manager) touchSome(r *row, addr netip.AddrPort) {
+	r.some = append(r.some, addr)
+	m.smear(r)
+}
+
+func (m *Manager) smear(r *row) {
 	if !r.dirty {
 		r.dirty = true
 		m.dirty = append(m.dirty, r)
@@ -370,7 +366,8 @@ func (m *Manager) stop() error {
 			m.complain(fmt.Errorf("flush the table of virtual services: %w", err))
 		} else {
 			for _, r := range m.rows {
-				r.have, r.known = nil, true
+				r.is(nil)
+				r.known = true
 			}
 		}
 	}
@@ -386,9 +383,12 @@ func (m *Manager) step(e *entry, ev Event) {
 		case Log:
 			m.opts.Log.Info(effect.Text, effect.fields(e.pool.service.Key)...)
 		case Want:
-			e.want = effect.Service
 			for _, r := range e.rows {
 				m.touch(r)
+			}
+		case WantDest:
+			for _, r := range e.rows {
+				m.touchSome(r, effect.Addr)
 			}
 		case Became:
 			service := e.pool.service

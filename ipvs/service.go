@@ -30,11 +30,18 @@ func (s *Service) As(key config.ServiceKey) *Service {
 		as.Mask = wholeAddress(key)
 	}
 	for i := range as.Dests {
-		if d := &as.Dests[i]; d.Method != config.NAT {
-			d.Addr = netip.AddrPortFrom(d.Addr.Addr(), key.Addr.Port())
-		}
+		d := &as.Dests[i]
+		d.Addr = addressAs(d.Addr, d.Method, key)
 	}
 	return as
+}
+
+// addressAs is the address of one of its destinations under another key.
+func addressAs(addr netip.AddrPort, method config.Method, key config.ServiceKey) netip.AddrPort {
+	if method == config.NAT {
+		return addr
+	}
+	return netip.AddrPortFrom(addr.Addr(), key.Addr.Port())
 }
 
 func (s *Service) clone() *Service {
@@ -48,6 +55,10 @@ func (s *Service) clone() *Service {
 
 func (s *Service) equal(other *Service) bool {
 	return s != nil && other != nil && s.Attrs == other.Attrs && slices.Equal(s.Dests, other.Dests)
+}
+
+func (s *Service) has(a netip.AddrPort) bool {
+	return slices.ContainsFunc(s.Dests, func(d Dest) bool { return d.Addr == a })
 }
 
 // Attrs are what can be edited about a service, ipvsadm(8).

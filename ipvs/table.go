@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -31,6 +32,11 @@ func (m *Manager) program() error {
 	for _, r := range dirty {
 		r.dirty = false
 	}
+	defer func() {
+		for _, r := range dirty {
+			r.whole, r.some = false, nil
+		}
+	}()
 	if err := m.list(); err != nil {
 		for _, r := range dirty {
 			m.failed[r.key] = r
@@ -62,13 +68,13 @@ func (m *Manager) list() error {
 	if err != nil {
 		return fmt.Errorf("read the table of virtual services: %w", err)
 	}
-	m.listed = true
+	m.listed, m.compared = true, time.Now()
 	var stale []*row
 	for key, have := range table {
 		r := m.rows[key]
 		switch {
 		case r != nil:
-			r.have = have
+			r.is(have)
 		case m.opts.Flush || m.opts.Abandoned[key]:
 			m.opts.Log.Info(fmt.Sprintf("Removing virtual service %s, which is not configured", key))
 			stale = append(stale, &row{key: key, have: have})
@@ -132,7 +138,8 @@ func (m *Manager) look(r *row) error {
 	if err != nil {
 		return fmt.Errorf("read virtual service %s: %w", r.key, err)
 	}
-	r.have, r.known = have, true
+	r.is(have)
+	r.known, r.whole = true, true
 	return nil
 }
 
@@ -140,9 +147,11 @@ func (m *Manager) look(r *row) error {
 // destination that cannot be added does not keep a dead one in the table.
 func (m *Manager) do(rows []*row) []error {
 	var ops []Op
+	changes := make([]change, len(rows))
 	ends := make([]int, len(rows)) // of the operations of each row
 	for i, r := range rows {
-		ops = append(ops, Diff(r.have, r.want())...)
+		changes[i] = r.change()
+		ops = append(ops, Diff(changes[i].have, changes[i].want)...)
 		ends[i] = len(ops)
 	}
 	failures := make([]error, len(rows))
@@ -152,31 +161,11 @@ func (m *Manager) do(rows []*row) []error {
 	errs, begin := m.opts.Kernel.Do(ops), 0
 	for i, end := range ends {
 		if begin < end {
-			failures[i] = rows[i].done(ops[begin:end], errs[begin:end])
+			failures[i] = rows[i].done(changes[i], ops[begin:end], errs[begin:end])
 		}
 		begin = end
 	}
 	return failures
-}
-
-// done notes what has become of operations.
-func (r *row) done(ops []Op, errs []error) error {
-	var failures []error
-	for k, err := range errs {
-		op := ops[k]
-		switch {
-		case err == nil, errors.Is(err, fs.ErrNotExist) && (op.Verb == DeleteDest || op.Verb == DeleteService):
-		case len(failures) > 0 && ops[0].Verb == AddService && errs[0] != nil:
-			// A service that could not be made has no destinations.
-		default:
-			failures = append(failures, fmt.Errorf("IPVS, as ipvsadm %s: %w", op, err))
-		}
-	}
-	if failures == nil {
-		r.have = r.want().clone()
-	}
-	// Otherwise it is read before the next attempt.
-	return errors.Join(failures...)
 }
 
 // How often and how many rows are compared with the kernel's: all of them once
@@ -235,11 +224,15 @@ func (m *Manager) compareSome() error {
 			return fmt.Errorf("read virtual service %s: %w", r.key, err)
 		}
 		if have != nil && r.have != nil {
-			have.Dests = slices.DeleteFunc(have.Dests, func(d Dest) bool { return !r.have.has(d.Addr) })
+			ours := make(map[netip.AddrPort]bool, len(r.have.Dests))
+			for _, d := range r.have.Dests {
+				ours[d.Addr] = true
+			}
+			have.Dests = slices.DeleteFunc(have.Dests, func(d Dest) bool { return !ours[d.Addr] })
 		}
 		if len(Diff(have, r.have)) > 0 {
 			m.opts.Log.Warn(fmt.Sprintf("somebody has changed virtual service %s, it is made as configured", r.key))
-			r.have = have
+			r.is(have)
 			m.touch(r)
 		}
 	}
