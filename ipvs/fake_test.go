@@ -57,14 +57,18 @@ func (k *fakeKernel) List() (map[config.ServiceKey]*Service, error) {
 	return all, nil
 }
 
-func (k *fakeKernel) Read(key config.ServiceKey) (*Service, error) {
+func (k *fakeKernel) Read(keys []config.ServiceKey) ([]*Service, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reads++
-	if err := k.fail("read " + key.String()); err != nil {
-		return nil, err
+	var all []*Service
+	for _, key := range keys {
+		k.reads++
+		if err := k.fail("read " + key.String()); err != nil {
+			return nil, err
+		}
+		all = append(all, k.table[key].clone())
 	}
-	return k.table[key].clone(), nil
+	return all, nil
 }
 
 func (k *fakeKernel) Do(ops []Op) []error {

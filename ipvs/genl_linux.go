@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
-	"os"
-	"syscall"
 
 	"github.com/cloudflare/ipvs"
 	"github.com/mdlayher/genetlink"
@@ -29,6 +26,7 @@ const (
 	cmdNewDest    = 5
 	cmdSetDest    = 6
 	cmdDelDest    = 7
+	cmdGetDest    = 8
 	cmdFlush      = 17
 
 	attrService = 1
@@ -58,10 +56,11 @@ const (
 )
 
 // genl speaks to IPVS where cloudflare/ipvs does not: persistence engines, sync
-// daemons, emptying the table, and several commands in one message.
+// daemons, emptying the table, and many services and destinations at a time.
 type genl struct {
 	conn   *netlink.Conn
 	family genetlink.Family
+	buffer [32 << 10]byte // as much as the kernel puts into one message
 }
 
 // dialGenl connects to the IPVS of the current network namespace.
@@ -77,7 +76,7 @@ func dialGenl(receive config.ReceiveBuffer) (*genl, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &genl{conn, family}, nil
+	return &genl{conn: conn, family: family}, nil
 }
 
 func setReceiveBuffer(conn *netlink.Conn, size config.ReceiveBuffer) error {
@@ -132,48 +131,15 @@ func (g *genl) together(commands []netlink.Message) ([]error, error) {
 	}
 	errs := make([]error, len(sent))
 	first, last := sent[0].Header.Sequence, sent[len(sent)-1].Header.Sequence
-	return errs, g.answers(func(sequence uint32, errno syscall.Errno) (more bool) {
-		if at := sequence - first; at < uint32(len(errs)) && errno != 0 {
-			errs[at] = errno
+	return errs, g.answers(func(a answer) (more bool) {
+		if a.kind != unix.NLMSG_ERROR {
+			return true
 		}
-		return sequence != last
+		if at := a.sequence - first; at < uint32(len(errs)) && a.errno() != 0 {
+			errs[at] = a.errno()
+		}
+		return a.sequence != last
 	})
-}
-
-// answers hands the errors that the kernel sends, 0 for an acknowledgement, to
-// f until it wants no more. The library drops all of what it has received with
-// the first error.
-func (g *genl) answers(f func(sequence uint32, errno syscall.Errno) (more bool)) error {
-	raw, err := g.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	buffer := make([]byte, os.Getpagesize())
-	for more := true; more; {
-		var n int
-		var failed error
-		if err := raw.Read(func(fd uintptr) bool {
-			n, _, failed = unix.Recvfrom(int(fd), buffer, unix.MSG_DONTWAIT)
-			return failed != unix.EAGAIN && failed != unix.EINTR
-		}); err != nil {
-			return err
-		}
-		if failed != nil {
-			return fmt.Errorf("receive: %w", failed)
-		}
-		for b := buffer[:n]; more && len(b) >= unix.NLMSG_HDRLEN+4; {
-			length := int(binary.NativeEndian.Uint32(b))
-			if length < unix.NLMSG_HDRLEN+4 || length > len(b) {
-				return errors.New("the kernel's answer is cut off")
-			}
-			if kind := binary.NativeEndian.Uint16(b[4:]); kind == unix.NLMSG_ERROR {
-				errno := -int32(binary.NativeEndian.Uint32(b[unix.NLMSG_HDRLEN:]))
-				more = f(binary.NativeEndian.Uint32(b[8:]), syscall.Errno(errno))
-			}
-			b = b[min(len(b), (length+3)&^3):]
-		}
-	}
-	return nil
 }
 
 // command is a message of one operation.
@@ -207,15 +173,20 @@ func (g *genl) command(op Op) (netlink.Message, error) {
 	}, err
 }
 
-func encodeService(ae *netlink.AttributeEncoder, s *ipvs.Service, engine string) {
+// encodeKey is what tells a service from others.
+func encodeKey(ae *netlink.AttributeEncoder, s *ipvs.Service) {
 	ae.Uint16(svcAF, uint16(s.Family))
 	if s.FWMark != 0 {
 		ae.Uint32(svcFWMark, s.FWMark)
-	} else {
-		ae.Uint16(svcProtocol, uint16(s.Protocol))
-		ae.Bytes(svcAddr, s.Address.AsSlice())
-		ae.Bytes(svcPort, binary.BigEndian.AppendUint16(nil, s.Port))
+		return
 	}
+	ae.Uint16(svcProtocol, uint16(s.Protocol))
+	ae.Bytes(svcAddr, s.Address.AsSlice())
+	ae.Bytes(svcPort, binary.BigEndian.AppendUint16(nil, s.Port))
+}
+
+func encodeService(ae *netlink.AttributeEncoder, s *ipvs.Service, engine string) {
+	encodeKey(ae, s)
 	ae.String(svcScheduler, s.Scheduler)
 	if engine != "" {
 		ae.String(svcEngine, engine)
@@ -240,83 +211,6 @@ func encodeDest(ae *netlink.AttributeEncoder, d *ipvs.Destination) {
 	ae.Uint8(destTunType, uint8(d.TunnelType))
 	ae.Bytes(destTunPort, binary.BigEndian.AppendUint16(nil, d.TunnelPort))
 	ae.Uint16(destTunFlags, uint16(d.TunnelFlags))
-}
-
-// engine is the persistence engine of a service that is there; empty for none.
-func (g *genl) engine(key config.ServiceKey) (string, error) {
-	svc := toService(key, Attrs{Mask: wholeAddress(key)})
-	ae := netlink.NewAttributeEncoder()
-	ae.Nested(attrService, func(ae *netlink.AttributeEncoder) error {
-		encodeService(ae, &svc, "")
-		return nil
-	})
-	data, err := ae.Encode()
-	if err != nil {
-		return "", err
-	}
-	answer, err := g.execute(cmdGetService, data, 0)
-	if err != nil || len(answer) == 0 {
-		return "", err
-	}
-	_, engine, err := decodeEngine(answer[0].Data)
-	return engine, err
-}
-
-// engines are the persistence engines of all services that have one.
-func (g *genl) engines() (map[config.ServiceKey]string, error) {
-	answer, err := g.execute(cmdGetService, nil, netlink.Dump)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[config.ServiceKey]string)
-	for _, m := range answer {
-		key, engine, err := decodeEngine(m.Data)
-		if err != nil {
-			return nil, err
-		}
-		if engine != "" {
-			all[key] = engine
-		}
-	}
-	return all, nil
-}
-
-func decodeEngine(data []byte) (key config.ServiceKey, engine string, err error) {
-	ad, err := netlink.NewAttributeDecoder(data)
-	if err != nil {
-		return key, "", err
-	}
-	var raw ipvs.Service
-	for ad.Next() {
-		if ad.Type() != attrService {
-			continue
-		}
-		ad.Nested(func(ad *netlink.AttributeDecoder) error {
-			var addr []byte
-			for ad.Next() {
-				switch ad.Type() {
-				case svcAF:
-					raw.Family = ipvs.AddressFamily(ad.Uint16())
-				case svcProtocol:
-					raw.Protocol = ipvs.Protocol(ad.Uint16())
-				case svcAddr:
-					addr = ad.Bytes()
-				case svcPort:
-					raw.Port = binary.BigEndian.Uint16(ad.Bytes())
-				case svcFWMark:
-					raw.FWMark = ad.Uint32()
-				case svcEngine:
-					engine = ad.String()
-				}
-			}
-			if raw.Family == ipvs.INET && len(addr) > 4 {
-				addr = addr[:4] // of a union that has room for IPv6
-			}
-			raw.Address, _ = netip.AddrFromSlice(addr)
-			return nil
-		})
-	}
-	return fromService(raw).Key, engine, ad.Err()
 }
 
 // flush empties the table.

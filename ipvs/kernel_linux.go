@@ -49,8 +49,8 @@ type KernelOptions struct {
 
 // sockets are both ways to the same table.
 type sockets struct {
-	ipvs.Client
-	genl *genl
+	ipvs.Client // for the timeouts
+	genl        *genl
 }
 
 // NewKernel is the kernel's IPVS; nothing is opened before the first use.
@@ -67,43 +67,22 @@ func (n *Netlink) Close() error {
 func (n *Netlink) List() (map[config.ServiceKey]*Service, error) {
 	table := make(map[config.ServiceKey]*Service)
 	err := n.with(func(s *sockets) error {
-		all, err := s.Services()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the library's answer to an empty table
-			return err
-		}
-		engines, err := s.genl.engines()
-		if err != nil {
-			return err
-		}
-		for _, raw := range all {
-			service, err := withDests(s, raw.Service)
-			if err != nil {
-				return err
-			}
-			service.Engine = engines[service.Key]
+		all, err := s.genl.readAll()
+		for _, service := range all {
 			table[service.Key] = service
 		}
-		return nil
+		return err
 	})
 	return table, err
 }
 
-// Read is one service, nil when it is absent.
-func (n *Netlink) Read(key config.ServiceKey) (service *Service, err error) {
+// Read are services, nil where there is none.
+func (n *Netlink) Read(keys []config.ServiceKey) (services []*Service, err error) {
 	err = n.with(func(s *sockets) error {
-		raw, err := s.Service(toService(key, Attrs{}))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			return nil
-		}
-		if err == nil {
-			service, err = withDests(s, raw.Service)
-		}
-		if err == nil {
-			service.Engine, err = s.genl.engine(key)
-		}
+		services, err = s.genl.read(keys)
 		return err
 	})
-	return service, err
+	return services, err
 }
 
 // Do changes the table, with many operations in one message.
@@ -271,16 +250,4 @@ func inNamespace(name string, f func() error) error {
 		failed <- err
 	}()
 	return <-failed
-}
-
-func withDests(c ipvs.Client, raw ipvs.Service) (*Service, error) {
-	s := fromService(raw)
-	dests, err := c.Destinations(raw)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the destinations of %s: %w", s.Key, err)
-	}
-	for _, d := range dests {
-		s.Dests = append(s.Dests, fromDest(d.Destination))
-	}
-	return s, nil
 }

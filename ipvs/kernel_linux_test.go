@@ -73,7 +73,7 @@ func TestNetlink(t *testing.T) {
 				t.Error(op, err)
 			}
 		}
-		if s, err := k.Read(key); s != nil || err != nil {
+		if s, err := readOne(k, key); s != nil || err != nil {
 			t.Error(s, err)
 		}
 	}
@@ -114,13 +114,21 @@ func roundTrip(t *testing.T, k *Netlink, words string) {
 			}
 		}
 		var err error
-		if have, err = k.Read(c.Key); err != nil || have == nil {
+		if have, err = readOne(k, c.Key); err != nil || have == nil {
 			t.Fatalf("read %s: %v, %v", words, have, err)
 		}
 		if left := Diff(have, want); left != nil {
 			t.Errorf("%s: left to do: %v", words, left)
 		}
 	}
+}
+
+func readOne(k *Netlink, key config.ServiceKey) (*Service, error) {
+	all, err := k.Read([]config.ServiceKey{key})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
 }
 
 func one(k *Netlink, op Op) error { return k.Do([]Op{op})[0] }
@@ -162,7 +170,7 @@ func show(s *Service) string { return Op{Verb: AddService, Key: s.Key, Attrs: s.
 func TestDeadSocket(t *testing.T) {
 	dead := &deadClient{closed: make(chan struct{})}
 	k := Netlink{sockets: &sockets{Client: dead}, answerWithin: time.Millisecond}
-	if _, err := k.Read(config.ServiceKey{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := k.Timeouts(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 	if k.sockets != nil {
@@ -180,9 +188,9 @@ func (d *deadClient) Close() error {
 	return nil
 }
 
-func (d *deadClient) Service(ipvs.Service) (ipvs.ServiceExtended, error) {
+func (d *deadClient) Config() (ipvs.Config, error) {
 	<-d.closed
-	return ipvs.ServiceExtended{}, os.ErrClosed
+	return ipvs.Config{}, os.ErrClosed
 }
 
 // daemons: the sync daemons with all their attributes, and the timeouts.
@@ -272,7 +280,7 @@ func batches(t *testing.T, k *Netlink) {
 			t.Errorf("%s: %v", ops[i], err)
 		}
 	}
-	if s, err := k.Read(key); err != nil || len(s.Dests) != n {
+	if s, err := readOne(k, key); err != nil || len(s.Dests) != n {
 		t.Errorf("%d destinations, %v", len(s.Dests), err)
 	}
 	if err := one(k, Op{Verb: DeleteService, Key: key}); err != nil {

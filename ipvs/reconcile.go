@@ -18,8 +18,8 @@ import (
 type Kernel interface {
 	// List is the whole table.
 	List() (map[config.ServiceKey]*Service, error)
-	// Read is one service, nil when it is absent.
-	Read(config.ServiceKey) (*Service, error)
+	// Read are services, nil where there is none.
+	Read([]config.ServiceKey) ([]*Service, error)
 	// Do changes the table, in order, and answers with an error, or nil, for
 	// each operation. One that fails does not keep back those behind it.
 	Do([]Op) []error

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
 )
 
 // settle brings the kernel to what the dirty rows want, then tells what has
@@ -118,10 +120,13 @@ func (m *Manager) reconcile(rows []*row) []error {
 func (m *Manager) attempt(rows []*row, errs []error) {
 	known := make([]*row, 0, len(rows))
 	places := make([]int, 0, len(rows))
+	failed := m.look(rows)
 	for i, r := range rows {
-		if errs[i] = m.look(r); errs[i] == nil {
-			known, places = append(known, r), append(places, i)
+		if errs[i] = nil; !r.known {
+			errs[i] = fmt.Errorf("read virtual service %s: %w", r.key, failed)
+			continue
 		}
+		known, places = append(known, r), append(places, i)
 	}
 	for i, err := range m.do(known) {
 		known[i].known = err == nil
@@ -129,18 +134,36 @@ func (m *Manager) attempt(rows []*row, errs []error) {
 	}
 }
 
-// look reads a row whose state is not known.
-func (m *Manager) look(r *row) error {
-	if r.known {
-		return nil
+// look reads those whose state is not known.
+func (m *Manager) look(rows []*row) error {
+	var unknown []*row
+	for _, r := range rows {
+		if !r.known {
+			unknown = append(unknown, r)
+		}
 	}
-	have, err := m.opts.Kernel.Read(r.key)
+	found, err := m.read(unknown)
+	for i, have := range found {
+		unknown[i].is(have)
+		unknown[i].known, unknown[i].whole = true, true
+	}
+	return err
+}
+
+// read is what the kernel has of some rows; nothing when that fails.
+func (m *Manager) read(rows []*row) ([]*Service, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	keys := make([]config.ServiceKey, len(rows))
+	for i, r := range rows {
+		keys[i] = r.key
+	}
+	found, err := m.opts.Kernel.Read(keys)
 	if err != nil {
-		return fmt.Errorf("read virtual service %s: %w", r.key, err)
+		return nil, err
 	}
-	r.is(have)
-	r.known, r.whole = true, true
-	return nil
+	return found, nil
 }
 
 // do carries out the differences, and answers with an error for each row. A
@@ -215,14 +238,18 @@ func (m *Manager) compareSome() error {
 	due := m.round[:min(len(m.round), compareAtOnce)]
 	m.round = m.round[len(due):]
 	m.hurry = m.hurry && len(m.round) > 0
+	rows := make([]*row, 0, len(due))
 	for _, r := range due {
-		if !r.known || r.owner == nil || m.failed[r.key] != nil || !m.listed {
-			continue // it is looked at anyway
+		if r.known && r.owner != nil && m.failed[r.key] == nil && m.listed {
+			rows = append(rows, r) // others are looked at anyway
 		}
-		have, err := m.opts.Kernel.Read(r.key)
-		if err != nil {
-			return fmt.Errorf("read virtual service %s: %w", r.key, err)
-		}
+	}
+	found, err := m.read(rows)
+	if err != nil {
+		return fmt.Errorf("read virtual services: %w", err)
+	}
+	for i, have := range found {
+		r := rows[i]
 		if have != nil && r.have != nil {
 			ours := make(map[netip.AddrPort]bool, len(r.have.Dests))
 			for _, d := range r.have.Dests {

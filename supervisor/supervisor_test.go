@@ -69,16 +69,18 @@ func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) {
 	return maps.Clone(k.had), nil
 }
 
-func (k *table) Read(key config.ServiceKey) (*ipvs.Service, error) {
+func (k *table) Read(keys []config.ServiceKey) ([]*ipvs.Service, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s, ok := k.had[key]
-	if !ok {
-		return nil, nil
+	all := make([]*ipvs.Service, len(keys))
+	for i, key := range keys {
+		if s := k.had[key]; s != nil {
+			c := *s
+			c.Dests = slices.Clone(s.Dests)
+			all[i] = &c
+		}
 	}
-	c := *s
-	c.Dests = slices.Clone(s.Dests)
-	return &c, nil
+	return all, nil
 }
 
 func (k *table) Do(ops []ipvs.Op) []error {
@@ -377,7 +379,7 @@ func TestNoIPVS(t *testing.T) {
 type noIPVS struct{}
 
 func (noIPVS) List() (map[config.ServiceKey]*ipvs.Service, error) { return nil, ipvs.ErrNoIPVS }
-func (noIPVS) Read(config.ServiceKey) (*ipvs.Service, error)      { return nil, ipvs.ErrNoIPVS }
+func (noIPVS) Read([]config.ServiceKey) ([]*ipvs.Service, error)  { return nil, ipvs.ErrNoIPVS }
 func (noIPVS) Do(ops []ipvs.Op) []error                           { return make([]error, len(ops)) }
 func (noIPVS) Timeouts() (ipvs.Timeouts, error)                   { return ipvs.Timeouts{}, ipvs.ErrNoIPVS }
 func (noIPVS) SetTimeouts(ipvs.Timeouts) error                    { return ipvs.ErrNoIPVS }

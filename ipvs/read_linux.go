@@ -1,0 +1,319 @@
+package ipvs
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+
+	"github.com/cloudflare/ipvs"
+	"github.com/cloudflare/ipvs/netmask"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// The library reads one service at a time, in five exchanges with all of their
+// statistics; every service is read once a minute, and all at every reload.
+
+// readTogether is how many services are asked for in one message. The answers
+// must have room in the socket's buffer.
+const readTogether = 32
+
+// read are services, nil where there is none.
+func (g *genl) read(keys []config.ServiceKey) ([]*Service, error) {
+	all := make([]*Service, 0, len(keys))
+	for len(keys) > 0 {
+		n := min(len(keys), readTogether)
+		some, err := g.readSome(keys[:n])
+		if err != nil {
+			return nil, err
+		}
+		all, keys = append(all, some...), keys[n:]
+	}
+	for _, s := range all {
+		if s == nil {
+			continue
+		}
+		if err := g.readDests(s); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// readSome are services without their destinations. Each request has one answer.
+func (g *genl) readSome(keys []config.ServiceKey) ([]*Service, error) {
+	requests := make([]netlink.Message, len(keys))
+	for i, key := range keys {
+		var err error
+		if requests[i], err = g.request(cmdGetService, 0, &key); err != nil {
+			return nil, err
+		}
+	}
+	sent, err := g.conn.SendMessages(requests)
+	if err != nil {
+		return nil, err
+	}
+	services, left := make([]*Service, len(keys)), len(keys)
+	var failed error
+	err = g.answers(func(a answer) (more bool) {
+		at := a.sequence - sent[0].Header.Sequence
+		if at >= uint32(len(keys)) {
+			return true // of an earlier exchange
+		}
+		left--
+		if a.kind == unix.NLMSG_ERROR {
+			if errno := a.errno(); errno != unix.ESRCH && errno != unix.ENOENT && failed == nil {
+				failed = errno
+			}
+			return left > 0
+		}
+		s, err := decodeService(a.attributes())
+		if err != nil {
+			failed = err
+		}
+		services[at] = s
+		return left > 0
+	})
+	return services, errors.Join(err, failed)
+}
+
+// readAll is the whole table.
+func (g *genl) readAll() ([]*Service, error) {
+	var all []*Service
+	err := g.dump(cmdGetService, nil, func(attributes []byte) error {
+		s, err := decodeService(attributes)
+		all = append(all, s)
+		return err
+	})
+	for _, s := range all {
+		if err == nil {
+			err = g.readDests(s)
+		}
+	}
+	return all, err
+}
+
+func (g *genl) readDests(s *Service) error {
+	err := g.dump(cmdGetDest, &s.Key, func(attributes []byte) error {
+		d, err := decodeDest(attributes, IPv6(s.Key))
+		s.Dests = append(s.Dests, d)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the destinations of %s: %w", s.Key, err)
+	}
+	return nil
+}
+
+// dump hands each message of a list, without its headers, to f. The bytes are
+// not f's to keep.
+func (g *genl) dump(command uint8, key *config.ServiceKey, f func(attributes []byte) error) error {
+	request, err := g.request(command, netlink.Dump, key)
+	if err != nil {
+		return err
+	}
+	sent, err := g.conn.SendMessages([]netlink.Message{request})
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = g.answers(func(a answer) (more bool) {
+		switch {
+		case a.sequence != sent[0].Header.Sequence:
+			return true
+		case a.kind == unix.NLMSG_DONE, a.kind == unix.NLMSG_ERROR:
+			if errno := a.errno(); errno != 0 {
+				failed = errors.Join(failed, errno)
+			}
+			return false
+		}
+		failed = errors.Join(failed, f(a.attributes()))
+		return true
+	})
+	return errors.Join(err, failed)
+}
+
+// request asks for one service, or with a nil key for all.
+func (g *genl) request(command uint8, flags netlink.HeaderFlags, key *config.ServiceKey) (netlink.Message, error) {
+	m := netlink.Message{
+		Header: netlink.Header{Type: netlink.HeaderType(g.family.ID), Flags: netlink.Request | flags},
+		Data:   []byte{command, familyVersion, 0, 0}, // struct genlmsghdr
+	}
+	if key == nil {
+		return m, nil
+	}
+	svc := toService(*key, Attrs{})
+	ae := netlink.NewAttributeEncoder()
+	ae.Nested(attrService, func(ae *netlink.AttributeEncoder) error {
+		encodeKey(ae, &svc)
+		return nil
+	})
+	data, err := ae.Encode()
+	m.Data = append(m.Data, data...)
+	return m, err
+}
+
+// answer is a message of the kernel.
+type answer struct {
+	kind     uint16
+	sequence uint32
+	body     []byte
+}
+
+// errno is that of an error, 0 of an acknowledgement or the end of a list.
+func (a answer) errno() syscall.Errno {
+	return syscall.Errno(-int32(binary.NativeEndian.Uint32(a.body)))
+}
+
+// attributes are what follows struct genlmsghdr.
+func (a answer) attributes() []byte { return a.body[min(len(a.body), unix.GENL_HDRLEN):] }
+
+// answers hands what the kernel sends to f until it wants no more. The library
+// drops all of what it has received with the first error, and asks for the
+// length of each message before it takes it.
+func (g *genl) answers(f func(answer) (more bool)) error {
+	raw, err := g.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		var n int
+		var failed error
+		if err := raw.Read(func(fd uintptr) bool {
+			n, _, failed = unix.Recvfrom(int(fd), g.buffer[:], unix.MSG_DONTWAIT)
+			return failed != unix.EAGAIN && failed != unix.EINTR
+		}); err != nil {
+			return err
+		}
+		if failed != nil {
+			return fmt.Errorf("receive: %w", failed)
+		}
+		for b := g.buffer[:n]; more && len(b) >= unix.NLMSG_HDRLEN+4; {
+			length := int(binary.NativeEndian.Uint32(b))
+			if length < unix.NLMSG_HDRLEN+4 || length > len(b) {
+				return errors.New("the kernel's answer is cut off")
+			}
+			more = f(answer{binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint32(b[8:]), b[unix.NLMSG_HDRLEN:length]})
+			b = b[min(len(b), (length+3)&^3):]
+		}
+	}
+	return nil
+}
+
+// nested hands each attribute of those of a kind, itself a list of attributes, to f.
+func nested(b []byte, kind uint16, f func(ad *netlink.AttributeDecoder)) error {
+	outer, err := netlink.NewAttributeDecoder(b)
+	if err != nil {
+		return err
+	}
+	for outer.Next() {
+		if outer.Type() == kind {
+			outer.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					f(ad)
+				}
+				return nil
+			})
+		}
+	}
+	return outer.Err()
+}
+
+func decodeService(b []byte) (*Service, error) {
+	var raw ipvs.Service
+	var addr, mask []byte
+	var engine string
+	err := nested(b, attrService, func(ad *netlink.AttributeDecoder) {
+		switch ad.Type() {
+		case svcAF:
+			raw.Family = ipvs.AddressFamily(ad.Uint16())
+		case svcProtocol:
+			raw.Protocol = ipvs.Protocol(ad.Uint16())
+		case svcAddr:
+			addr = ad.Bytes()
+		case svcPort:
+			raw.Port = port(ad)
+		case svcFWMark:
+			raw.FWMark = ad.Uint32()
+		case svcScheduler:
+			raw.Scheduler = ad.String()
+		case svcFlags: // struct ip_vs_flags
+			if b := ad.Bytes(); len(b) >= 4 {
+				raw.Flags = ipvs.Flags(binary.NativeEndian.Uint32(b))
+			}
+		case svcTimeout:
+			raw.Timeout = ad.Uint32()
+		case svcNetmask:
+			mask = ad.Bytes()
+		case svcEngine:
+			engine = ad.String()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw.Address = address(addr, raw.Family)
+	switch {
+	case raw.Family == ipvs.INET6 && len(mask) == 4:
+		raw.Netmask = netmask.MaskFrom(int(binary.NativeEndian.Uint32(mask)), 128)
+	case len(mask) == 4:
+		raw.Netmask = netmask.MaskFrom4([4]byte(mask))
+	}
+	s := fromService(raw)
+	s.Engine = engine
+	return s, nil
+}
+
+// decodeDest: a kernel that says no family has that of the service.
+func decodeDest(b []byte, ipv6 bool) (Dest, error) {
+	var raw ipvs.Destination
+	var addr []byte
+	raw.Family, _ = family(ipv6)
+	err := nested(b, attrDest, func(ad *netlink.AttributeDecoder) {
+		switch ad.Type() {
+		case destAddr:
+			addr = ad.Bytes()
+		case destPort:
+			raw.Port = port(ad)
+		case destMethod:
+			raw.FwdMethod = ipvs.ForwardType(ad.Uint32())
+		case destWeight:
+			raw.Weight = ad.Uint32()
+		case destUThreshold:
+			raw.UpperThreshold = ad.Uint32()
+		case destLThreshold:
+			raw.LowerThreshold = ad.Uint32()
+		case destAF:
+			raw.Family = ipvs.AddressFamily(ad.Uint16())
+		case destTunType:
+			raw.TunnelType = ipvs.TunnelType(ad.Uint8())
+		case destTunPort:
+			raw.TunnelPort = port(ad)
+		case destTunFlags:
+			raw.TunnelFlags = ipvs.TunnelFlags(ad.Uint16())
+		}
+	})
+	raw.Address = address(addr, raw.Family)
+	return fromDest(raw), err
+}
+
+// address is one of a union that has room for IPv6.
+func address(b []byte, of ipvs.AddressFamily) netip.Addr {
+	if of == ipvs.INET && len(b) > 4 {
+		b = b[:4]
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+func port(ad *netlink.AttributeDecoder) uint16 {
+	b := ad.Bytes()
+	if len(b) != 2 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(b)
+}
