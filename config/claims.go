@@ -78,7 +78,7 @@ func (i *Instance) closed() (list []ClosedAddress) {
 }
 
 // Equal compares two claims, ignoring where they were written.
-func (c Claims) Equal(o Claims) bool { return equal(c, o) }
+func (c Claims) Equal(o Claims) bool { return equal(&c, &o) }
 
 // Claims are what holds whatever the state of the instances.
 func (s *Static) Claims() Claims {

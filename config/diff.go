@@ -1,7 +1,5 @@
 package config
 
-import "reflect"
-
 // Plan is what a reload does: for each list what goes, what comes and what
 // stays but changes. A survivor that is equal is in none of them and is not
 // touched.
@@ -35,7 +33,7 @@ func (p Plan) Empty() bool {
 // start prev is an empty configuration.
 func Diff(prev, next *Config) Plan {
 	var p Plan
-	if !equal(prev.Global, next.Global) {
+	if !equal(&prev.Global, &next.Global) {
 		p.Global = &Change[Global]{prev.Global, next.Global}
 	}
 	p.Scripts = diffList(prev.Scripts, next.Scripts, func(s *TrackScript) string { return s.Name })
@@ -52,13 +50,14 @@ func diffList[T any, K comparable](prev, next []T, key func(*T) K) Delta[T] {
 		old[key(&prev[i])] = &prev[i]
 	}
 	kept := make(map[K]bool, len(next))
+	same := comparisonOf[T]()
 	for i := range next {
 		k := key(&next[i])
 		kept[k] = true
 		switch was, ok := old[k]; {
 		case !ok:
 			d.Added = append(d.Added, next[i])
-		case !equal(*was, next[i]):
+		case !same(was, &next[i]):
 			d.Changed = append(d.Changed, Change[T]{*was, next[i]})
 		}
 	}
@@ -68,43 +67,4 @@ func diffList[T any, K comparable](prev, next []T, key func(*T) K) Delta[T] {
 		}
 	}
 	return d
-}
-
-// equal compares two values of this package, ignoring where they were written.
-func equal[T any](a, b T) bool { return same(reflect.ValueOf(a), reflect.ValueOf(b)) }
-
-var originType = reflect.TypeFor[Origin]()
-
-func same(a, b reflect.Value) bool {
-	switch {
-	case a.Type() == originType:
-		return true
-	case a.Type().Comparable() && a.Kind() == reflect.Struct && a.Type().PkgPath() != originType.PkgPath():
-		return a.Equal(b) // netip.Addr and its like
-	case a.Kind() == reflect.Struct:
-		for i := range a.NumField() {
-			if !same(a.Field(i), b.Field(i)) {
-				return false
-			}
-		}
-		return true
-	case a.Kind() == reflect.Pointer:
-		return a.Pointer() == b.Pointer() || !a.IsNil() && !b.IsNil() && same(a.Elem(), b.Elem())
-	case a.Kind() == reflect.Interface:
-		if a.IsNil() || b.IsNil() {
-			return a.IsNil() == b.IsNil()
-		}
-		return a.Elem().Type() == b.Elem().Type() && same(a.Elem(), b.Elem())
-	case a.Kind() == reflect.Slice:
-		if a.Len() != b.Len() {
-			return false
-		}
-		for i := range a.Len() {
-			if !same(a.Index(i), b.Index(i)) {
-				return false
-			}
-		}
-		return true
-	}
-	return a.Equal(b)
 }

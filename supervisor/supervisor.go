@@ -91,6 +91,7 @@ type Supervisor struct {
 	machine func() config.Environment // what a check of a configuration asks
 
 	config   *config.Config   // what runs
+	serving  []config.Service // what of it serves
 	problems []config.Problem // of config, tolerated
 
 	stopping atomic.Bool    // nothing is taken back from here on
@@ -336,7 +337,6 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 
 // apply makes the parts run a configuration that was found good.
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
-	plan := config.Diff(s.config, next)
 	s.threads.apply(&next.Global.Process, s.router != nil && len(next.Instances) > 0)
 	s.scripts.learn(next)
 	s.dispatch.Grace(next.Daemon.ChildWaitTime)
@@ -359,7 +359,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 		s.files.apply(next)
 		s.sessions.apply(next)
 	}
-	if !s.opts.NoCheck && (!plan.Services.Empty() || len(s.abandoned) > 0) {
+	if !s.opts.NoCheck {
 		if err := s.applyServices(next.KernelServices()); err != nil {
 			return err
 		}
@@ -424,6 +424,9 @@ func (s *Supervisor) usedFIFOs(c *config.Config) config.FIFOs {
 // applyServices: what single services lack in the kernel is tried again, and
 // does not keep back the others.
 func (s *Supervisor) applyServices(services []config.Service) error {
+	if config.SameServices(s.serving, services) && len(s.abandoned) == 0 {
+		return nil
+	}
 	entries := serviceEntries(services)
 	s.ledger.enter(entries...)
 	s.suspension.apply(services)
@@ -443,7 +446,11 @@ func (s *Supervisor) applyServices(services []config.Service) error {
 		s.ledger.crossServices(entries...)
 	}
 	s.abandoned = nil
-	return s.checks.Apply(services)
+	if err := s.checks.Apply(services); err != nil {
+		return err
+	}
+	s.serving = services
+	return nil
 }
 
 // stop takes everything back, or leaves it as the options say.

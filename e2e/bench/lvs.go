@@ -24,7 +24,7 @@ func compareLVS(ctx context.Context, keepalived, lvsd string) error {
 		return err
 	}
 	vm := rig.VM{
-		Command: []string{self, guest, keepalived, lvsd},
+		Command: append([]string{self, guest, keepalived, lvsd}, os.Args[min(2, len(os.Args)):]...),
 		Dir:     os.TempDir(),
 		Warm:    []string{self, keepalived, lvsd, "cat", "genl", "ip", "ipvsadm", "modprobe", "sh"},
 		Limit:   25 * time.Minute,

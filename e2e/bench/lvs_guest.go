@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -14,7 +15,7 @@ import (
 )
 
 // runGuest is what the virtual machine runs.
-func runGuest(keepalived, lvsd string) error {
+func runGuest(keepalived, lvsd string, only []string) error {
 	dir, err := os.MkdirTemp("", "lvs-bench")
 	if err != nil {
 		return err
@@ -31,6 +32,9 @@ func runGuest(keepalived, lvsd string) error {
 		n, m    int
 		reloads bool // keepalived 2.2.7 takes minutes to reload the largest
 	}{{100, 4, true}, {1000, 10, true}, {5000, 10, false}} {
+		if len(only) > 0 && !slices.Contains(only, fmt.Sprintf("%dx%d", size.n, size.m)) {
+			continue
+		}
 		var of [2][]phase
 		for i, path := range []string{keepalived, lvsd} {
 			if of[i], err = life(dir, path, size.n, size.m, size.reloads || path == lvsd); err != nil {

@@ -29,8 +29,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	work := run
-	if len(os.Args) == 4 && os.Args[1] == guest {
-		work = func(context.Context) error { return runGuest(os.Args[2], os.Args[3]) }
+	if len(os.Args) >= 4 && os.Args[1] == guest {
+		work = func(context.Context) error { return runGuest(os.Args[2], os.Args[3], os.Args[4:]) }
 	}
 	err := work(ctx)
 	stop()
@@ -63,17 +63,36 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("there is nothing to compare with: %w (apt-get install keepalived)", err)
 	}
-	for _, compare := range []func(ctx context.Context, keepalived, lvsd string) error{compareFailovers, compareCosts, compareBusy, compareLVS} {
-		if err := compare(ctx, path, lvsd.path); err != nil {
+	for _, part := range parts {
+		if len(os.Args) > 1 && part.name != os.Args[1] {
+			continue
+		}
+		if err := part.compare(ctx, path, lvsd.path); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// parts are all comparisons. The first argument of the command chooses one; what
+// follows it is for [compareLVS].
+var parts = []struct {
+	name    string
+	compare func(ctx context.Context, keepalived, lvsd string) error
+}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"lvs", compareLVS}, {"parser", compareParsers}}
+
+func compareParsers(ctx context.Context, keepalived, lvsd string) error {
+	dir, err := os.MkdirTemp("", "lvsd-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	fmt.Println()
 	runtime.LockOSThread() // what it starts is in its namespace
 	if err := makeLinks(); err != nil {
 		return err
 	}
-	return testAll(ctx, dir, &program{path: path}, &lvsd)
+	return testAll(ctx, dir, &program{path: keepalived}, &program{path: lvsd})
 }
 
 // testAll compares -t at every size of every kind of file.
