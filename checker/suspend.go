@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/lvsd/lvsd/config"
@@ -34,5 +33,5 @@ func (s *Scheduler) activation(j *job, ending string) string {
 	if s.idle[j.service.key] {
 		verb = ending
 	}
-	return fmt.Sprintf("%s healthchecker for service %s for VS %s", verb, j.name(), j.service.key)
+	return verb + " healthchecker for service " + j.name() + " for VS " + j.service.key.String()
 }

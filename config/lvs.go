@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -236,7 +237,16 @@ func (k ServiceKey) String() string {
 	case k.FWMark != 0:
 		return fmt.Sprintf("FWM %d", k.FWMark)
 	}
-	return fmt.Sprintf("[%s]:%s:%d", k.Addr.Addr(), strings.ToLower(k.Protocol.String()), k.Addr.Port())
+	return endpointName(k.Addr, k.Protocol)
+}
+
+// endpointName is put together by hand: the log of a start with thousands of
+// servers has it several times for each.
+func endpointName(a netip.AddrPort, p Protocol) string {
+	b := append(make([]byte, 0, 64), '[')
+	b = append(a.Addr().AppendTo(b), "]:"...)
+	b = append(append(b, strings.ToLower(p.String())...), ':')
+	return string(strconv.AppendUint(b, uint64(a.Port()), 10))
 }
 
 // Service is a virtual service as it runs: one per key, with the real servers
@@ -283,5 +293,5 @@ type Server struct {
 
 // String is the server as keepalived's log prints it: [10.0.0.2]:tcp:80.
 func (s *Server) String(p Protocol) string {
-	return ServiceKey{Addr: s.Addr, Protocol: p}.String()
+	return endpointName(s.Addr, p)
 }

@@ -61,7 +61,7 @@ func toDest(d Dest) ipvs.Destination {
 	af, _ := family(d.Addr.Addr().Is6())
 	return ipvs.Destination{
 		Address: d.Addr.Addr(), Port: d.Addr.Port(), Family: af, Weight: uint32(d.Weight),
-		FwdMethod:      map[config.Method]ipvs.ForwardType{config.NAT: ipvs.Masquerade, config.DR: ipvs.DirectRoute, config.TUN: ipvs.Tunnel}[d.Method],
+		FwdMethod:      forward(d.Method),
 		UpperThreshold: d.UThreshold, LowerThreshold: d.LThreshold,
 		TunnelType: ipvs.TunnelType(d.Tunnel.Type), TunnelPort: d.Tunnel.Port, TunnelFlags: ipvs.TunnelFlags(d.Tunnel.Checksum),
 	}
@@ -71,7 +71,7 @@ func toDest(d Dest) ipvs.Destination {
 func fromDest(raw ipvs.Destination) Dest {
 	d := Dest{
 		Addr: netip.AddrPortFrom(raw.Address, raw.Port), Weight: int(raw.Weight),
-		Method:     map[ipvs.ForwardType]config.Method{ipvs.Masquerade: config.NAT, ipvs.DirectRoute: config.DR, ipvs.Tunnel: config.TUN}[raw.FwdMethod],
+		Method:     method(raw.FwdMethod),
 		UThreshold: raw.UpperThreshold, LThreshold: raw.LowerThreshold,
 	}
 	if d.Method == config.TUN {
@@ -80,4 +80,26 @@ func fromDest(raw ipvs.Destination) Dest {
 		}
 	}
 	return d
+}
+
+func forward(m config.Method) ipvs.ForwardType {
+	switch m {
+	case config.DR:
+		return ipvs.DirectRoute
+	case config.TUN:
+		return ipvs.Tunnel
+	}
+	return ipvs.Masquerade
+}
+
+func method(f ipvs.ForwardType) (m config.Method) {
+	switch f {
+	case ipvs.Masquerade:
+		return config.NAT
+	case ipvs.DirectRoute:
+		return config.DR
+	case ipvs.Tunnel:
+		return config.TUN
+	}
+	return m
 }

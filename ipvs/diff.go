@@ -1,39 +1,42 @@
 package ipvs
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Diff is what leads from one state of a service to another; nil means that
 // the service is absent. Destinations are added before any is removed or gets
 // weight 0, so that a service whose real servers are all replaced is never empty
 // in between.
-func Diff(have, want *Service) []Op {
+func Diff(have, want *Service) []Op { return appendDiff(nil, have, want) }
+
+// appendDiff adds the operations to others.
+func appendDiff(ops []Op, have, want *Service) []Op {
 	switch {
 	case want == nil && have == nil:
-		return nil
+		return ops
 	case want == nil:
-		return []Op{{Verb: DeleteService, Key: have.Key}}
+		return append(ops, Op{Verb: DeleteService, Key: have.Key})
+	case have == nil:
+		ops = append(ops, Op{Verb: AddService, Key: want.Key, Attrs: want.Attrs})
+		for _, d := range want.Dests {
+			ops = append(ops, Op{Verb: AddDest, Key: want.Key, Dest: d})
+		}
+		return ops
+	case have.equal(want):
+		return ops
+	case have.Attrs != want.Attrs:
+		ops = append(ops, Op{Verb: EditService, Key: want.Key, Attrs: want.Attrs})
 	}
-	var first, edits, last []Op
-	old := make(map[netip.AddrPort]Dest)
-	if have == nil {
-		first = append(first, Op{Verb: AddService, Key: want.Key, Attrs: want.Attrs})
-	} else {
-		if have.Attrs != want.Attrs {
-			first = append(first, Op{Verb: EditService, Key: want.Key, Attrs: want.Attrs})
-		}
-		for _, d := range have.Dests {
-			old[d.Addr] = d
-		}
+	var edits, last []Op
+	old := make(map[netip.AddrPort]Dest, len(have.Dests))
+	for _, d := range have.Dests {
+		old[d.Addr] = d
 	}
 	for _, d := range want.Dests {
 		was, ok := old[d.Addr]
 		delete(old, d.Addr)
 		switch {
 		case !ok:
-			first = append(first, Op{Verb: AddDest, Key: want.Key, Dest: d})
+			ops = append(ops, Op{Verb: AddDest, Key: want.Key, Dest: d})
 		case was != d && d.Weight == 0:
 			last = append(last, Op{Verb: EditDest, Key: want.Key, Dest: d})
 		case was != d:
@@ -47,5 +50,5 @@ func Diff(have, want *Service) []Op {
 			}
 		}
 	}
-	return slices.Concat(first, edits, last)
+	return append(append(ops, edits...), last...)
 }

@@ -144,18 +144,18 @@ func (g *genl) together(commands []netlink.Message) ([]error, error) {
 
 // command is a message of one operation.
 func (g *genl) command(op Op) (netlink.Message, error) {
-	verbs := map[Verb]uint8{
-		AddService: cmdNewService, EditService: cmdSetService, DeleteService: cmdDelService,
-		AddDest: cmdNewDest, EditDest: cmdSetDest, DeleteDest: cmdDelDest,
-	}
-	verb, ok := verbs[op.Verb]
-	if !ok {
+	verb := op.Verb.command()
+	if verb == 0 {
 		return netlink.Message{}, fmt.Errorf("no such operation: %q", op.Verb)
 	}
 	ae := netlink.NewAttributeEncoder()
 	svc := toService(op.Key, op.Attrs)
 	ae.Nested(attrService, func(ae *netlink.AttributeEncoder) error {
-		encodeService(ae, &svc, op.Attrs.Engine)
+		if op.Verb == AddService || op.Verb == EditService {
+			encodeService(ae, &svc, op.Attrs.Engine)
+		} else {
+			encodeKey(ae, &svc)
+		}
 		return nil
 	})
 	if op.Verb == AddDest || op.Verb == EditDest || op.Verb == DeleteDest {
@@ -171,6 +171,25 @@ func (g *genl) command(op Op) (netlink.Message, error) {
 		Header: netlink.Header{Type: netlink.HeaderType(g.family.ID), Flags: netlink.Request},
 		Data:   append(header, data...),
 	}, err
+}
+
+// command is that of the kernel; 0 for no verb.
+func (v Verb) command() uint8 {
+	switch v {
+	case AddService:
+		return cmdNewService
+	case EditService:
+		return cmdSetService
+	case DeleteService:
+		return cmdDelService
+	case AddDest:
+		return cmdNewDest
+	case EditDest:
+		return cmdSetDest
+	case DeleteDest:
+		return cmdDelDest
+	}
+	return 0
 }
 
 // encodeKey is what tells a service from others.

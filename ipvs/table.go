@@ -166,19 +166,33 @@ func (m *Manager) read(rows []*row) ([]*Service, error) {
 	return found, nil
 }
 
+// atOnce is about how many operations are handed to the kernel together: for
+// more than that nothing is won, and a start would need all its memory for them.
+const atOnce = 1024
+
 // do carries out the differences, and answers with an error for each row. A
 // destination that cannot be added does not keep a dead one in the table.
 func (m *Manager) do(rows []*row) []error {
+	failures := make([]error, 0, len(rows))
 	var ops []Op
-	changes := make([]change, len(rows))
-	ends := make([]int, len(rows)) // of the operations of each row
+	var changes []change
+	var ends []int // of the operations of each row
 	for i, r := range rows {
-		changes[i] = r.change()
-		ops = append(ops, Diff(changes[i].have, changes[i].want)...)
-		ends[i] = len(ops)
+		c := r.change()
+		ops = appendDiff(ops, c.have, c.want)
+		changes, ends = append(changes, c), append(ends, len(ops))
+		if len(ops) < atOnce && i < len(rows)-1 {
+			continue
+		}
+		failures = append(failures, m.carryOut(rows[i+1-len(ends):i+1], changes, ends, ops)...)
+		ops, changes, ends = ops[:0], changes[:0], ends[:0]
 	}
+	return failures
+}
+
+func (m *Manager) carryOut(rows []*row, changes []change, ends []int, ops []Op) []error {
 	failures := make([]error, len(rows))
-	if ops == nil {
+	if len(ops) == 0 {
 		return failures
 	}
 	errs, begin := m.opts.Kernel.Do(ops), 0
