@@ -51,6 +51,7 @@ func (s *Supervisor) Reload() error {
 		s.log.Info("Reload complete")
 	}
 	s.tell(daemon.Ready(), s.status())
+	trim()
 	return err
 }
 

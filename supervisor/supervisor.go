@@ -216,6 +216,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	if s.opts.Started != nil {
 		s.opts.Started()
 	}
+	trim()
 	return s.serve(ctx, parts)
 }
 
