@@ -76,7 +76,7 @@ func (l *linter) uselessPersistence() {
 				by = "the service's address"
 			}
 		}
-		if by == "" || s.PersistenceOrigin.Line == 0 || s.PersistenceTimeout == 0 || s.PersistenceGranularity != 0 || s.SchedFlags&SchedFlag2 != 0 || l.allPorts(s) {
+		if by == "" || s.PersistenceOrigin.Line == 0 || s.PersistenceTimeout == 0 || s.PersistenceGranularity != 0 || s.PersistenceNetmask.IsValid() || s.SchedFlags&SchedFlag2 != 0 || l.allPorts(s) {
 			continue
 		}
 		l.warn(s.PersistenceOrigin, "useless-persistence",

@@ -135,6 +135,7 @@ type VirtualServer struct {
 	PersistenceTimeout     time.Duration // 0: not persistent
 	PersistenceOrigin      Origin        // of the persistence_timeout line
 	PersistenceGranularity int           // prefix length; 0: the whole address
+	PersistenceNetmask     netip.Addr    // instead, of IPv4, when it is not contiguous; else invalid
 	OPS                    bool          // one packet scheduling
 	HASuspend              bool          // no checks while the address is not on this host
 	Weight                 int
@@ -260,7 +261,8 @@ type Service struct {
 	SchedFlags         SchedFlags
 	PersistenceEngine  string // empty: none
 	PersistenceTimeout time.Duration
-	PersistenceMask    int // prefix length; 0: the whole address
+	PersistenceMask    int        // prefix length; 0: the whole address
+	PersistenceNetmask netip.Addr // instead, of IPv4, when it is not contiguous; else invalid
 	OPS                bool
 	HASuspend          bool // no checks while the address of Key is not on this host
 	Omega              bool // its end is told, too

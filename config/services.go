@@ -80,7 +80,7 @@ func (c *Config) KernelServices() []Service {
 			index[key] = at
 			all = append(all, Service{
 				Origin: v.Origin, Key: key, Entries: c.entries(v), Scheduler: v.Scheduler(), SchedFlags: v.SchedFlags,
-				PersistenceEngine: v.PersistenceEngine, PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity,
+				PersistenceEngine: v.PersistenceEngine, PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, PersistenceNetmask: v.PersistenceNetmask,
 				OPS: v.OPS, HASuspend: v.HASuspend, Quorum: v.Quorum, Hysteresis: v.Hysteresis, InitNotifies: c.Global.RSInitNotifies,
 				Servers: make([]Server, 0, len(v.RealServers)),
 			})

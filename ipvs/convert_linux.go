@@ -29,6 +29,9 @@ func toService(k config.ServiceKey, a Attrs) ipvs.Service {
 		Netmask: netmask.MaskFrom(a.Mask, bits), // the kernel refuses a service without
 		Flags:   ipvs.Flags(a.SchedFlags) << schedShift,
 	}
+	if a.Netmask.IsValid() {
+		s.Netmask = netmask.MaskFrom4(a.Netmask.As4())
+	}
 	if a.Persistence != 0 {
 		s.Flags |= ipvs.ServicePersistent
 	}
@@ -45,6 +48,9 @@ func fromService(raw ipvs.Service) *Service {
 			Scheduler: raw.Scheduler, Mask: raw.Netmask.Bits(), OPS: raw.Flags&ipvs.ServiceOnePacket != 0,
 			SchedFlags: config.SchedFlags(raw.Flags>>schedShift) & (config.SchedFlag1 | config.SchedFlag2 | config.SchedFlag3),
 		},
+	}
+	if raw.Netmask.Is4() && raw.Netmask.Bits() < 0 {
+		s.Mask, s.Netmask = 0, netip.AddrFrom4([4]byte(raw.Netmask.AsSlice()))
 	}
 	if raw.FWMark != 0 {
 		s.Key.IPv6 = raw.Family == ipvs.INET6

@@ -48,7 +48,7 @@ func TestNetlink(t *testing.T) {
 	for _, words := range []string{
 		"10.0.0.1:80 wrr", "10.0.0.1:53 udp rr ops", "10.0.0.1:5 sctp lc persist=50s mask=24", "10.0.0.1:81 mh sched=3",
 		"[2001:db8::1]:443 sh sched=2", "[2001:db8::1]:444 lblc persist=180m mask=64", "fwmark=7 lblcr", "fwmark=7 ipv6 nq",
-		"10.0.0.1:5060 udp rr persist=60s pe=sip", "10.0.0.1:82 dh", "10.0.0.1:83 fo", "10.0.0.1:84 ovf", "10.0.0.1:85 sed", "10.0.0.1:86 wlc",
+		"10.0.0.1:5060 udp rr persist=60s pe=sip", "10.0.0.1:82 dh", "10.0.0.1:83 fo", "10.0.0.1:84 ovf", "10.0.0.1:85 sed", "10.0.0.1:87 rr persist=60s netmask=255.0.255.0", "10.0.0.1:86 wlc",
 	} {
 		roundTrip(t, k, words)
 	}
@@ -62,7 +62,7 @@ func TestNetlink(t *testing.T) {
 	wantError(t, k, none, nil, `this kernel does not know the scheduler "none-such": load the module ip_vs_none-such`)
 
 	table, err = k.List()
-	if err != nil || len(table) != 14 {
+	if err != nil || len(table) != 15 {
 		t.Fatalf("%d services, %v", len(table), err)
 	}
 	batches(t, k)
@@ -144,7 +144,7 @@ func wantError(t *testing.T, k *Netlink, op Op, is error, text string) {
 // What the kernel would answer to what we send is what we wanted.
 func TestConversionIsLossless(t *testing.T) {
 	for _, words := range []string{
-		"10.0.0.1:80 wrr", "10.0.0.1:53 udp ops", "10.0.0.1:5 sctp persist=50s mask=24",
+		"10.0.0.1:80 wrr", "10.0.0.1:53 udp ops", "10.0.0.1:5 sctp persist=50s mask=24", "10.0.0.1:80 persist=50s netmask=255.0.255.0",
 		"[2001:db8::1]:443 mh sched=7", "[2001:db8::1]:443 sh persist=3h mask=64", "fwmark=7 lc", "fwmark=7 ipv6 nq",
 	} {
 		c := parseService(strings.Fields(words))
@@ -160,6 +160,38 @@ func TestConversionIsLossless(t *testing.T) {
 		want := dest(&s, s.Weight)
 		if got := fromDest(toDest(want)); got != want {
 			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
+// What is written into a message is read from it as it was: the kernel answers
+// with the attributes that it is given.
+func TestMessagesAreLossless(t *testing.T) {
+	g := new(genl)
+	for _, words := range []string{
+		"10.0.0.1:80 wrr", "10.0.0.1:53 udp ops", "10.0.0.1:5 sctp persist=50s mask=24", "10.0.0.1:5060 persist=50s pe=sip netmask=255.0.255.0",
+		"[2001:db8::1]:443 mh sched=7", "[2001:db8::1]:443 sh persist=3h mask=64", "fwmark=7 lc", "fwmark=7 ipv6 nq",
+	} {
+		c := parseService(strings.Fields(words))
+		want := Op{Verb: AddService, Key: c.Key, Attrs: attrs(&c)}
+		m, err := g.command(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeService(answer{body: m.Data}.attributes())
+		if err != nil || show(got) != want.String() {
+			t.Errorf("%s, %v, not %s", show(got), err, want)
+		}
+	}
+	for _, words := range []string{"10.0.0.2:80 dr w=0", "10.0.0.2:80 nat x=5 y=3", "[2001:db8::2]:80 tun w=65535", "10.0.0.2:80 gue=6080 csum", "10.0.0.2:80 gre remcsum"} {
+		s := parseServer(strings.Fields(words))
+		want := dest(&s, s.Weight)
+		m, err := g.command(Op{Verb: EditDest, Key: service("10.0.0.1:80").Key, Dest: want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeDest(answer{body: m.Data}.attributes(), false); err != nil || got != want {
+			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 // events, indented ones are the pool's answer, with the operations of Diff as
 // arguments of ipvsadm.
 //
-//	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N|group=NAME] [persist=D] [mask=N] [pe=NAME] [sched=N] [ops] [quorum=N] [hysteresis=N] [omega] [init]
+//	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N|group=NAME] [persist=D] [mask=N|netmask=M] [pe=NAME] [sched=N] [ops] [quorum=N] [hysteresis=N] [omega] [init]
 //	 - SERVER [w=N] [dr|nat|tun|gue=PORT|gre] [csum|remcsum] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [mail] [down=PORT]
 //	 sorry SERVER [dr|nat...] [inhibit]
 //	 entry ADDRESS[-ADDRESS] PORT | MARK [ipv6], of the group
@@ -222,6 +222,8 @@ func parseService(words []string) config.Service {
 			s.PersistenceTimeout, _ = time.ParseDuration(value)
 		case "mask":
 			s.PersistenceMask = n
+		case "netmask":
+			s.PersistenceNetmask = netip.MustParseAddr(value)
 		case "sched":
 			s.SchedFlags = config.SchedFlags(n)
 		case "ops":

@@ -26,7 +26,10 @@ func (s *Service) As(key config.ServiceKey) *Service {
 		return s
 	}
 	as := &Service{Key: key, Attrs: s.Attrs, Dests: slices.Clone(s.Dests)}
-	if as.Mask == 0 {
+	if IPv6(key) {
+		as.Netmask = netip.Addr{}
+	}
+	if as.Mask == 0 && !as.Netmask.IsValid() {
 		as.Mask = wholeAddress(key)
 	}
 	for i := range as.Dests {
@@ -68,6 +71,7 @@ type Attrs struct {
 	Engine      string        // persistence engine; empty: none
 	Persistence time.Duration // whole seconds; 0: not persistent
 	Mask        int           // prefix length that persistence groups clients by
+	Netmask     netip.Addr    // instead, of IPv4, when it is not contiguous
 	OPS         bool          // one packet scheduling
 }
 
@@ -97,12 +101,12 @@ func wholeAddress(k config.ServiceKey) int {
 func attrs(s *config.Service) Attrs {
 	a := Attrs{
 		Scheduler: s.Scheduler, SchedFlags: s.SchedFlags, OPS: s.OPS,
-		Persistence: s.PersistenceTimeout.Truncate(time.Second), Mask: s.PersistenceMask,
+		Persistence: s.PersistenceTimeout.Truncate(time.Second), Mask: s.PersistenceMask, Netmask: s.PersistenceNetmask,
 	}
 	if a.Persistence > 0 {
 		a.Engine = s.PersistenceEngine
 	}
-	if a.Mask == 0 && s.Key.Group == "" {
+	if a.Mask == 0 && !a.Netmask.IsValid() && s.Key.Group == "" {
 		a.Mask = wholeAddress(s.Key)
 	}
 	return a
@@ -196,7 +200,10 @@ func (a Attrs) write(b *strings.Builder, ipv6 bool) {
 	if a.Persistence != 0 {
 		fmt.Fprintf(b, " -p %d", a.Persistence/time.Second)
 	}
-	if whole := map[bool]int{false: 32, true: 128}[ipv6]; a.Mask != whole {
+	switch whole := map[bool]int{false: 32, true: 128}[ipv6]; {
+	case a.Netmask.IsValid():
+		fmt.Fprintf(b, " -M %s", a.Netmask)
+	case a.Mask != whole:
 		fmt.Fprintf(b, " -M /%d", a.Mask)
 	}
 	if a.Engine != "" {

@@ -30,7 +30,7 @@ var schemaBlocks = []struct{ definition, blocks, others string }{
 	{"garp_group", "garp_group", "origin"},
 	{"bfd_instance", "bfd_instance", "origin name reverse"},
 	{"ssl", "SSL", "origin"},
-	{"virtual_server", "virtual_server", "origin ip port fwmark group tunnel sched_flags log_all_failures"},
+	{"virtual_server", "virtual_server", "origin ip port fwmark group tunnel sched_flags persistence_netmask log_all_failures"},
 	{"real_server", "virtual_server/real_server", "origin ip port tunnel checks log_all_failures"},
 	{"check", "virtual_server/real_server/*", "origin kind reverse reply reply_mask"},
 	{"url", "virtual_server/real_server/SSL_GET/url", "origin"},

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -345,9 +346,13 @@ func persistenceGranularity(c *cursor, v *config.VirtualServer) {
 	family := v.Family()
 	mask, err := netip.ParseAddr(word)
 	n, f := count(1, 128)(word)
+	var odd netip.Addr
 	switch {
 	case family != config.Inet6 && err == nil && mask.Is4():
-		n, f = c.netmask(mask), nil
+		f = nil
+		if n, ok = prefixLength(mask); !ok {
+			odd = mask
+		}
 	case family == config.Inet && decimal(word) && (f != nil || n > 32):
 		c.problem(config.Warning, config.ClassNone, "invalid-value", fmt.Sprintf("persistence_granularity %s is no prefix length of IPv4 - ignoring", word))
 		n, f = 0, nil
@@ -357,24 +362,21 @@ func persistenceGranularity(c *cursor, v *config.VirtualServer) {
 		c.errorf(config.ClassGeneral, "invalid-value", "Invalid %s persistence_granularity specified - %s", cmp.Or(name, "IPv4"), word)
 		return
 	}
-	v.PersistenceGranularity = n
+	v.PersistenceGranularity, v.PersistenceNetmask = n, odd
 	if v.PersistenceTimeout == 0 {
 		v.PersistenceTimeout = defaultPersistence
 	}
 }
 
-// netmask is the prefix length of a netmask; the whole address for a mask that
-// has none.
-func (c *cursor) netmask(mask netip.Addr) int {
-	b := mask.As4()
-	m := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-	n := bits.OnesCount32(m)
-	if m == ^uint32(0)<<(32-n) {
-		return n
+// prefixLength is that of a netmask of IPv4; one that is not contiguous is not
+// ok.
+func prefixLength(mask netip.Addr) (n int, ok bool) {
+	m := binary.BigEndian.Uint32(mask.AsSlice())
+	n = bits.OnesCount32(m)
+	if m != ^uint32(0)<<(32-n) {
+		return 0, false
 	}
-	c.problem(config.Warning, config.ClassNone, "not-acted-on",
-		fmt.Sprintf("the netmask %s is not contiguous, which is not acted on yet: clients persist by their whole address", mask))
-	return 32
+	return n, true
 }
 
 // sorryServer reads IPADDR [PORT]; the last one counts.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,20 +34,27 @@ func serviceWriters(*config.VirtualServer) writers[config.VirtualServer] {
 		}
 	}
 	return writers[vs]{
-		"ip_family":               set(oneOf(families), func(v *vs) *config.Family { return &v.IPFamily }).write,
-		"lb_kind":                 writeMethod(func(v *vs) (config.Opt[config.Method], config.Tunnel) { return v.LBKind, v.Tunnel }),
-		"ops":                     writeFlag(func(v *vs) *bool { return &v.OPS }),
-		"flag-1":                  flag(config.SchedFlag1),
-		"flag-2":                  flag(config.SchedFlag2),
-		"flag-3":                  flag(config.SchedFlag3),
-		"persistence_engine":      set(text, func(v *vs) *string { return &v.PersistenceEngine }).write,
-		"persistence_timeout":     set(wholeSeconds(0, 2678400), func(v *vs) *time.Duration { return &v.PersistenceTimeout }).write,
-		"persistence_granularity": set(count(0, 128), func(v *vs) *int { return &v.PersistenceGranularity }).write,
-		"ha_suspend":              writeFlag(func(v *vs) *bool { return &v.HASuspend }),
-		"inhibit_on_failure":      writeFlag(func(v *vs) *bool { return &v.InhibitOnFailure }),
-		"alpha":                   writeFlag(func(v *vs) *bool { return &v.Alpha }),
-		"omega":                   writeFlag(func(v *vs) *bool { return &v.Omega }),
-		"quorum":                  set(num[uint32](0, maxUint), func(v *vs) *uint32 { return &v.Quorum }).write,
+		"ip_family":           set(oneOf(families), func(v *vs) *config.Family { return &v.IPFamily }).write,
+		"lb_kind":             writeMethod(func(v *vs) (config.Opt[config.Method], config.Tunnel) { return v.LBKind, v.Tunnel }),
+		"ops":                 writeFlag(func(v *vs) *bool { return &v.OPS }),
+		"flag-1":              flag(config.SchedFlag1),
+		"flag-2":              flag(config.SchedFlag2),
+		"flag-3":              flag(config.SchedFlag3),
+		"persistence_engine":  set(text, func(v *vs) *string { return &v.PersistenceEngine }).write,
+		"persistence_timeout": set(wholeSeconds(0, 2678400), func(v *vs) *time.Duration { return &v.PersistenceTimeout }).write,
+		"persistence_granularity": func(w *confWriter, keyword string, v, def *vs) {
+			switch {
+			case v.PersistenceNetmask.IsValid():
+				w.line(keyword, v.PersistenceNetmask.String())
+			case v.PersistenceGranularity != def.PersistenceGranularity:
+				w.line(keyword, strconv.Itoa(v.PersistenceGranularity))
+			}
+		},
+		"ha_suspend":         writeFlag(func(v *vs) *bool { return &v.HASuspend }),
+		"inhibit_on_failure": writeFlag(func(v *vs) *bool { return &v.InhibitOnFailure }),
+		"alpha":              writeFlag(func(v *vs) *bool { return &v.Alpha }),
+		"omega":              writeFlag(func(v *vs) *bool { return &v.Omega }),
+		"quorum":             set(num[uint32](0, maxUint), func(v *vs) *uint32 { return &v.Quorum }).write,
 		"sorry_server": func(w *confWriter, keyword string, v, _ *vs) {
 			if s := v.SorryServer; s != nil {
 				w.line(keyword, endpointWords(s.Addr))

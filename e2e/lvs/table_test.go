@@ -70,7 +70,7 @@ func variants() (all []variant) {
 	for _, p := range []string{
 		"persistence_timeout", "persistence_timeout 1", "persistence_timeout 2678400", "persistence_granularity 255.255.255.0",
 		"persistence_timeout 50\npersistence_granularity 255.255.0.0", "persistence_timeout 50\npersistence_granularity 255.255.255.255",
-		"persistence_timeout 60\npersistence_engine sip", "persistence_engine sip",
+		"persistence_granularity 255.0.255.0", "persistence_timeout 60\npersistence_engine sip", "persistence_engine sip",
 	} {
 		add(p, "virtual_server VIP 5060 {\nprotocol UDP\nlb_algo rr\nlb_kind NAT\n"+p+"\n"+real4()+"\n}\n")
 	}

@@ -150,7 +150,9 @@ func (p *printer) service(c *config.Config, v *config.VirtualServer) {
 	if v.PersistenceTimeout > 0 {
 		p.field("persistence timeout", wholes(v.PersistenceTimeout))
 	}
-	if v.PersistenceGranularity > 0 {
+	if v.PersistenceNetmask.IsValid() {
+		p.field("persistence granularity", v.PersistenceNetmask)
+	} else if v.PersistenceGranularity > 0 {
 		p.field("persistence granularity", granularity(v.Family(), v.PersistenceGranularity))
 	}
 	p.field("protocol", v.Protocol.Value)
