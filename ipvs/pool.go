@@ -149,7 +149,7 @@ func (p *Pool) Step(ev Event) []Effect {
 }
 
 func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect) {
-	prev, known := p.service, p.servers
+	prev, known, sorry := p.service, p.servers, p.sorry()
 	p.service, p.servers = next, newHealths(next.Servers, known)
 	for _, v := range verdicts {
 		if h, ok := p.servers[v.Server]; ok {
@@ -165,7 +165,10 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 		was := known[s.Addr]
 		is, stays := p.servers[s.Addr]
 		if !stays {
-			out = append(out, logf("service %s no longer exist", p.name(s)).about(p.name(s)), p.leaving("Removing", was))
+			out = append(out, logf("service %s no longer exist", p.name(s)).about(p.name(s)))
+			if was.alive && !sorry || s.InhibitOnFailure {
+				out = append(out, p.leaving("Removing", was))
+			}
 			if was.alive {
 				out = append(out, Became{Server: s, Reason: "Removing"})
 				out = append(out, farewell("Removing", was)...)

@@ -60,12 +60,15 @@ func (p *Pool) introduce() (out []Effect) {
 
 // end takes the service away. A reload tells that the servers that serve go down,
 // and that the quorum is lost if it was held; the end of lvsd does with omega,
-// and then the quorum is told whether it was held or not.
+// and then the quorum is told whether it was held or not. Of a server that is not
+// in the kernel the log has that it is shut down, but not that it is removed.
 func (p *Pool) end(out []Effect, doing string, servers, quorum bool) []Effect {
 	for i := range p.service.Servers {
 		s := &p.service.Servers[i]
 		h := p.servers[s.Addr]
-		out = append(out, p.leaving(doing, h))
+		if _, there := p.wishFor(s.Addr); there || doing != "Removing" {
+			out = append(out, p.leaving(doing, h))
+		}
 		if servers && h.alive && !p.sorry() {
 			out = append(out, Became{Server: s, Reason: doing})
 			out = append(out, farewell(doing, h)...)
