@@ -70,7 +70,7 @@ func (m *Manager) list() error {
 	if err != nil {
 		return fmt.Errorf("read the table of virtual services: %w", err)
 	}
-	m.listed, m.compared = true, time.Now()
+	m.listed = true
 	var stale []*row
 	for key, have := range table {
 		r := m.rows[key]
