@@ -82,7 +82,7 @@ func TestCorpus(t *testing.T) {
 			continue
 		}
 		file := filepath.Join(dir, "configs", name)
-		_, problems, err := Load(Options{File: file, ConfigID: "reference", Files: readable{}, Environment: asked{string(said)}})
+		_, problems, err := Load(Options{File: file, ConfigID: "reference", Files: readable{}, Environment: asked{dir, string(said)}})
 		got := config.TestStatus(problems)
 		if err != nil {
 			got = config.ExitNoConfig
@@ -225,7 +225,7 @@ type readable struct{ Disk }
 
 // asked is the machine on which keepalived was asked, as far as its answer
 // tells.
-type asked struct{ said string }
+type asked struct{ dir, said string }
 
 func (m asked) HasInterface(name string) bool {
 	if name == config.DefaultGlobal.DefaultInterface && strings.Contains(m.said, "requires either an interface or default interface") {
@@ -243,11 +243,16 @@ func (m asked) PrivateMacvlan(name string) bool {
 func (m asked) HasNamespace(string) bool { return false }
 
 // HasDirectory: only the directories that come with every system, and those of
-// the collection, were there.
+// the collection, were there, whatever there is on this one.
 func (m asked) HasDirectory(path string) bool {
 	if slices.Contains([]string{"/tmp", "/run", "/var/run", "/etc", "/etc/keepalived", "/dev/shm"}, path) {
 		return true
 	}
+	dir, err := filepath.Abs(m.dir)
+	return err == nil && strings.HasPrefix(path, dir) && isDirectory(path)
+}
+
+func isDirectory(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
