@@ -26,6 +26,9 @@ func (r *Runner) Apply(cfg *config.Config) error {
 	if err := r.look(cfg); err != nil {
 		return err
 	}
+	if err := r.prepare(func() []Socket { return r.wanted(cfg) }); err != nil {
+		return err
+	}
 	var done []<-chan struct{}
 	if err := r.do(func() { done = r.apply(cfg) }); err != nil {
 		return err
@@ -58,13 +61,8 @@ func (r *Runner) look(cfg *config.Config) error {
 // sweep removes what a predecessor left of the addresses of instances that
 // begin now.
 func (r *Runner) sweep(cfg *config.Config) error {
-	known := make(map[config.InstanceKey]bool)
-	err := r.do(func() {
-		for _, m := range r.members {
-			known[m.Config().Key()] = true
-		}
-	})
-	if err != nil {
+	var known map[config.InstanceKey]bool
+	if err := r.do(func() { known = r.known() }); err != nil {
 		return err
 	}
 	var left config.Claims
@@ -112,6 +110,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncDelays(cfg)
 	r.syncSockets()
+	r.waiter.abandon()
 	r.perform(between, plan.Effects)
 	passed := between.mark()
 	between.close()

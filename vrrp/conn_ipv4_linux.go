@@ -16,27 +16,29 @@ type ipv4 struct {
 	to       unix.RawSockaddrInet4
 }
 
-func (f *ipv4) openReceive(s Socket, vrids []uint8) (int, error) {
+func (f *ipv4) make() (int, error) { return rawSocket(unix.AF_INET, f.protocol) }
+
+func (f *ipv4) toReceive(s Socket, vrids []uint8) []step {
 	local := unix.SockaddrInet4{Addr: s.local().As4()}
-	return rawSocket(unix.AF_INET, f.protocol,
+	return []step{
 		s.bindToLink,
 		func(fd int) error { return attach(fd, f.filter(vrids)) },
 		option(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
 		func(fd int) error { return f.join(fd, s) },
 		func(fd int) error { return unix.Bind(fd, &local) },
-	)
+	}
 }
 
-func (f *ipv4) openSend(s Socket) (int, error) {
-	return rawSocket(unix.AF_INET, f.protocol,
-		deaf,
+func (f *ipv4) toSend(s Socket) []step {
+	return []step{
+		option(unix.SOL_SOCKET, unix.SO_RCVBUF, 0),
 		s.bindToLink,
 		option(unix.IPPROTO_IP, unix.IP_HDRINCL, 1),
 		option(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
 		func(fd int) error { return f.multicastFrom(fd, s) },
 		option(unix.IPPROTO_IP, unix.IP_TOS, control),
 		option(unix.SOL_SOCKET, unix.SO_PRIORITY, priority),
-	)
+	}
 }
 
 // join joins the group on the link. The membership ends with the link: a

@@ -30,8 +30,10 @@ type ipv6Header struct {
 	index int32 // of the link, where the addresses alone would not do
 }
 
-func (f *ipv6) openReceive(s Socket, vrids []uint8) (int, error) {
-	return rawSocket(unix.AF_INET6, wire.Protocol,
+func (*ipv6) make() (int, error) { return rawSocket(unix.AF_INET6, wire.Protocol) }
+
+func (f *ipv6) toReceive(s Socket, vrids []uint8) []step {
+	return []step{
 		func(fd int) error { return f.resolve(fd, s) },
 		s.bindToLink,
 		func(fd int) error { return attach(fd, f.filter(vrids)) },
@@ -40,19 +42,19 @@ func (f *ipv6) openReceive(s Socket, vrids []uint8) (int, error) {
 		option(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1),
 		func(fd int) error { return f.join(fd, s) },
 		func(fd int) error { return unix.Bind(fd, f.sockaddr(s.local())) },
-	)
+	}
 }
 
-func (f *ipv6) openSend(s Socket) (int, error) {
-	return rawSocket(unix.AF_INET6, wire.Protocol,
-		deaf,
+func (f *ipv6) toSend(s Socket) []step {
+	return []step{
+		option(unix.SOL_SOCKET, unix.SO_RCVBUF, 0),
 		s.bindToLink,
 		option(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0),
 		option(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, int(f.index)),
 		option(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0),
 		option(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, control),
 		option(unix.SOL_SOCKET, unix.SO_PRIORITY, priority),
-	)
+	}
 }
 
 // resolve learns the index of the link. A socket does not survive it.

@@ -24,21 +24,49 @@ const priority = 7
 // link and to the group or own address, and one to send, which receives
 // nothing. They belong to the network namespace of the calling thread.
 func openRaw(s Socket, vrids []uint8, in *inbox) (*rawConn, error) {
-	c := &rawConn{family: &ipv4{protocol: wire.Protocol}, socket: s, in: in}
+	c, err := newRaw(s, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.setUp(vrids); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// newRaw makes the sockets, which receive nothing yet. It does not wait.
+func newRaw(s Socket, in *inbox) (c *rawConn, err error) {
+	c = &rawConn{family: &ipv4{protocol: wire.Protocol}, socket: s, in: in}
 	switch {
 	case s.local().Is6():
 		c.family = &ipv6{}
 	case s.AH:
 		c.family = &ipv4{protocol: wire.ProtocolAH}
 	}
-	var err error
-	if c.rx, err = c.openReceive(s, vrids); err != nil {
-		return nil, fmt.Errorf("open VRRP socket for %s on %q: %w", s.local(), s.Link, err)
+	if c.rx, err = c.make(); err != nil {
+		return nil, fmt.Errorf("make VRRP socket for %s on %q: %w", s.local(), s.Link, err)
 	}
-	if c.tx, err = c.openSend(s); err != nil {
-		return nil, fmt.Errorf("open VRRP socket to send on %q: %w", s.Link, errors.Join(err, unix.Close(c.rx)))
+	if c.tx, err = c.make(); err != nil {
+		return nil, fmt.Errorf("make VRRP socket to send on %q: %w", s.Link, errors.Join(err, unix.Close(c.rx)))
 	}
 	return c, nil
+}
+
+// setUp makes of the sockets what they are to be, on any thread. To join a group
+// it may have to wait for whoever changes the links of the machine.
+func (c *rawConn) setUp(vrids []uint8) error {
+	s := c.socket
+	for _, step := range c.toReceive(s, vrids) {
+		if err := step(c.rx); err != nil {
+			return fmt.Errorf("open VRRP socket for %s on %q: %w", s.local(), s.Link, err)
+		}
+	}
+	for _, step := range c.toSend(s) {
+		if err := step(c.tx); err != nil {
+			return fmt.Errorf("open VRRP socket to send on %q: %w", s.Link, err)
+		}
+	}
+	return nil
 }
 
 // local is the destination address of what the socket receives.
@@ -51,8 +79,10 @@ func (s Socket) local() netip.Addr {
 
 // family is what raw sockets of IPv4 and of IPv6 differ in.
 type family interface {
-	openReceive(s Socket, vrids []uint8) (int, error)
-	openSend(s Socket) (int, error)
+	// make makes a raw socket that lets nothing in.
+	make() (int, error)
+	toReceive(s Socket, vrids []uint8) []step
+	toSend(s Socket) []step // after the steps of toReceive
 	// filter passes whole VRRP headers with one of the virtual router ids and
 	// drops everything else in the kernel. A time to live or a version that is
 	// wrong passes: the machine counts those, as keepalived does.
@@ -75,31 +105,24 @@ type rawConn struct {
 	pulse  pulse
 }
 
-// rawSocket makes a socket for an IP protocol and takes the steps on it.
-func rawSocket(domain, protocol int, steps ...func(fd int) error) (int, error) {
+// step is one on the way from a new socket to one that can be used.
+type step func(fd int) error
+
+// rawSocket makes a socket for an IP protocol.
+func rawSocket(domain, protocol int) (int, error) {
 	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return -1, err
 	}
-	for _, step := range steps {
-		if err := step(fd); err != nil {
-			return -1, errors.Join(err, unix.Close(fd))
-		}
+	if err := attach(fd, []bpf.Instruction{bpf.RetConstant{Val: 0}}); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
 	}
 	return fd, nil
 }
 
 // option is the step that sets a number.
-func option(level, name, value int) func(fd int) error {
+func option(level, name, value int) step {
 	return func(fd int) error { return unix.SetsockoptInt(fd, level, name, value) }
-}
-
-// deaf is the step that lets nothing in.
-func deaf(fd int) error {
-	return errors.Join(
-		attach(fd, []bpf.Instruction{bpf.RetConstant{Val: 0}}),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0),
-	)
 }
 
 func (s Socket) bindToLink(fd int) error {

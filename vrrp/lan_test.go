@@ -51,8 +51,9 @@ type router struct {
 
 	mu       sync.Mutex
 	states   []string
-	cut      bool  // nothing gets in or out
-	openErr  error // of the next sockets
+	cut      bool          // nothing gets in or out
+	openErr  error         // of the next sockets
+	slow     time.Duration // what they take
 	opened   int
 	filtered [][]uint8
 	buffers  []vrrp.Buffer
@@ -107,6 +108,16 @@ func (r *router) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.openErr = err
+}
+
+// Prepare takes its time.
+func (r *router) Prepare(vrrp.Socket) (slow func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.slow == 0 {
+		return nil
+	}
+	return func() { time.Sleep(r.slow) }
 }
 
 // Open implements [vrrp.Opener].

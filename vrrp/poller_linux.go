@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -22,6 +23,8 @@ type poller struct {
 	epoch               time.Time // a moment, and
 	monotonic           int64     // what CLOCK_MONOTONIC said then
 	watched             map[int32]*watch
+	prepared            map[Socket]*prepared
+	closing             sync.WaitGroup
 	resting             []*watch // in the order in which they have rested enough
 	in                  inbox
 	events              [64]unix.EpollEvent
@@ -37,7 +40,9 @@ type watch struct {
 	until   time.Time // rests
 }
 
-func newPoller(p *posts) *poller { return &poller{posts: p, watched: make(map[int32]*watch)} }
+func newPoller(p *posts) *poller {
+	return &poller{posts: p, watched: make(map[int32]*watch), prepared: make(map[Socket]*prepared)}
+}
 
 func (p *poller) open() (err error) {
 	if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -63,6 +68,8 @@ func (p *poller) open() (err error) {
 func (p *poller) close() error {
 	p.thread.end()
 	runtime.UnlockOSThread()
+	p.abandon()
+	p.closing.Wait()
 	return p.release()
 }
 
@@ -155,7 +162,7 @@ func (p *poller) wake() {
 
 // Open implements [Opener].
 func (p *poller) Open(s Socket, vrids []uint8, arrived func()) (Conn, error) {
-	c, err := openRaw(s, vrids, &p.in)
+	c, err := p.conn(s, vrids)
 	if err != nil {
 		return nil, err
 	}
@@ -172,5 +179,7 @@ func (p *poller) Open(s Socket, vrids []uint8, arrived func()) (Conn, error) {
 func (w *watch) Close() error {
 	delete(w.poller.watched, int32(w.rx))
 	w.poller.forget(w)
-	return w.rawConn.Close() // which ends that epoll watches it, too
+	err := w.poller.control(unix.EPOLL_CTL_DEL, w.rx, 0)
+	w.poller.shut(w.rawConn)
+	return err
 }

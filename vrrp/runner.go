@@ -55,7 +55,7 @@ type Runner struct {
 	sockets    map[Socket]*socket
 	retry      time.Time // when to open sockets again that could not be opened
 	observers  map[Object]*watched
-	tracking   sync.WaitGroup // observers that have not ended
+	tracking   sync.WaitGroup // what has not ended: observers, sockets on the way
 	counters   Counters
 	journal    *queue   // of lines for the log that belong to no group
 	payload    []byte   // of the advert being sent
@@ -174,7 +174,7 @@ func (r *Runner) fire(now time.Time) {
 		r.stepAt(now, g, TimerFired{})
 	}
 	if !r.retry.IsZero() && !r.retry.After(now) {
-		r.listen()
+		r.reopen()
 	}
 	r.fireDelays(now)
 }
@@ -216,6 +216,9 @@ func (r *Runner) do(f func()) error {
 
 // Link tells the state of a link, as it is now.
 func (r *Runner) Link(l LinkChanged) error {
+	if err := r.prepare(func() []Socket { return r.wantedOn(l) }); err != nil {
+		return err
+	}
 	return r.do(func() {
 		if d := r.delays[l.Link]; d == nil || d.step(time.Now(), l) {
 			r.linkChanged(l)

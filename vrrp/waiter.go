@@ -14,6 +14,11 @@ type waiter interface {
 	// open takes hold of what close gives back.
 	open() error
 	close() error
+	// prepare begins to open a connection, which Open will finish, and answers
+	// with what may take its time and is not for the loop; nil: nothing.
+	prepare(s Socket) (slow func())
+	// abandon gives up what was prepared and not opened.
+	abandon()
 	// wait returns at a time, after wake, or when a connection has something to
 	// receive, which the connection has told then. It may return early.
 	wait(until time.Time) error
@@ -66,6 +71,17 @@ func (s *sleeper) wake() {
 	}
 }
 
+// preparer is an [Opener] that can prepare.
+type preparer interface{ Prepare(s Socket) (slow func()) }
+
+func (s *sleeper) prepare(k Socket) (slow func()) {
+	if p, ok := s.Opener.(preparer); ok {
+		return p.Prepare(k)
+	}
+	return nil
+}
+
+func (*sleeper) abandon()                                              {}
 func (*sleeper) look() error                                           { return nil }
 func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error { return nil }
 func (*sleeper) threadID() int                                         { return 0 }
