@@ -24,11 +24,9 @@ func TestTrim(t *testing.T) {
 	if collections() != before {
 		t.Error("a collection for nothing")
 	}
-	garbage := slices.Repeat([]byte{1}, 3*roomy)
-	if garbage[roomy] != 1 || held() < 3*roomy {
+	if garbage := slices.Repeat([]byte{1}, 3*roomy); garbage[roomy] != 1 || held() < 3*roomy {
 		t.Fatal("nothing to trim")
 	}
-	garbage = nil
 	trim()
 	if now := held(); now > roomy {
 		t.Errorf("%d MB are held still", now>>20)
