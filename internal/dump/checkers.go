@@ -1,7 +1,9 @@
 package dump
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,6 +168,19 @@ func (p *printer) http(kind config.CheckKind, x *config.HTTPParams) {
 
 func setText(v bool) string { return choose(v, "set", "unset") }
 
+// joined are ranges in their order, without what two of them share.
+func joined(codes []config.StatusRange) (all []config.StatusRange) {
+	sorted := slices.SortedFunc(slices.Values(codes), func(a, b config.StatusRange) int { return cmp.Compare(a.Low, b.Low) })
+	for _, r := range sorted {
+		if n := len(all); n > 0 && r.Low <= all[n-1].High+1 {
+			all[n-1].High = max(all[n-1].High, r.High)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
 func (p *printer) url(u *config.URL) {
 	p.field("Checked url", u.Path)
 	if u.Digest != nil {
@@ -176,7 +191,7 @@ func (p *printer) url(u *config.URL) {
 	if codes == nil {
 		codes = config.DefaultStatusCodes()
 	}
-	for _, r := range codes {
+	for _, r := range joined(codes) {
 		if r.Low == r.High {
 			p.line("       %d", r.Low)
 		} else {

@@ -19,7 +19,11 @@ func (p *printer) instanceLink(i *config.Instance) {
 		name = i.Device()
 		p.line("   Use VMAC, i/f name %s, is_up = %v, xmit_base = %v", name, p.isUp(name), i.VMACXmitBase)
 		if m := &i.VMAC.MAC; m.Len > 0 {
-			p.line("     MAC = %s", net.HardwareAddr(m.Octets[:m.Len]))
+			octets, completed := m.Octets, m.Len == 5
+			if completed {
+				octets[5] = i.VirtualRouterID
+			}
+			p.line("     MAC = %s%s", net.HardwareAddr(octets[:]), choose(completed, " (using VRID)", ""))
 		}
 		if i.VMAC.Group != "" {
 			p.line("     Group = %s", i.VMAC.Group)

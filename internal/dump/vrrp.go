@@ -47,6 +47,9 @@ func (p *printer) state(i *config.Instance) Instance {
 	if !ok {
 		s = Instance{Priority: i.Priority.Value, Down: down(i)}
 		s.Source = i.McastSrcIP
+		if i.IPVLAN != nil && i.IPVLAN.Prefix.IsValid() {
+			s.Source = i.IPVLAN.Prefix.Addr()
+		}
 		if i.Unicast() {
 			s.Source = i.UnicastSrcIP
 		}
@@ -191,7 +194,7 @@ func (p *printer) source(c *config.Config, i *config.Instance, s *Instance) {
 	if i.OwnerIgnoreAdverts.Value {
 		p.line("   Owner ignores adverts")
 	}
-	given := i.McastSrcIP.IsValid() || i.Unicast() && i.UnicastSrcIP.IsValid()
+	given := i.McastSrcIP.IsValid() || i.IPVLAN != nil && i.IPVLAN.Prefix.IsValid() || i.Unicast() && i.UnicastSrcIP.IsValid()
 	p.line("   Using src_ip = %v%s", orNone(s.Source), choose(given, " (from configuration)", ""))
 	if !i.Unicast() {
 		p.line("   Multicast address %v%s", i.McastDstIP, p.zone(i))
