@@ -16,6 +16,7 @@ func (s *Scheduler) Apply(services []config.Service) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.applied++
+	defer clear(s.patterns) // the checks have them
 	gone := s.services
 	s.services = make(map[config.ServiceKey]*service, len(services))
 	var failed error

@@ -57,7 +57,7 @@ func (s *Scheduler) recipe(c config.Check) (recipe, error) {
 		m := newMisc(c, c.Params.(*config.MiscParams), s.opts.Script, s.workers.Go)
 		return recipe{probes: []Checker{m}, sentence: m.sentence}, nil
 	case config.HTTPGet, config.SSLGet:
-		return newHTTP(c)
+		return newHTTP(c, s.patterns)
 	}
 	return recipe{}, fmt.Errorf("no checker for %s", c.Kind)
 }

@@ -71,11 +71,8 @@ func (g *Genhash) request() (*httpGet, error) {
 	if g.FWMark != 0 {
 		check.Bind = &config.Bind{FWMark: g.FWMark}
 	}
-	how, err := newHTTP(check)
-	if err != nil {
-		return nil, err
-	}
-	return how.probes[0].(*httpGet), nil
+	p := check.Params.(*config.HTTPParams)
+	return newHTTPGet(check, p, &p.URLs[0], nil)
 }
 
 // httpFailureOr is what became of a request, with its sentence in any case.

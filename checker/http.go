@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -9,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,28 +63,55 @@ type httpGet struct {
 }
 
 // newHTTP makes the recipe of HTTP_GET or SSL_GET, a probe for each URL.
-func newHTTP(c config.Check) (recipe, error) {
+func newHTTP(c config.Check, known patterns) (recipe, error) {
 	p := c.Params.(*config.HTTPParams)
 	how := recipe{says: &httpPhrases, fastRecovery: p.FastRecovery}
 	for i := range p.URLs {
-		u := &p.URLs[i]
-		h := &httpGet{
-			dialer: newDialer(c), timeout: c.Timing.ConnectTimeout.Value, url: u, version: p.HTTPProtocol,
-			host: cmp.Or(u.VirtualHost, p.VirtualHost, p.Inherited.Host, c.Target().String()),
-			want: expectations{codes: u.StatusCodes, digest: u.Digest, limits: u.Regex},
+		h, err := newHTTPGet(c, p, &p.URLs[i], known)
+		switch {
+		case err != nil:
+			return recipe{}, err
+		case h.tls == nil && h.version != config.HTTP2:
+			how.probes = append(how.probes, plainGet{h})
+		default:
+			how.probes = append(how.probes, h)
 		}
-		if u.Regex != nil {
-			var err error
-			if h.want.regex, err = pcre.Compile(u.Regex.Pattern, u.Regex.Options); err != nil {
-				return recipe{}, fmt.Errorf("invalid regex: '%s': %w", u.Regex.Pattern, err)
-			}
-		}
-		if c.Kind == config.SSLGet {
-			h.tls = newTLSClient(p, u, h.host)
-		}
-		how.probes = append(how.probes, h)
 	}
 	return how, nil
+}
+
+func newHTTPGet(c config.Check, p *config.HTTPParams, u *config.URL, known patterns) (*httpGet, error) {
+	h := &httpGet{
+		dialer: newDialer(c), timeout: c.Timing.ConnectTimeout.Value, url: u, version: p.HTTPProtocol,
+		host: cmp.Or(u.VirtualHost, p.VirtualHost, p.Inherited.Host, c.Target().String()),
+		want: expectations{codes: u.StatusCodes, digest: u.Digest, limits: u.Regex},
+	}
+	if u.Regex != nil {
+		var err error
+		if h.want.regex, err = known.compile(u.Regex); err != nil {
+			return nil, fmt.Errorf("invalid regex: '%s': %w", u.Regex.Pattern, err)
+		}
+	}
+	if c.Kind == config.SSLGet {
+		h.tls = newTLSClient(p, u, h.host)
+	}
+	return h, nil
+}
+
+// patterns are regular expressions that are ready to match: thousands of
+// checks have the same one.
+type patterns map[string]*pcre.Regexp
+
+func (p patterns) compile(r *config.Regex) (*pcre.Regexp, error) {
+	key := fmt.Sprintf("%q %q", r.Pattern, r.Options)
+	if p[key] != nil {
+		return p[key], nil
+	}
+	ready, err := pcre.Compile(r.Pattern, r.Options)
+	if err == nil {
+		p[key] = ready
+	}
+	return ready, err
 }
 
 // Check sends the request and looks at the answer.
@@ -107,7 +134,7 @@ func (h *httpGet) fetch(ctx context.Context, a *answer) error {
 	defer func() { _ = raw.Close() }() // without close_notify, as keepalived
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	if err := h.exchange(ctx, raw, a); err != nil {
-		return h.during(ctx, err)
+		return h.during(ctx.Err() != nil, err)
 	}
 	return nil
 }
@@ -153,26 +180,22 @@ func (h *httpGet) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, erro
 
 // get is a request of HTTP/1 and its answer.
 func (h *httpGet) get(conn net.Conn, a *answer) error {
-	if _, err := io.WriteString(conn, httpRequest(h.version, h.url.Path, h.host)); err != nil {
+	if _, err := conn.Write(httpRequest(h.version, h.url.Path, h.host)); err != nil {
 		return &httpError{saysNotSent, err}
 	}
-	r := bufio.NewReader(conn)
-	if _, err := r.Peek(1); err != nil {
-		return err
-	}
-	return a.readHTTP1(r)
+	return a.readHTTP1(conn)
 }
 
 // httpRequest is what keepalived sends, octet for octet.
-func httpRequest(version config.HTTPProtocol, path, host string) string {
-	minor, closing := 0, ""
+func httpRequest(version config.HTTPProtocol, path, host string) []byte {
+	minor, closing := "0", ""
 	switch version {
 	case config.HTTP11:
-		minor, closing = 1, "Connection: close\r\n"
+		minor, closing = "1", "Connection: close\r\n"
 	case config.HTTP10C:
 		closing = "Connection: close\r\n"
 	}
-	return fmt.Sprintf("GET %s HTTP/1.%d\r\nUser-Agent: KeepAliveClient\r\n%sHost: %s\r\n\r\n", path, minor, closing, host)
+	return []byte("GET " + path + " HTTP/1." + minor + "\r\nUser-Agent: KeepAliveClient\r\n" + closing + "Host: " + host + "\r\n\r\n")
 }
 
 // judge compares an answer with what it should be.
@@ -188,27 +211,31 @@ func (h *httpGet) judge(a *answer) Result {
 	return r
 }
 
-// during gives an error of an exchange its sentence.
-func (h *httpGet) during(ctx context.Context, err error) error {
+// during gives an error of an exchange its sentence. One that is over is ended
+// by the deadline of the whole probe.
+func (h *httpGet) during(over bool, err error) error {
 	var known *httpError
 	var timeout net.Error
+	var call *os.SyscallError
 	says := saysReadError
-	switch late := ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout(); {
+	switch late := over || errors.As(err, &timeout) && timeout.Timeout(); {
 	case errors.As(err, &known):
 		return err
+	case errors.As(err, &call) && call.Syscall == "write" && h.tls == nil:
+		says = saysNotSent
 	case late && h.tls != nil:
 		says = saysSlowTLS
 	case late && errors.Is(err, errBegun):
 		says = saysSlow
 	case late:
 		says = saysNoAnswer
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		says, err = saysNoData, errors.New("the connection was closed before the end of the header")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // of HTTP/2
+		says, err = saysNoData, errNoHeader
 	case h.tls != nil:
 		says = saysTLSError
 	}
-	if ctx.Err() != nil {
-		err = fmt.Errorf("no answer within %v: %w", httpSteps*h.timeout, context.Cause(ctx))
+	if over {
+		err = fmt.Errorf("no answer within %v: %w", httpSteps*h.timeout, context.DeadlineExceeded)
 	}
 	return &httpError{says, err}
 }

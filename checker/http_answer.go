@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/md5"
 	"errors"
@@ -26,27 +25,86 @@ const (
 // errBegun marks an error in the middle of an answer.
 var errBegun = errors.New("the answer had begun")
 
-// answer is what came back from a server.
+// errNoHeader is the end of a connection without an answer.
+var errNoHeader = errors.New("the connection was closed before the end of the header")
+
+// answer is what comes back from a server, piece by piece.
 type answer struct {
 	status   int   // 0: none
 	length   int64 // Content-Length; -1: none
 	received int64 // octets of the body
 	text     *collector
 	watch    func(header string, begun bool) // told of the header, and whether the body has begun to arrive; may be nil
+
+	header []byte // as far as it has come
+	inBody bool
 }
 
 // readHTTP1 reads an answer of HTTP/1: its header, and its body up to
 // Content-Length or the end of the connection.
+func (a *answer) readHTTP1(r io.Reader) error {
+	b := make([]byte, 16<<10)
+	for {
+		n, err := r.Read(b)
+		if over, wrong := a.take(b[:n]); over || wrong != nil {
+			return wrong
+		}
+		if err != nil {
+			return a.ends(err)
+		}
+	}
+}
+
+// take takes the next piece of an answer of HTTP/1, and tells whether it is
+// the last one that counts.
+func (a *answer) take(b []byte) (over bool, err error) {
+	if !a.inBody {
+		if b, err = a.takeHeader(b); err != nil || !a.inBody {
+			return false, err
+		}
+	}
+	if a.length >= 0 {
+		b = b[:min(int64(len(b)), a.length-a.received)]
+	}
+	if a.received += int64(len(b)); a.received > maxHTTPBody {
+		return false, errBodyTooLong
+	}
+	_, _ = a.text.Write(b) // it has no errors
+	return a.received == a.length, nil
+}
+
+var errBodyTooLong = &httpError{saysReadError, fmt.Errorf("the body is longer than %d MiB", maxHTTPBody>>20)}
+
+// takeHeader is take up to the empty line, and gives what is behind it.
+func (a *answer) takeHeader(b []byte) (body []byte, err error) {
+	const end = "\r\n\r\n"
+	whole, from := b, 0
+	if len(a.header) > 0 {
+		from = max(len(a.header)-len(end)+1, 0)
+		a.header = append(a.header, b...)
+		whole = a.header
+	}
+	at := bytes.Index(whole[from:], []byte(end))
+	switch size := from + at + len(end); {
+	case at >= 0 && size <= maxHTTPHeader:
+		a.inBody = true
+		a.readHeader(string(whole[:size]), size < len(whole))
+		return whole[size:], nil
+	case at >= 0 || len(whole) > maxHTTPHeader:
+		return nil, &httpError{saysNoData, fmt.Errorf("the header is longer than %d KiB", maxHTTPHeader>>10)}
+	case len(a.header) == 0:
+		a.header = append(a.header, b...)
+	}
+	return nil, nil
+}
+
+// readHeader reads the header with its empty line.
 //
 // keepalived looks for a status code of three digits between blanks in the
 // first line, and for nothing else there.
-func (a *answer) readHTTP1(r *bufio.Reader) error {
-	header, err := readHeader(r)
-	if err != nil {
-		return err
-	}
+func (a *answer) readHeader(header string, bodyBegun bool) {
 	if a.watch != nil {
-		a.watch(header+"\r\n", r.Buffered() > 0)
+		a.watch(header, bodyBegun)
 	}
 	first, rest, _ := strings.Cut(header, "\r\n")
 	if words := strings.SplitN(first, " ", 3); len(words) == 3 && len(words[1]) == 3 {
@@ -55,42 +113,32 @@ func (a *answer) readHTTP1(r *bufio.Reader) error {
 		}
 	}
 	a.length = contentLength(rest)
-	body := io.Reader(r)
-	if a.length >= 0 {
-		body = io.LimitReader(r, a.length)
-	}
-	if err := a.readBody(body); !errors.Is(err, io.ErrUnexpectedEOF) { // TLS without close_notify
-		return err
-	}
-	return nil
 }
 
+// ends takes the end of the connection.
+func (a *answer) ends(err error) error {
+	over := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) // of TLS, without close_notify
+	switch {
+	case over && a.inBody:
+		return nil
+	case over:
+		return &httpError{saysNoData, errNoHeader}
+	case a.inBody, len(a.header) > 0:
+		return fmt.Errorf("%w: %w", errBegun, err)
+	}
+	return err
+}
+
+// readBody reads a body that is apart from its header.
 func (a *answer) readBody(r io.Reader) (err error) {
 	a.received, err = io.Copy(a.text, io.LimitReader(r, maxHTTPBody+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errBegun, err)
 	case a.received > maxHTTPBody:
-		return &httpError{saysReadError, fmt.Errorf("the body is longer than %d MiB", maxHTTPBody>>20)}
+		return errBodyTooLong
 	}
 	return nil
-}
-
-// readHeader reads up to the empty line, and leaves it out.
-func readHeader(r *bufio.Reader) (string, error) {
-	var header []byte
-	for {
-		line, err := r.ReadSlice('\n')
-		header = append(header, line...)
-		switch {
-		case len(header) > maxHTTPHeader:
-			return "", &httpError{saysNoData, fmt.Errorf("the header is longer than %d KiB", maxHTTPHeader>>10)}
-		case err == nil && bytes.HasSuffix(header, []byte("\r\n\r\n")):
-			return string(header[:len(header)-len("\r\n")]), nil
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return "", fmt.Errorf("%w: %w", errBegun, err)
-		}
-	}
 }
 
 // contentLength is the first Content-Length among the fields of a header, -1

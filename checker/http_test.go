@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/lvsd/lvsd/config"
 )
 
@@ -65,7 +68,7 @@ func page(t *testing.T, text string) netip.AddrPort {
 
 const generous = 30 * time.Second // for what does not take time
 
-// get is one probe of the first URL.
+// get is one probe of the first URL, in each of the ways that there are for it.
 func get(t *testing.T, kind config.CheckKind, at netip.AddrPort, timeout time.Duration, p config.HTTPParams) Result {
 	t.Helper()
 	if p.URLs == nil {
@@ -74,11 +77,26 @@ func get(t *testing.T, kind config.CheckKind, at netip.AddrPort, timeout time.Du
 	how, err := newHTTP(config.Check{
 		Kind: kind, ConnectIP: at.Addr(), ConnectPort: at.Port(), Params: &p,
 		Timing: &config.Timing{ConnectTimeout: config.Some(timeout)},
-	})
+	}, patterns{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return how.probes[0].Check(t.Context())
+	r := how.probes[0].Check(t.Context())
+	if probe, ok := how.probes[0].(polled); ok {
+		other := polledOnce(polling(t), probe)
+		if d := cmp.Diff(r, other, cmpopts.IgnoreFields(Result{}, "Reason")); d != "" || (r.Reason == "") != (other.Reason == "") {
+			t.Errorf("a probe with a goroutine and one that is polled differ:\n%s%q %q", d, r.Reason, other.Reason)
+		}
+		return other
+	}
+	return r
+}
+
+// polledOnce is the result of a probe on a poller.
+func polledOnce(p *poller, probe polled) Result {
+	result := make(chan Result, 1)
+	probe.start(p, func(r Result) { result <- r })
+	return <-result
 }
 
 // spell fills in a sentence as the log does.
@@ -96,7 +114,7 @@ func TestHTTPRequest(t *testing.T) {
 		{config.HTTP10C, "GET /a?b HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: www.example\r\n\r\n"},
 		{config.HTTP11, "GET /a?b HTTP/1.1\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: www.example\r\n\r\n"},
 	} {
-		sent := make(chan string, 1)
+		sent := make(chan string, 2)
 		at := webServer(t, func(c net.Conn) {
 			sent <- request(c)
 			_, _ = c.Write([]byte("HTTP/1.0 200 OK\r\n\r\n"))
@@ -105,8 +123,10 @@ func TestHTTPRequest(t *testing.T) {
 		if r := get(t, config.HTTPGet, at, generous, p); !r.Up {
 			t.Errorf("%+v", r)
 		}
-		if got := <-sent; got != tc.want {
-			t.Errorf("got  %q\nwant %q", got, tc.want)
+		for range 2 {
+			if got := <-sent; got != tc.want {
+				t.Errorf("got  %q\nwant %q", got, tc.want)
+			}
 		}
 	}
 }
@@ -136,7 +156,7 @@ func TestHTTPNames(t *testing.T) {
 		c := config.Config{Services: []config.VirtualServer{{
 			Addr: netip.MustParseAddrPort("192.0.2.9:443"), VirtualHost: tc.service, RealServers: []config.RealServer{server},
 		}}}
-		how, err := newHTTP(c.KernelServices()[0].Servers[0].Checks[0])
+		how, err := newHTTP(c.KernelServices()[0].Servers[0].Checks[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,8 +165,8 @@ func TestHTTPNames(t *testing.T) {
 		}
 	}
 	six := config.Check{Kind: config.HTTPGet, ConnectIP: netip.MustParseAddr("2001:db8::1"), ConnectPort: 80, Timing: &config.Timing{}, Params: &config.HTTPParams{URLs: []config.URL{{Path: "/"}}}}
-	how, err := newHTTP(six)
-	if err != nil || how.probes[0].(*httpGet).host != "[2001:db8::1]:80" {
+	how, err := newHTTP(six, nil)
+	if err != nil || how.probes[0].(plainGet).host != "[2001:db8::1]:80" {
 		t.Error(how, err)
 	}
 }
@@ -340,7 +360,7 @@ func TestHTTPUnreachable(t *testing.T) {
 		Kind: config.HTTPGet, ConnectIP: closed.Addr(), ConnectPort: closed.Port(), Params: &config.HTTPParams{URLs: []config.URL{{Path: "/"}}},
 		Timing: &config.Timing{ConnectTimeout: config.Some(generous)}, Bind: &config.Bind{BindTo: netip.MustParseAddr("192.0.2.1")},
 	}
-	how, err := newHTTP(check)
+	how, err := newHTTP(check, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +370,7 @@ func TestHTTPUnreachable(t *testing.T) {
 }
 
 func TestHTTPBadRegex(t *testing.T) {
-	_, err := newHTTP(config.Check{Kind: config.HTTPGet, Timing: &config.Timing{}, Params: &config.HTTPParams{URLs: []config.URL{{Regex: &config.Regex{Pattern: "a(b"}}}}})
+	_, err := newHTTP(config.Check{Kind: config.HTTPGet, Timing: &config.Timing{}, Params: &config.HTTPParams{URLs: []config.URL{{Regex: &config.Regex{Pattern: "a(b"}}}}}, patterns{})
 	if err == nil || !strings.Contains(err.Error(), "a(b") {
 		t.Error(err)
 	}

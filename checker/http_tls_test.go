@@ -223,7 +223,7 @@ func TestHTTPCancelled(t *testing.T) {
 	how, err := newHTTP(config.Check{
 		Kind: config.HTTPGet, ConnectIP: at.Addr(), ConnectPort: at.Port(), Params: &config.HTTPParams{URLs: []config.URL{{Path: "/"}}},
 		Timing: &config.Timing{ConnectTimeout: config.Some(generous)},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,23 +13,56 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller connects sockets, thousands at a time with one goroutine: that costs
-// half of what a goroutine and a [net.Dialer] for each do. Its epoll instance
-// is itself polled by the runtime, so that no thread waits in it.
+// poller holds the connections of probes, thousands at a time with one
+// goroutine: that costs half of what a goroutine and a [net.Dialer] for each do.
+// Its epoll instance is itself polled by the runtime, so that no thread waits in
+// it.
 type poller struct {
 	epoll  *os.File
-	fd     int // of epoll
+	fd     int    // of epoll
+	buffer []byte // of the goroutine of run
 	mu     sync.Mutex
 	flying map[int]*flight // by descriptor; nil once run has ended
 	serial int32
 }
 
-// flight is a connection that is being made. Who takes it out of
-// poller.flying closes it and says how it ended.
+// talk is what a probe says and hears on a connection. The poller calls it, one
+// call at a time; it does not block.
+type talk interface {
+	// begin is what is said on the new connection.
+	begin() []byte
+	// hear takes what has come, and after the last of it the end, as [io.EOF]
+	// or another error. It gives what is said next, if anything, and whether the
+	// talk is over: with an error, it has failed.
+	// Of what comes of an end err is all that counts.
+	hear(b []byte, end error) (say []byte, over bool, err error)
+}
+
+// journey is a connection that a probe asks for.
+type journey struct {
+	dialer
+	network string        // "tcp" or "udp"
+	step    time.Duration // until it is connected, and from then on between two things that are heard
+	total   time.Duration // of all; 0: step
+	talk    talk          // nil: it is enough to connect
+}
+
+// errLate is the end of a talk that goes on and on.
+var errLate = fmt.Errorf("it has not ended: %w", context.DeadlineExceeded)
+
+// flight is a connection that is open. Its end is told once.
 type flight struct {
-	serial int32 // apart from earlier ones with the same descriptor
-	timer  *time.Timer
-	done   func(error)
+	journey
+	fd, serial int32 // the serial number is apart from earlier ones with the same descriptor
+	done       func(error)
+	end        time.Time // by which all has to be over
+
+	mu        sync.Mutex // held while the descriptor is used
+	over      bool       // the descriptor is closed
+	connected bool
+	saying    []byte // what has not been sent yet
+	watched   uint32 // the events that are waited for
+	timer     *time.Timer
 }
 
 func newPoller() (*poller, error) {
@@ -41,28 +74,37 @@ func newPoller() (*poller, error) {
 		_ = unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &poller{epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd, flying: make(map[int]*flight)}, nil
+	return &poller{epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd, buffer: make([]byte, 64<<10), flying: make(map[int]*flight)}, nil
 }
 
 // errPollerEnded is no server's failure.
 var errPollerEnded = os.NewSyscallError("epoll_wait", net.ErrClosed)
 
-// connect makes a connection and closes it again. done is told once, by any
-// goroutine or before connect returns, what [dialer.dial] would have said. It
-// must not block.
+// connect makes a connection and closes it again. done is told as by travel.
 func (p *poller) connect(d dialer, timeout time.Duration, done func(error)) {
-	family, network := unix.AF_INET, "tcp4"
-	if d.target.Addr().Is6() {
-		family, network = unix.AF_INET6, "tcp6"
+	p.travel(journey{dialer: d, network: "tcp", step: timeout}, done)
+}
+
+// travel makes a connection, talks on it, and closes it. done is told once, by
+// any goroutine or before travel returns, how it went: of the connection what
+// [dialer.dial] would have said. It must not block.
+func (p *poller) travel(j journey, done func(error)) {
+	family, network := unix.AF_INET, j.network+"4"
+	if j.target.Addr().Is6() {
+		family, network = unix.AF_INET6, j.network+"6"
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+	kind, protocol := unix.SOCK_STREAM, unix.IPPROTO_TCP
+	if j.network == "udp" {
+		kind, protocol = unix.SOCK_DGRAM, unix.IPPROTO_UDP
+	}
+	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		done(os.NewSyscallError("socket", err))
 		return
 	}
-	err = d.connect(fd, network)
-	if errors.Is(err, unix.EINPROGRESS) {
-		if err = p.await(fd, timeout, done); err == nil {
+	err = j.connect(fd, network)
+	if errors.Is(err, unix.EINPROGRESS) || err == nil && j.talk != nil {
+		if err = p.await(fd, j, done); err == nil {
 			return
 		}
 	}
@@ -70,25 +112,29 @@ func (p *poller) connect(d dialer, timeout time.Duration, done func(error)) {
 	done(err)
 }
 
-// await has done told when a socket is connected.
-func (p *poller) await(fd int, timeout time.Duration, done func(error)) error {
+// await has what happens to a socket told to its flight.
+func (p *poller) await(fd int, j journey, done func(error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.flying == nil {
 		return errPollerEnded
 	}
 	p.serial++
-	a := &flight{serial: p.serial, done: done}
-	event := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(fd), Pad: a.serial}
+	a := &flight{journey: j, fd: int32(fd), serial: p.serial, done: done, end: time.Now().Add(max(j.total, j.step)), watched: unix.EPOLLOUT}
+	event := a.interest()
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
+	a.timer = time.AfterFunc(j.step, func() { p.late(a) })
 	p.flying[fd] = a
-	a.timer = time.AfterFunc(timeout, func() { p.end(fd, a.serial, context.DeadlineExceeded) })
 	return nil
 }
 
-// run waits for sockets until ctx ends, and then ends all attempts.
+func (a *flight) interest() unix.EpollEvent {
+	return unix.EpollEvent{Events: a.watched, Fd: a.fd, Pad: a.serial}
+}
+
+// run waits for sockets until ctx ends, and then ends all flights.
 func (p *poller) run(ctx context.Context) error {
 	defer p.close()
 	defer endWith(ctx, p.epoll)()
@@ -106,7 +152,7 @@ func (p *poller) run(ctx context.Context) error {
 			return fmt.Errorf("poll connections: %w", err)
 		}
 		for _, e := range events[:n] {
-			p.end(int(e.Fd), e.Pad, nil)
+			p.event(e)
 		}
 	}
 }
@@ -120,35 +166,56 @@ func (p *poller) wait(conn syscall.RawConn, events []unix.EpollEvent) (n int, er
 	return max(n, 0), errors.Join(park, err)
 }
 
-// end ends an attempt, if it is still flying: with err, or with what the
-// socket says.
-func (p *poller) end(fd int, serial int32, err error) {
+// event brings a flight on, if it is still there.
+func (p *poller) event(e unix.EpollEvent) {
 	p.mu.Lock()
-	a := p.flying[fd]
-	if a == nil || a.serial != serial {
-		p.mu.Unlock()
+	a := p.flying[int(e.Fd)]
+	p.mu.Unlock()
+	if a == nil || a.serial != e.Pad {
 		return
 	}
-	delete(p.flying, fd)
-	p.mu.Unlock()
-	a.timer.Stop()
-	if err == nil {
-		err = connected(fd)
+	a.mu.Lock()
+	if a.over {
+		a.mu.Unlock()
+		return
 	}
-	_ = unix.Close(fd)
-	a.done(err)
+	landed, err := p.proceed(a)
+	if landed {
+		p.land(a)
+	}
+	a.mu.Unlock()
+	if landed {
+		a.done(err)
+	}
 }
 
-// connected is how a connection attempt has ended, connect(2).
-func connected(fd int) error {
-	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	switch {
-	case err != nil:
-		return os.NewSyscallError("getsockopt", err)
-	case errno != 0:
-		return os.NewSyscallError("connect", syscall.Errno(errno))
+// land closes a flight. Its lock is held; who has landed it tells its end.
+func (p *poller) land(a *flight) {
+	a.over = true
+	a.timer.Stop()
+	p.mu.Lock()
+	delete(p.flying, int(a.fd))
+	p.mu.Unlock()
+	_ = unix.Close(int(a.fd))
+}
+
+// late ends a flight whose time is over.
+func (p *poller) late(a *flight) {
+	a.mu.Lock()
+	if a.over {
+		a.mu.Unlock()
+		return
 	}
-	return nil
+	err := context.DeadlineExceeded
+	switch {
+	case a.connected && a.total > 0 && !time.Now().Before(a.end):
+		_, _, err = a.talk.hear(nil, errLate)
+	case a.connected:
+		_, _, err = a.talk.hear(nil, os.ErrDeadlineExceeded)
+	}
+	p.land(a)
+	a.mu.Unlock()
+	a.done(err)
 }
 
 func (p *poller) close() {
@@ -156,10 +223,16 @@ func (p *poller) close() {
 	flying := p.flying
 	p.flying = nil
 	p.mu.Unlock()
-	for fd, a := range flying {
-		a.timer.Stop()
-		_ = unix.Close(fd)
-		a.done(errPollerEnded)
+	for _, a := range flying {
+		a.mu.Lock()
+		ended := a.over
+		if !ended {
+			p.land(a)
+		}
+		a.mu.Unlock()
+		if !ended {
+			a.done(errPollerEnded)
+		}
 	}
 	p.epoll.Close()
 }

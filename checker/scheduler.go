@@ -74,6 +74,7 @@ type Scheduler struct {
 
 	services map[config.ServiceKey]*service
 	applied  uint32                     // how often
+	patterns patterns                   // of this Apply
 	idle     map[config.ServiceKey]bool // services whose checks are suspended
 }
 
@@ -116,6 +117,7 @@ func (j *job) name() string {
 func New(opts Options) *Scheduler {
 	s := &Scheduler{opts: opts, poll: newPoller, services: make(map[config.ServiceKey]*service)}
 	s.build = s.recipe
+	s.patterns = make(patterns)
 	return s
 }
 

@@ -1,0 +1,103 @@
+package checker
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// turns is how often in a row one connection is read, so that a server that
+// floods does not delay the others.
+const turns = 4
+
+// proceed does what a socket is ready for, and tells whether the flight has
+// come to its end, and how. Its lock is held.
+func (p *poller) proceed(a *flight) (landed bool, err error) {
+	if !a.connected {
+		if err := connected(int(a.fd)); err != nil || a.talk == nil {
+			return true, err
+		}
+		a.connected = true
+		a.expect()
+		return p.say(a, a.talk.begin())
+	}
+	if len(a.saying) > 0 {
+		return p.say(a, a.saying)
+	}
+	return p.listen(a)
+}
+
+// say sends what the socket takes, and waits for what comes back, or until it
+// takes more.
+func (p *poller) say(a *flight, text []byte) (landed bool, err error) {
+	if len(text) > 0 {
+		n, err := unix.Write(int(a.fd), text)
+		if err != nil && !again(err) {
+			_, _, err = a.talk.hear(nil, os.NewSyscallError("write", err))
+			return true, err
+		}
+		text = text[max(n, 0):]
+	}
+	a.saying = text
+	if len(text) > 0 {
+		return p.watch(a, unix.EPOLLOUT)
+	}
+	return p.watch(a, unix.EPOLLIN)
+}
+
+// watch waits for events of a flight, and for no others.
+func (p *poller) watch(a *flight, events uint32) (landed bool, err error) {
+	if a.watched == events {
+		return false, nil
+	}
+	a.watched = events
+	e := a.interest()
+	err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, int(a.fd), &e))
+	return err != nil, err
+}
+
+// listen hears what has come.
+func (p *poller) listen(a *flight) (landed bool, err error) {
+	for range turns {
+		n, err := unix.Read(int(a.fd), p.buffer)
+		switch {
+		case again(err):
+			return false, nil
+		case err != nil:
+			_, _, err = a.talk.hear(nil, os.NewSyscallError("read", err))
+			return true, err
+		case n == 0 && a.network == "tcp":
+			_, _, err = a.talk.hear(nil, io.EOF)
+			return true, err
+		}
+		say, over, err := a.talk.hear(p.buffer[:n], nil)
+		if over || err != nil {
+			return true, err
+		}
+		a.expect()
+		if len(say) > 0 {
+			return p.say(a, say)
+		}
+	}
+	return false, nil // what is left brings another event
+}
+
+// expect gives the server the time of one more step.
+func (a *flight) expect() { a.timer.Reset(min(a.step, time.Until(a.end))) }
+
+func again(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) }
+
+// connected is how a connection attempt has ended, connect(2).
+func connected(fd int) error {
+	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil:
+		return os.NewSyscallError("getsockopt", err)
+	case errno != 0:
+		return os.NewSyscallError("connect", unix.Errno(errno))
+	}
+	return nil
+}
