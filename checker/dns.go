@@ -60,7 +60,12 @@ func (q *dnsQuery) Check(ctx context.Context) Result {
 	}
 	defer func() { _ = conn.Close() }()
 	defer endWith(ctx, conn)()
+	t := traced(ctx)
+	t.note("request", "asking from %s", conn.LocalAddr())
 	code, err := ask(conn, q.query)
+	if err == nil {
+		t.note("reply", "the answer says %s", dns.RcodeToString[code])
+	}
 	switch {
 	case err != nil:
 		return q.failure(err)

@@ -86,6 +86,9 @@ func newHTTPGet(c config.Check, p *config.HTTPParams, u *config.URL, known patte
 		host: cmp.Or(u.VirtualHost, p.VirtualHost, p.Inherited.Host, c.Target().String()),
 		want: expectations{codes: u.StatusCodes, digest: u.Digest, limits: u.Regex},
 	}
+	if h.want.codes == nil {
+		h.want.codes = config.DefaultStatusCodes()
+	}
 	if u.Regex != nil {
 		var err error
 		if h.want.regex, err = known.compile(u.Regex); err != nil {
@@ -120,7 +123,7 @@ func (h *httpGet) Check(ctx context.Context) Result {
 	if err := h.fetch(ctx, &a); err != nil {
 		return httpFailure(err)
 	}
-	return h.judge(&a)
+	return h.judge(&a, traced(ctx))
 }
 
 // fetch gets the answer.
@@ -151,6 +154,7 @@ func (h *httpGet) connect(ctx context.Context) (net.Conn, error) {
 	case err != nil:
 		return nil, err
 	}
+	traced(ctx).note("connect", "connected from %s", conn.LocalAddr())
 	return &pacedConn{Conn: conn, pace: h.timeout}, nil
 }
 
@@ -161,6 +165,9 @@ func (h *httpGet) exchange(ctx context.Context, conn net.Conn, a *answer) error 
 		if err != nil {
 			return err
 		}
+		if t := traced(ctx); t != nil {
+			t.note("tls", "%s", secured(secure.ConnectionState()))
+		}
 		if h.tls.compliant {
 			defer func() { _ = secure.CloseWrite() }()
 		}
@@ -169,7 +176,7 @@ func (h *httpGet) exchange(ctx context.Context, conn net.Conn, a *answer) error 
 	if h.version == config.HTTP2 {
 		return h.getHTTP2(ctx, conn, a)
 	}
-	return h.get(conn, a)
+	return h.get(conn, a, traced(ctx))
 }
 
 func (h *httpGet) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
@@ -179,11 +186,19 @@ func (h *httpGet) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, erro
 }
 
 // get is a request of HTTP/1 and its answer.
-func (h *httpGet) get(conn net.Conn, a *answer) error {
+func (h *httpGet) get(conn net.Conn, a *answer, t *trace) error {
 	if _, err := conn.Write(httpRequest(h.version, h.url.Path, h.host)); err != nil {
 		return &httpError{saysNotSent, err}
 	}
-	return a.readHTTP1(conn)
+	t.note("request", "sent GET %s, HTTP/%s, Host: %s", h.url.Path, h.version, h.host)
+	if t == nil {
+		return a.readHTTP1(conn)
+	}
+	err := a.readHTTP1(&firstRead{Reader: conn, came: func(n int) { t.note("first", "the answer begins, %d octets at once", n) }})
+	if a.inBody {
+		t.note("body", "the body is over: %s", a.size())
+	}
+	return err
 }
 
 // httpRequest is what keepalived sends, octet for octet.
@@ -199,8 +214,8 @@ func httpRequest(version config.HTTPProtocol, path, host string) []byte {
 }
 
 // judge compares an answer with what it should be.
-func (h *httpGet) judge(a *answer) Result {
-	compared, err := h.want.compare(a)
+func (h *httpGet) judge(a *answer, t *trace) Result {
+	compared, err := h.want.compare(a, t)
 	if err != nil {
 		return httpFailure(err)
 	}
@@ -257,6 +272,21 @@ func httpFailure(err error) Result {
 		r.Said, r.Local = known.says, ""
 	}
 	return r
+}
+
+// firstRead tells when something comes for the first time.
+type firstRead struct {
+	io.Reader
+	came func(n int)
+}
+
+func (r *firstRead) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 && r.came != nil {
+		r.came(n)
+		r.came = nil
+	}
+	return n, err
 }
 
 // pacedConn has a deadline for each read and each write.

@@ -33,6 +33,12 @@ func (h *httpGet) getHTTP2(ctx context.Context, conn net.Conn, a *answer) error 
 		return err
 	}
 	defer response.Body.Close()
+	t := traced(ctx)
+	t.note("first", "the answer begins")
 	a.status, a.length = response.StatusCode, response.ContentLength
-	return a.readBody(response.Body)
+	err = a.readBody(response.Body)
+	if t != nil {
+		t.note("body", "the body is over: %s", a.size())
+	}
+	return err
 }

@@ -129,6 +129,14 @@ func (a *answer) ends(err error) error {
 	return err
 }
 
+// size is how long the body was, and should have been.
+func (a *answer) size() string {
+	if a.length < 0 {
+		return fmt.Sprintf("%d octets, no Content-Length", a.received)
+	}
+	return fmt.Sprintf("%d octets, Content-Length %d", a.received, a.length)
+}
+
 // readBody reads a body that is apart from its header.
 func (a *answer) readBody(r io.Reader) (err error) {
 	a.received, err = io.Copy(a.text, io.LimitReader(r, maxHTTPBody+1))
@@ -183,9 +191,9 @@ func (c *collector) Write(b []byte) (int, error) {
 
 // expectations are what makes an answer right.
 type expectations struct {
-	codes  []config.StatusRange // nil: [config.DefaultStatusCodes]
-	digest []byte               // nil: any body
-	regex  *pcre.Regexp         // nil: any body
+	codes  []config.StatusRange
+	digest []byte       // nil: any body
+	regex  *pcre.Regexp // nil: any body
 	limits *config.Regex
 }
 
@@ -198,32 +206,31 @@ func (e *expectations) collector() *collector {
 }
 
 // compare names what was compared last, or says what is wrong.
-func (e *expectations) compare(a *answer) (last string, err error) {
+func (e *expectations) compare(a *answer, t *trace) (last string, err error) {
 	last = "HTTP status code"
 	if !e.accepts(a.status) {
 		return "", &httpError{saysStatus, fmt.Errorf("status code %d", a.status)}
 	}
+	t.note("status", "status code %d is accepted", a.status)
 	if e.digest != nil {
 		last = "MD5 digest"
 		if got := a.text.digest.Sum(nil); !bytes.Equal(got, e.digest) {
 			return "", &httpError{saysDigest, fmt.Errorf("digest %x", got)}
 		}
+		t.note("digest", "the digest is %x", e.digest)
 	}
 	if e.regex != nil {
 		last = "Regex match"
 		if err := e.match(a.text); err != nil {
 			return "", &httpError{saysRegex, err}
 		}
+		t.note("regex", "the body is as the regex wants it")
 	}
 	return last, nil
 }
 
 func (e *expectations) accepts(status int) bool {
-	codes := e.codes
-	if codes == nil {
-		codes = config.DefaultStatusCodes()
-	}
-	return slices.ContainsFunc(codes, func(r config.StatusRange) bool {
+	return slices.ContainsFunc(e.codes, func(r config.StatusRange) bool {
 		return status >= int(r.Low) && status <= int(r.High)
 	})
 }

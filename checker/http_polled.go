@@ -19,9 +19,9 @@ func (g plainGet) start(p *poller, done func(Result)) {
 		case err != nil:
 			done(httpFailure(err))
 		case g.want.regex != nil:
-			go func() { done(g.judge(&t.answer)) }() // it may take its time
+			go func() { done(g.judge(&t.answer, nil)) }() // it may take its time
 		default:
-			done(g.judge(&t.answer))
+			done(g.judge(&t.answer, nil))
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -129,4 +130,16 @@ func clientCertificate(s *config.SSL) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("the certificate and key of SSL: %w", err)
 	}
 	return &pair, nil
+}
+
+// secured says what a handshake has come to.
+func secured(state tls.ConnectionState) string {
+	text := fmt.Sprintf("%s, %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+	if state.NegotiatedProtocol != "" {
+		text += ", ALPN " + state.NegotiatedProtocol
+	}
+	for _, c := range state.PeerCertificates[:min(1, len(state.PeerCertificates))] {
+		text += fmt.Sprintf(", certificate of %q by %q until %s", c.Subject, c.Issuer, c.NotAfter.UTC().Format(time.DateOnly))
+	}
+	return text
 }

@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -50,6 +51,8 @@ func (m *misc) Check(ctx context.Context) Result {
 	}
 	limited, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
+	t := traced(ctx)
+	t.note("start", "running it as %s", runner(m.command.User))
 	ended := make(chan Exit, 1)
 	m.launch(func() {
 		exit := m.run(limited, m.command)
@@ -59,6 +62,7 @@ func (m *misc) Check(ctx context.Context) Result {
 	select {
 	case exit := <-ended:
 		if limited.Err() == nil {
+			t.note("exit", "it has ended")
 			return m.judge(exit)
 		}
 	case <-limited.Done():
@@ -95,6 +99,14 @@ func (m *misc) sentence(a attempt) string {
 		outcome += " (" + a.result.Reason + ")"
 	}
 	return fmt.Sprintf("Misc check for [%s VS %s] by [%s] %s.", a.server, a.service, m.name(), outcome)
+}
+
+// runner is whom a script runs as.
+func runner(u config.User) string {
+	if u.Name == "" {
+		return "the user of lvsd"
+	}
+	return strings.TrimSuffix(u.Name+":"+u.Group, ":")
 }
 
 // name is the program, or the line that a shell runs.

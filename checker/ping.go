@@ -54,6 +54,8 @@ func (p *ping) Check(ctx context.Context) Result {
 	if _, err := socket.Write(e.request()); err != nil {
 		return failure(err, &pingPhrases)
 	}
+	t := traced(ctx)
+	t.note("request", "sent an echo request")
 	buffer := make([]byte, maxEcho)
 	for range maxStrangers {
 		n, err := socket.Read(buffer)
@@ -61,6 +63,7 @@ func (p *ping) Check(ctx context.Context) Result {
 			return failure(err, &pingPhrases)
 		}
 		if e.answeredBy(buffer[:n]) {
+			t.note("reply", "the reply came")
 			return Result{Up: true}
 		}
 	}

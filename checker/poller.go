@@ -114,19 +114,22 @@ func (p *poller) travel(j journey, done func(error)) {
 
 // await has what happens to a socket told to its flight.
 func (p *poller) await(fd int, j journey, done func(error)) error {
+	a := &flight{journey: j, fd: int32(fd), done: done, end: time.Now().Add(max(j.total, j.step)), watched: unix.EPOLLOUT}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.flying == nil {
 		return errPollerEnded
 	}
 	p.serial++
-	a := &flight{journey: j, fd: int32(fd), serial: p.serial, done: done, end: time.Now().Add(max(j.total, j.step)), watched: unix.EPOLLOUT}
+	a.serial = p.serial
 	event := a.interest()
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	a.timer = time.AfterFunc(j.step, func() { p.late(a) })
 	p.flying[fd] = a
+	a.timer = time.AfterFunc(j.step, func() { p.late(a) })
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,8 @@ func (s *smtp) Check(ctx context.Context) Result {
 		return s.failure(err, "Connection timeout to", "Could not connect to")
 	}
 	defer func() { _ = conn.Close() }()
+	t := traced(ctx)
+	t.note("connect", "connected from %s", conn.LocalAddr())
 	lines := bufio.NewReaderSize(conn, maxSMTPLine)
 	for _, step := range []struct{ say, want, wrong string }{
 		{"", "220", "Bad greeting banner from"},
@@ -56,11 +59,20 @@ func (s *smtp) Check(ctx context.Context) Result {
 		if err != nil {
 			return s.failure(err, "Read timeout from", "Read failure from")
 		}
+		t.note("reply", "%q%s", bytes.TrimSpace(reply), after(step.say))
 		if !bytes.HasPrefix(reply, []byte(step.want)) {
 			return Result{Reason: fmt.Sprintf("%s: %q", s.about(step.wrong), bytes.TrimSpace(reply))}
 		}
 	}
 	return Result{Up: true}
+}
+
+// after is what a reply answers.
+func after(said string) string {
+	if said == "" {
+		return ""
+	}
+	return " to " + strings.TrimSpace(said)
 }
 
 func (s *smtp) connectIn(ctx context.Context) (net.Conn, error) {

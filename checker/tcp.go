@@ -34,6 +34,7 @@ func (t *tcp) Check(ctx context.Context) Result {
 	if err != nil {
 		return failure(err, &tcpPhrases)
 	}
+	traced(ctx).note("connect", "connected from %s", conn.LocalAddr())
 	_ = conn.Close()
 	return Result{Up: true}
 }

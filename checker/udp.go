@@ -54,8 +54,13 @@ func (u *udp) Check(ctx context.Context) Result {
 	if _, err := conn.Write(payload); err != nil {
 		return failure(err, &udpPhrases)
 	}
+	t := traced(ctx)
+	t.note("request", "sent %d octets from %s", len(payload), conn.LocalAddr())
 	reply := make([]byte, int(u.params.MaxReplyLength)+1) // one more tells what is too long
 	n, err := conn.Read(reply)
+	if err == nil {
+		t.note("reply", "%d octets came back", n)
+	}
 	switch {
 	case err == nil && u.params.RequireReply:
 		return u.judge(reply[:n])
@@ -64,6 +69,7 @@ func (u *udp) Check(ctx context.Context) Result {
 	}
 	r := failure(err, &udpPhrases)
 	if !u.params.RequireReply && errors.Is(err, os.ErrDeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		t.note("silence", "nothing came back, no error of ICMP either")
 		return Result{Up: true}
 	}
 	return r

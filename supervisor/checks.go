@@ -17,8 +17,8 @@ import (
 	"github.com/lvsd/lvsd/notify"
 )
 
-// checkScript runs the script of a MISC_CHECK.
-func checkScript(ctx context.Context, cmd config.Command) checker.Exit {
+// CheckScript runs the script of a MISC_CHECK.
+func CheckScript(ctx context.Context, cmd config.Command) checker.Exit {
 	status, err := notify.Exec(ctx, cmd)
 	exit := checker.Exit{Status: status}
 	if errors.Is(err, notify.ErrNotRun) {

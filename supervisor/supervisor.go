@@ -290,7 +290,7 @@ func (s *Supervisor) build(next *config.Config) {
 	})
 	s.checks = checker.New(checker.Options{
 		Log: checkLog, Rand: random(),
-		OnResult: s.result, Script: checkScript,
+		OnResult: s.result, Script: CheckScript,
 	})
 	s.told = checker.NewWatch(checkLog, s.result)
 	s.files = &checkedFiles{watcher: s.watch.files, watch: s.told}

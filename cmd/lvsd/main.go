@@ -69,7 +69,7 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, cmp.Or(cmd.Long, cmd.Short), "\n\n", cmd.UsageString())
 	})
 	if !p.asKeepalived() {
-		p.commands = []*cobra.Command{configCommand(p), explainCommand(), fmtCommand(p), genhashCommand(p), manCommand(root), migrateCommand(p), planCommand(p), realServerCommand(p), reloadCommand(p)}
+		p.commands = []*cobra.Command{checkCommand(p), configCommand(p), explainCommand(), fmtCommand(p), genhashCommand(p), manCommand(root), migrateCommand(p), planCommand(p), realServerCommand(p), reloadCommand(p)}
 		root.AddCommand(p.commands...)
 	}
 	args, mistakes := arguments(root, table, argv[1:])

@@ -55,6 +55,7 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd completion zsh", 0, "#compdef lvsd", ""},
 		{"lvsd completion fish", 0, "complete -c lvsd", ""},
 		{"lvsd __complete ex", 0, "explain\texplain the code", ""},
+		{"lvsd __complete ch", 0, "check\trun the checks of a real server once", ""},
 		{"lvsd __complete explain unknown-k", 0, "unknown-keyword\n", ""},
 		{"lvsd __complete --log-", 0, "--log-detail\tdetailed log messages", ""},
 		{"keepalived completion bash -t -f " + good, config.ExitOK, "Unexpected argument(s): completion bash", ""},
@@ -100,6 +101,7 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd config -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
 		{"lvsd config --json --schema", config.ExitFatal, "", "json schema"},
 		{"lvsd config --conf --offline -f " + good, 0, "global_defs {\n    router_id x\n}\n", ""},
+		{"keepalived check -t -f " + good, config.ExitOK, "Unexpected argument(s): check", ""},
 		{"keepalived explain -t -f " + good, config.ExitOK, "Unexpected argument(s): explain", ""},
 	} {
 		status, stdout, stderr := call(strings.Fields(tc.args)...)

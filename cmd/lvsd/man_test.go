@@ -29,7 +29,7 @@ func TestManLvsd(t *testing.T) {
 			t.Errorf("--%s is not on the page", o.long)
 		}
 	}
-	for _, command := range []string{"explain", "fmt", "config", "man", "migrate"} {
+	for _, command := range []string{"check", "explain", "fmt", "config", "man", "migrate"} {
 		if !strings.Contains(page, ".B lvsd "+command) {
 			t.Errorf("lvsd %s is not on the page", command)
 		}
