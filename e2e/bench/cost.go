@@ -126,10 +126,12 @@ func (u usage) since(before usage, p *pair) cost {
 	}
 }
 
-// processorTime is that of all threads of a daemon, as the scheduler has
+func processorTime(r *router) time.Duration { return processorTimeOf(r.PIDs()) }
+
+// processorTimeOf is that of all threads of processes, as the scheduler has
 // counted it.
-func processorTime(r *router) (total time.Duration) {
-	for _, pid := range r.PIDs() {
+func processorTimeOf(pids []int) (total time.Duration) {
+	for _, pid := range pids {
 		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 		for _, name := range threads {
 			stat, _ := os.ReadFile(name) // a thread may have ended

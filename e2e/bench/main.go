@@ -6,6 +6,9 @@
 // processor time, memory and cadence of many instances are compared; and
 // failovers counted that nothing but a busy machine has caused.
 //
+// Checks of real servers: processor time of one that succeeds, of each kind.
+// That alone is `go run ./e2e/bench checks`.
+//
 // LVS, in a virtual machine with an IPVS kernel: start and reloads of thousands
 // of real servers, memory, and processor time of a check.
 //
@@ -29,8 +32,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	work := run
-	if len(os.Args) >= 4 && os.Args[1] == guest {
-		work = func(context.Context) error { return runGuest(os.Args[2], os.Args[3], os.Args[4:]) }
+	switch args := os.Args[1:]; {
+	case len(args) >= 3 && args[0] == guest:
+		work = func(context.Context) error { return runGuest(args[1], args[2], args[3:]) }
+	case len(args) == 1 && args[0] == answering:
+		work = answer
+	case len(args) == 2 && args[0] == checking:
+		work = func(ctx context.Context) error { return check(ctx, args[1]) }
 	}
 	err := work(ctx)
 	stop()
@@ -59,9 +67,9 @@ func run(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build lvsd: %w\n%s", err, out)
 	}
-	path, err := exec.LookPath(cmp.Or(os.Getenv("KEEPALIVED"), "keepalived"))
+	path, err := findKeepalived()
 	if err != nil {
-		return fmt.Errorf("there is nothing to compare with: %w (apt-get install keepalived)", err)
+		return err
 	}
 	for _, part := range parts {
 		if len(os.Args) > 1 && part.name != os.Args[1] {
@@ -79,7 +87,7 @@ func run(ctx context.Context) error {
 var parts = []struct {
 	name    string
 	compare func(ctx context.Context, keepalived, lvsd string) error
-}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"lvs", compareLVS}, {"parser", compareParsers}}
+}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"checks", compareKinds}, {"lvs", compareLVS}, {"parser", compareParsers}}
 
 func compareParsers(ctx context.Context, keepalived, lvsd string) error {
 	dir, err := os.MkdirTemp("", "lvsd-bench")
@@ -93,6 +101,16 @@ func compareParsers(ctx context.Context, keepalived, lvsd string) error {
 		return err
 	}
 	return testAll(ctx, dir, &program{path: keepalived}, &program{path: lvsd})
+}
+
+// findKeepalived is what is compared with: KEEPALIVED, or the one that is
+// installed.
+func findKeepalived() (string, error) {
+	path, err := exec.LookPath(cmp.Or(os.Getenv("KEEPALIVED"), "keepalived"))
+	if err != nil {
+		return "", fmt.Errorf("there is nothing to compare with: %w (apt-get install keepalived)", err)
+	}
+	return path, nil
 }
 
 // testAll compares -t at every size of every kind of file.

@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 	"internal/dump":              {"config"},
 	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "bfd", "bfd/wire", "internal/..."},
 	"cmd/lvsd":                   {"config", "parser", "checker", "supervisor", "internal/..."},
+	"e2e/bench":                  {"config", "internal/...", "e2e/...", "ipvs", "supervisor"},
 	"e2e/...":                    {"config", "internal/...", "e2e/...", "vrrp/wire"},
 }
 
