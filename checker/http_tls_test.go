@@ -113,11 +113,12 @@ func TestTLSBroken(t *testing.T) {
 		"resetting":  {func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); abort(c) }, httpPhrases.failure},
 		"closing":    {func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)) }, saysHandshake},
 		"alert":      {func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)); _, _ = c.Write([]byte{21, 3, 3, 0, 2, 2, 40}) }, saysHandshake},
+		"slow":       {func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)); drip(c, "\x16\x03\x03\x40\x00\x02\x00\x3f\xf0") }, httpPhrases.timeout},
 		"infinite":   {func(c net.Conn) { flood(c, "", "\x16\x03\x03\x40\x00\x02\xff\xff\xff") }, saysHandshake},
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := generous
-			if name == "mute" {
+			if name == "mute" || name == "slow" {
 				timeout /= 100
 			}
 			if r := get(t, config.SSLGet, webServer(t, tc.serve), timeout, config.HTTPParams{}); r.Up || r.Said != tc.said || r.Reason == "" {
@@ -167,6 +168,14 @@ func TestHTTP2(t *testing.T) {
 		switch r.URL.Path {
 		case "/redirect":
 			http.Redirect(w, r, "/ok", http.StatusFound)
+		case "/header":
+			w.Header().Set("X", strings.Repeat("x", 2*maxHTTPHeader))
+		case "/slow", "/stalling":
+			if r.URL.Path == "/stalling" {
+				_, _ = io.WriteString(w, "hello")
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done()
 		case "/infinite":
 			for b := make([]byte, 1<<16); ; {
 				if _, err := w.Write(b); err != nil {
@@ -178,6 +187,9 @@ func TestHTTP2(t *testing.T) {
 		}
 	})
 	digest := []byte{0x5d, 0x41, 0x40, 0x2a, 0xbc, 0x4b, 0x2a, 0x76, 0xb9, 0x71, 0x9d, 0x91, 0x10, 0x17, 0xc5, 0x92}
+	unread := map[config.CheckKind]string{config.HTTPGet: saysReadError, config.SSLGet: saysTLSError}
+	unanswered := map[config.CheckKind]string{config.HTTPGet: saysNoAnswer, config.SSLGet: saysSlowTLS}
+	unended := map[config.CheckKind]string{config.HTTPGet: saysSlow, config.SSLGet: saysSlowTLS}
 	for _, kind := range []config.CheckKind{config.HTTPGet, config.SSLGet} {
 		server := httptest.NewUnstartedServer(handler)
 		if kind == config.SSLGet {
@@ -192,9 +204,14 @@ func TestHTTP2(t *testing.T) {
 		at := server.Listener.Addr().(*net.TCPAddr).AddrPort()
 		for path, said := range map[string]string{
 			"/ok": "MD5 digest success to %s url(%p)", "/redirect": saysStatus, "/infinite": saysReadError,
+			"/header": unread[kind], "/slow": unanswered[kind], "/stalling": unended[kind],
 		} {
+			timeout := generous
+			if path == "/slow" || path == "/stalling" {
+				timeout /= 100
+			}
 			p := config.HTTPParams{HTTPProtocol: config.HTTP2, VirtualHost: "www.example", URLs: []config.URL{{Path: path, Digest: digest}}}
-			if r := get(t, kind, at, generous, p); r.Up != (path == "/ok") || r.Said != said {
+			if r := get(t, kind, at, timeout, p); r.Up != (path == "/ok") || r.Said != said {
 				t.Errorf("%s %s: %+v", kind, path, r)
 			}
 		}

@@ -164,10 +164,14 @@ func counter(s *stage, h *rig.Host, section, name string) int64 {
 
 // checkedServices is a configuration of n real servers, ten in each service.
 func checkedServices(block string, port uint16, n int, loop time.Duration) string {
+	return "global_defs {\n    router_id bench\n}\n" + checkedServicesFrom(0, block, port, n, loop)
+}
+
+// checkedServicesFrom are more of them; the first has a number.
+func checkedServicesFrom(first int, block string, port uint16, n int, loop time.Duration) string {
 	const each = 10
 	var b strings.Builder
-	fmt.Fprintln(&b, "global_defs {\n    router_id bench\n}")
-	for i := range n {
+	for i := first; i < first+n; i++ {
 		if v := i / each; i%each == 0 {
 			fmt.Fprintf(&b, "virtual_server 10.%d.%d.1 80 {\n    delay_loop %d\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n", 100+v>>8, v&255, loop/time.Second)
 		}

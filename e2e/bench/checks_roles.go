@@ -47,14 +47,18 @@ func answer(ctx context.Context) error {
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello\n") })
 	failed := make(chan error, 8)
-	for port, serve := range map[uint16]func(net.Listener) error{
+	servers := map[uint16]func(net.Listener) error{
 		webPort: func(l net.Listener) error { return serveWeb(l, hello) },
 		tlsPort: func(l net.Listener) error {
 			return serveWeb(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}}), hello)
 		},
 		smtpPort:   serveSMTP,
 		acceptPort: acceptAll,
-	} {
+	}
+	for i, bad := range hostile {
+		servers[hostilePort+uint16(i)] = serveHostile(bad.serve, bad.check == "HTTP_GET")
+	}
+	for port, serve := range servers {
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			return err

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// Servers that answer in no useful way, from hostilePort on, in this order.
+const hostilePort uint16 = 7100
+
+var hostile = []struct {
+	name  string
+	check string // that asks them
+	serve func(net.Conn)
+}{
+	{"mute", "HTTP_GET", func(c net.Conn) { hear(c) }},
+	{"slow header", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n") }},
+	{"slow body", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n\r\n") }},
+	{"infinite header", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n", "X: y\r\n") }},
+	{"infinite body", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n\r\n", "hello\r\n") }},
+	{"resetting", "HTTP_GET", func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }},
+	{"no TLS", "SSL_GET", func(c net.Conn) { flood(c, "", "garbage ") }},
+	{"slow TLS", "SSL_GET", func(c net.Conn) { drip(c, "\x16\x03\x03\x40\x00\x02\x00\x3f\xf0") }},
+	{"slow line", "SMTP_CHECK", func(c net.Conn) { drip(c, "220-") }},
+	{"infinite lines", "SMTP_CHECK", func(c net.Conn) { flood(c, "", "220-on and on\r\n") }},
+}
+
+// hear waits until the client has gone.
+func hear(c net.Conn) {
+	b := make([]byte, 4096)
+	for {
+		if _, err := c.Read(b); err != nil {
+			return
+		}
+	}
+}
+
+// drip sends an octet every now and then, without an end.
+func drip(c net.Conn, start string) {
+	_, err := c.Write([]byte(start))
+	for err == nil {
+		time.Sleep(100 * time.Millisecond)
+		_, err = c.Write([]byte("x"))
+	}
+}
+
+func flood(c net.Conn, start, more string) {
+	_, err := c.Write([]byte(start))
+	for block := bytes.Repeat([]byte(more), 4096); err == nil; {
+		_, err = c.Write(block)
+	}
+}
+
+// serveHostile serves one of them, behind a request if there is one.
+func serveHostile(serve func(net.Conn), asked bool) func(net.Listener) error {
+	return func(l net.Listener) error {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			go func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
+				if asked {
+					_, _ = c.Read(make([]byte, 4096))
+				}
+				serve(c)
+			}()
+		}
+	}
+}
+
+// What is compared of hostile servers: so many of a kind, beside neighbours that
+// are well and are asked every second.
+const (
+	hostileServers = 20
+	hostileLoop    = 6 * time.Second
+	neighbours     = 100
+	hostileWarmup  = 4 * time.Second
+	hostileTime    = 9 * time.Second
+)
+
+// compareHostile compares what a check of a hostile server costs, and how often
+// its neighbours are asked meanwhile.
+func compareHostile(ctx context.Context, keepalived, _ string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%-44s  %21s   %21s   %23s\n", "", "keepalived", "lvsd", "neighbours asked, 1/s")
+	fmt.Printf("%-44s  %21s   %21s   %11s %11s\n", "a check of a hostile server, delay_loop 6", "cpu, % of a core", "cpu, % of a core", "keepalived", "lvsd")
+	return onStage(ctx, func(s *stage) {
+		dir := s.TempDir()
+		library := compileAcknowledge(s, dir)
+		h := rig.New(s).Host("checks")
+		begin(s, h.Command(self, answering))
+		conf := filepath.Join(dir, "keepalived.conf")
+		in := func(name string) string { return filepath.Join(dir, name) }
+		for i, server := range hostile {
+			if err := os.WriteFile(conf, []byte(hostileConf(server.check, hostilePort+uint16(i))), 0o600); err != nil {
+				s.Fatalf("%w", err)
+			}
+			kCost, kAsked := costOfHostile(s, h, "env", "LD_PRELOAD="+library, keepalived, "-C", "-n", "-l", "-G", "-f", conf, "-p", in("pid"), "-c", in("cpid"))
+			lCost, lAsked := costOfHostile(s, h, self, checking, conf)
+			fmt.Printf("%-44s  %21.3f   %21.3f   %11.2f %11.2f\n", server.check+": "+server.name, kCost, lCost, kAsked, lAsked)
+		}
+	})
+}
+
+// hostileConf has servers of one kind, and neighbours.
+func hostileConf(check string, port uint16) string {
+	block := check + " {\n connect_timeout 3\n }"
+	if check != "SMTP_CHECK" {
+		block = check + " {\n url {\n path /\n status_code 200\n }\n connect_timeout 3\n }"
+	}
+	bad := checkedServices(block, port, hostileServers, hostileLoop)
+	return bad + checkedServicesFrom(hostileServers, "TCP_CHECK {\n connect_timeout 3\n }", acceptPort, neighbours, time.Second)
+}
+
+// costOfHostile is the processor time of one check as a part of a core, that of
+// the neighbours included, and how often each neighbour is asked in a second.
+func costOfHostile(s *stage, h *rig.Host, daemon string, args ...string) (percent, asked float64) {
+	command := h.Command(daemon, args...)
+	p, end := beginDaemon(s, command)
+	defer end()
+	time.Sleep(hostileWarmup)
+	count := func() int64 { return counter(s, h, "Tcp:", "PassiveOpens") }
+	cpu, connections := processorTimeOf(p.pids()), count()
+	time.Sleep(hostileTime)
+	cpu, connections = processorTimeOf(p.pids())-cpu, count()-connections
+	if connections == 0 {
+		s.Fatalf("%s asks nobody\n%s", command, p.log())
+	}
+	return 100 * float64(cpu) / float64(hostileTime) / hostileServers, float64(connections) / hostileTime.Seconds() / neighbours
+}
