@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"syscall"
@@ -52,25 +51,31 @@ func (q *dnsQuery) Check(ctx context.Context) Result {
 	if q.invalid != nil {
 		return Result{Reason: q.invalid.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, q.timeout)
-	defer cancel()
-	conn, err := q.dial(ctx, "udp")
-	if err != nil {
-		return q.failure(err)
+	t := &dnsTalk{query: slices.Clone(q.query), trace: traced(ctx)}
+	j := q.journey(t)
+	return q.judge(t, j.walk(ctx))
+}
+
+// start is Check on a poller.
+func (q *dnsQuery) start(p *poller, done func(Result)) {
+	if q.invalid != nil {
+		done(Result{Reason: q.invalid.Error()})
+		return
 	}
-	defer func() { _ = conn.Close() }()
-	defer endWith(ctx, conn)()
-	t := traced(ctx)
-	t.note("request", "asking from %s", conn.LocalAddr())
-	code, err := ask(conn, q.query)
-	if err == nil {
-		t.note("reply", "the answer says %s", dns.RcodeToString[code])
-	}
+	t := &dnsTalk{query: slices.Clone(q.query)}
+	p.travel(q.journey(t), func(err error) { done(q.judge(t, err)) })
+}
+
+func (q *dnsQuery) journey(t *dnsTalk) journey {
+	return journey{dialer: q.dialer, network: "udp", step: q.timeout, talk: t}
+}
+
+func (q *dnsQuery) judge(t *dnsTalk, err error) Result {
 	switch {
 	case err != nil:
 		return q.failure(err)
-	case code != dns.RcodeSuccess:
-		return Result{Reason: fmt.Sprintf("read error occurred. (rcode = %d)", code)}
+	case t.code != dns.RcodeSuccess:
+		return Result{Reason: fmt.Sprintf("read error occurred. (rcode = %d)", t.code)}
 	}
 	return Result{Up: true}
 }
@@ -92,24 +97,34 @@ func (q *dnsQuery) failure(err error) Result {
 	return r
 }
 
-// ask sends a query under an identifier of its own and gives the response code
-// of its answer. Of that the header is read, and only that.
-func ask(conn net.Conn, query []byte) (code int, err error) {
-	query = slices.Clone(query)
-	id := uint16(rand.Uint32())
-	binary.BigEndian.PutUint16(query, id)
-	if _, err := conn.Write(query); err != nil {
-		return 0, err
+// dnsTalk is a query under an identifier of its own, and the response code of
+// its answer. Of that the header is read, and only that.
+type dnsTalk struct {
+	query  []byte
+	id     uint16
+	others int // datagrams that are no answer
+	code   int
+	trace  *trace
+}
+
+func (t *dnsTalk) begin() []byte {
+	t.id = uint16(rand.Uint32())
+	binary.BigEndian.PutUint16(t.query, t.id)
+	return t.query
+}
+
+func (t *dnsTalk) hear(b []byte, end error) (say []byte, over bool, err error) {
+	const header = 12 // octets, RFC 1035 section 4.1.1
+	switch {
+	case end != nil:
+		return nil, true, end
+	case len(b) >= header && b[2]&0x80 != 0 && binary.BigEndian.Uint16(b) == t.id: // a response
+		t.code = int(b[3] & 0xf)
+		t.trace.note("reply", "the answer says %s", dns.RcodeToString[t.code])
+		return nil, true, nil
 	}
-	var header [12]byte // RFC 1035 section 4.1.1
-	for range maxStrangers {
-		n, err := conn.Read(header[:])
-		if err != nil {
-			return 0, err
-		}
-		if response := header[2]&0x80 != 0; n == len(header) && response && binary.BigEndian.Uint16(header[:]) == id {
-			return int(header[3] & 0xf), nil
-		}
+	if t.others++; t.others == maxStrangers {
+		return nil, true, errStrangers
 	}
-	return 0, errStrangers
+	return nil, false, nil
 }

@@ -11,13 +11,15 @@
 //	                  a socket of the poller          +--> Policy.Step, and the
 //	                                                       timer again
 //
-// TCP_CHECK, of which there are tens of thousands, connects on the poller: one
-// goroutine and one epoll instance for all. The richer kinds use the standard
-// library and have a worker each while they are in flight.
+// TCP_CHECK, HTTP_GET in the clear, SMTP_CHECK, DNS_CHECK and UDP_CHECK, of which
+// there are tens of thousands, are a [talk] on the poller: one goroutine and one
+// epoll instance for all. TLS, HTTP/2, PING_CHECK and scripts have a worker each
+// while they are in flight. [Once] runs a check by itself, with a goroutine,
+// and tells its steps.
 //
 // The script of a MISC_CHECK is run by whoever makes the Scheduler, see [Script].
 // [Watch] holds the checks that do not probe: FILE_CHECK and BFD_CHECK.
 //
 // A new kind of check is a file with its [Checker], and a line in recipe. Its
-// way to the server is a dialer, dial.go.
+// way to the server is a dialer, dial.go, or a journey, journey.go.
 package checker

@@ -81,8 +81,14 @@ func get(t *testing.T, kind config.CheckKind, at netip.AddrPort, timeout time.Du
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := how.probes[0].Check(t.Context())
-	if probe, ok := how.probes[0].(polled); ok {
+	return probed(t, how.probes[0])
+}
+
+// probed is what a probe says, in each of the ways that there are for it.
+func probed(t *testing.T, probe Checker) Result {
+	t.Helper()
+	r := probe.Check(t.Context())
+	if probe, ok := probe.(polled); ok {
 		other := polledOnce(polling(t), probe)
 		if d := cmp.Diff(r, other, cmpopts.IgnoreFields(Result{}, "Reason")); d != "" || (r.Reason == "") != (other.Reason == "") {
 			t.Errorf("a probe with a goroutine and one that is polled differ:\n%s%q %q", d, r.Reason, other.Reason)

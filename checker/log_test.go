@@ -28,7 +28,7 @@ func TestSentences(t *testing.T) {
 		{&tcpPhrases, mute, down, []string{"TCP connection to " + rs + " timeout.", "TCP_CHECK on service " + rs + " failed."}},
 		{&tcpPhrases, refused, retried, []string{"TCP connection to " + rs + " failed.", "TCP_CHECK on service " + rs + " failed after 2 retries."}},
 		{&udpPhrases, Result{Up: true}, up, []string{"UDP connection to " + rs + " success."}},
-		{&udpPhrases, (&udp{params: &config.UDPParams{Reply: []byte{1}, ReplyMask: []byte{1}, MaxReplyLength: 9}}).judge([]byte{0}), down,
+		{&udpPhrases, *(&udpTalk{params: &config.UDPParams{Reply: []byte{1}, ReplyMask: []byte{1}, MaxReplyLength: 9}}).compare([]byte{0}), down,
 			[]string{"UDP check to " + rs + " reply data mismatch.", "UDP_CHECK on service " + rs + " failed."}},
 		{&pingPhrases, mute, failing, []string{"ICMP connection to address " + rs + " timeout."}},
 		{&pingPhrases, refused, retried, []string{"ICMP connection to " + rs + " of " + vs + " failed.", "ICMP CHECK on service " + rs + " of " + vs + " failed after 2 retries."}},

@@ -26,30 +26,6 @@ type poller struct {
 	serial int32
 }
 
-// talk is what a probe says and hears on a connection. The poller calls it, one
-// call at a time; it does not block.
-type talk interface {
-	// begin is what is said on the new connection.
-	begin() []byte
-	// hear takes what has come, and after the last of it the end, as [io.EOF]
-	// or another error. It gives what is said next, if anything, and whether the
-	// talk is over: with an error, it has failed.
-	// Of what comes of an end err is all that counts.
-	hear(b []byte, end error) (say []byte, over bool, err error)
-}
-
-// journey is a connection that a probe asks for.
-type journey struct {
-	dialer
-	network string        // "tcp" or "udp"
-	step    time.Duration // until it is connected, and from then on between two things that are heard
-	total   time.Duration // of all; 0: step
-	talk    talk          // nil: it is enough to connect
-}
-
-// errLate is the end of a talk that goes on and on.
-var errLate = fmt.Errorf("it has not ended: %w", context.DeadlineExceeded)
-
 // flight is a connection that is open. Its end is told once.
 type flight struct {
 	journey
@@ -114,7 +90,7 @@ func (p *poller) travel(j journey, done func(error)) {
 
 // await has what happens to a socket told to its flight.
 func (p *poller) await(fd int, j journey, done func(error)) error {
-	a := &flight{journey: j, fd: int32(fd), done: done, end: time.Now().Add(max(j.total, j.step)), watched: unix.EPOLLOUT}
+	a := &flight{journey: j, fd: int32(fd), done: done, end: j.limit(), watched: unix.EPOLLOUT}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.mu.Lock()
@@ -210,11 +186,8 @@ func (p *poller) late(a *flight) {
 		return
 	}
 	err := context.DeadlineExceeded
-	switch {
-	case a.connected && a.total > 0 && !time.Now().Before(a.end):
-		_, _, err = a.talk.hear(nil, errLate)
-	case a.connected:
-		_, _, err = a.talk.hear(nil, os.ErrDeadlineExceeded)
+	if a.connected {
+		_, _, err = a.talk.hear(nil, a.journey.late(a.end))
 	}
 	p.land(a)
 	a.mu.Unlock()

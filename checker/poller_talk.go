@@ -77,7 +77,9 @@ func (p *poller) listen(a *flight) (landed bool, err error) {
 		if over || err != nil {
 			return true, err
 		}
-		a.expect()
+		if a.pieces || len(say) > 0 {
+			a.expect()
+		}
 		if len(say) > 0 {
 			return p.say(a, say)
 		}

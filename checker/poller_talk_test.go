@@ -193,7 +193,7 @@ func TestPollerTalkEnds(t *testing.T) {
 			done := make(chan error)
 			j := journey{dialer: dialer{target: at}, network: "tcp", step: generous, talk: h}
 			if name == "late" {
-				j.step, j.total = 100*time.Millisecond, 200*time.Millisecond
+				j.pieces, j.step, j.total = true, 100*time.Millisecond, 200*time.Millisecond
 			}
 			polling(t).travel(j, func(err error) { done <- err })
 			if err := <-done; err != nil || !errors.Is(h.end, want) {

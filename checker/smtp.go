@@ -1,13 +1,10 @@
 package checker
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"time"
 
@@ -42,43 +39,34 @@ func newSMTP(c config.Check) *smtp {
 
 // Check goes through the dialogue.
 func (s *smtp) Check(ctx context.Context) Result {
-	conn, err := s.connectIn(ctx)
-	if err != nil {
+	t := &smtpTalk{smtp: s, trace: traced(ctx)}
+	j := s.journey(t)
+	return s.judge(t, j.walk(ctx))
+}
+
+// start is Check on a poller.
+func (s *smtp) start(p *poller, done func(Result)) {
+	t := &smtpTalk{smtp: s}
+	p.travel(s.journey(t), func(err error) { done(s.judge(t, err)) })
+}
+
+func (s *smtp) journey(t *smtpTalk) journey {
+	return journey{dialer: s.dialer, network: "tcp", step: s.timeout, total: smtpSteps * s.timeout, talk: t}
+}
+
+// smtpSteps are the connection and the answers.
+const smtpSteps = 1 + 3
+
+func (s *smtp) judge(t *smtpTalk, err error) Result {
+	switch {
+	case err != nil && !t.connected:
 		return s.failure(err, "Connection timeout to", "Could not connect to")
-	}
-	defer func() { _ = conn.Close() }()
-	t := traced(ctx)
-	t.note("connect", "connected from %s", conn.LocalAddr())
-	lines := bufio.NewReaderSize(conn, maxSMTPLine)
-	for _, step := range []struct{ say, want, wrong string }{
-		{"", "220", "Bad greeting banner from"},
-		{"HELO " + s.helo + "\r\n", "250", "Bad HELO response from"},
-		{"QUIT\r\n", "", ""},
-	} {
-		reply, err := s.step(ctx, conn, lines, step.say)
-		if err != nil {
-			return s.failure(err, "Read timeout from", "Read failure from")
-		}
-		t.note("reply", "%q%s", bytes.TrimSpace(reply), after(step.say))
-		if !bytes.HasPrefix(reply, []byte(step.want)) {
-			return Result{Reason: fmt.Sprintf("%s: %q", s.about(step.wrong), bytes.TrimSpace(reply))}
-		}
+	case err != nil:
+		return s.failure(err, "Read timeout from", "Read failure from")
+	case t.wrong != "":
+		return Result{Reason: t.wrong}
 	}
 	return Result{Up: true}
-}
-
-// after is what a reply answers.
-func after(said string) string {
-	if said == "" {
-		return ""
-	}
-	return " to " + strings.TrimSpace(said)
-}
-
-func (s *smtp) connectIn(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.dial(ctx, "tcp")
 }
 
 // failure is [failure] in keepalived's words.
@@ -88,7 +76,7 @@ func (s *smtp) failure(err error, timeout, other string) Result {
 	case r.Local != "":
 	case errors.Is(err, unix.ENETUNREACH):
 		r.Reason = fmt.Sprintf("Network unreachable for server %s - real server [%[1]s]:%d", s.target.Addr(), s.target.Port())
-	case errors.Is(err, bufio.ErrBufferFull):
+	case errors.Is(err, errSMTPTooLong):
 		r.Reason = s.about("Buffer overflow reading from")
 	case r.Timeout:
 		r.Reason = s.about(timeout)
@@ -109,21 +97,66 @@ const (
 	maxSMTPLines = 100
 )
 
-// step says something, if there is anything to say, and gives the last line of
-// the reply. All but the last have a hyphen behind their code, RFC 5321 section
-// 4.2.1.
-func (s *smtp) step(ctx context.Context, conn net.Conn, lines *bufio.Reader, say string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	defer endWith(ctx, conn)()
-	if _, err := io.WriteString(conn, say); err != nil {
-		return nil, err
+var errSMTPTooLong = errors.New("a reply is too long")
+
+// smtpTalk is the dialogue, as far as it has come.
+type smtpTalk struct {
+	*smtp
+	connected bool
+	step      int    // which reply is awaited
+	line      []byte // the beginning of its next line
+	lines     int    // of it, before this one
+	wrong     string // what is wrong with a reply
+	trace     *trace
+}
+
+func (t *smtpTalk) begin() []byte {
+	t.connected = true
+	return nil // the server begins
+}
+
+func (t *smtpTalk) hear(b []byte, end error) (say []byte, over bool, err error) {
+	if end != nil {
+		return nil, true, end
 	}
-	for range maxSMTPLines {
-		line, err := lines.ReadSlice('\n')
-		if err != nil || len(line) < 4 || line[3] != '-' {
-			return line, err
+	for len(b) > 0 {
+		piece, rest, whole := bytes.Cut(b, []byte("\n"))
+		b = rest
+		if len(t.line)+len(piece) >= maxSMTPLine || t.lines == maxSMTPLines {
+			return nil, true, errSMTPTooLong
+		}
+		if t.line = append(t.line, piece...); !whole {
+			break
+		}
+		line := t.line
+		t.line = t.line[:0]
+		if t.lines++; len(line) > 3 && line[3] == '-' {
+			continue // all but the last have a hyphen behind their code, RFC 5321 section 4.2.1
+		}
+		next, over := t.reply(bytes.TrimSpace(line))
+		if say = append(say, next...); over {
+			return nil, true, nil
 		}
 	}
-	return nil, bufio.ErrBufferFull
+	return say, false, nil
+}
+
+// reply takes the last line of one.
+func (t *smtpTalk) reply(line []byte) (say string, over bool) {
+	steps := [...]struct{ want, wrong, say string }{
+		{"220", "Bad greeting banner from", "HELO " + t.helo + "\r\n"},
+		{"250", "Bad HELO response from", "QUIT\r\n"},
+		{},
+	}
+	now := steps[t.step]
+	t.trace.note("reply", "heard %q", line)
+	if !bytes.HasPrefix(line, []byte(now.want)) {
+		t.wrong = fmt.Sprintf("%s: %q", t.about(now.wrong), line)
+		return "", true
+	}
+	t.step, t.lines = t.step+1, 0
+	if now.say != "" {
+		t.trace.note("request", "sent %s", strings.TrimSpace(now.say))
+	}
+	return now.say, t.step == len(steps)
 }

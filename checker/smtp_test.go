@@ -89,6 +89,7 @@ func TestSMTP(t *testing.T) {
 		"bare line feeds":   {says("220 mail\n", "250\n", "\n"), ""},
 		"several lines":     {says("220-mail\r\n220-is\r\n220 here\r\n", "250-a\r\n250 b\r\n", bye), ""},
 		"busy":              {says("421 no\r\n"), `Bad greeting banner from server [127.0.0.1]:PORT: "421 no"`},
+		"in one":            {says("220 mail\r\n250 hello\r\n221 bye\r\n", "..."), ""},
 		"gives way":         {says("220-mail\r\n421 no\r\n"), `Bad greeting banner from server [127.0.0.1]:PORT: "421 no"`},
 		"web server":        {says("HTTP/1.1 400 Bad Request\r\n"), "Bad greeting banner"},
 		"no hello":          {says(good, "502 no\r\n"), `Bad HELO response from server [127.0.0.1]:PORT: "502 no"`},
@@ -109,7 +110,7 @@ func TestSMTP(t *testing.T) {
 			if strings.Contains(name, "mute") {
 				check.Timing = within(50 * time.Millisecond)
 			}
-			r := newSMTP(check).Check(t.Context())
+			r := probed(t, newSMTP(check))
 			want := strings.ReplaceAll(test.reason, "PORT", fmt.Sprint(check.ConnectPort))
 			if r.Up != (test.reason == "") || !strings.HasPrefix(r.Reason, want) || r.Local != "" || r.Timeout != strings.Contains(name, "mute") {
 				t.Errorf("%+v, want %q", r, want)
@@ -120,7 +121,7 @@ func TestSMTP(t *testing.T) {
 
 // What the server hears.
 func TestSMTPDialogue(t *testing.T) {
-	heard := make(chan string, 1)
+	heard := make(chan string, 2)
 	check := mail(t, "[::1]:0", func(c net.Conn, client *bufio.Reader) {
 		fmt.Fprint(c, "220 mail\r\n")
 		hello, _ := client.ReadString('\n')
@@ -130,22 +131,24 @@ func TestSMTPDialogue(t *testing.T) {
 		heard <- hello + quit
 	})
 	check.Params = &config.SMTPParams{HeloName: "director.example.org"}
-	if r := newSMTP(check).Check(t.Context()); !r.Up {
+	if r := probed(t, newSMTP(check)); !r.Up {
 		t.Fatalf("%+v", r)
 	}
-	if got, want := <-heard, "HELO director.example.org\r\nQUIT\r\n"; got != want {
-		t.Errorf("heard %q, want %q", got, want)
+	for range 2 {
+		if got, want := <-heard, "HELO director.example.org\r\nQUIT\r\n"; got != want {
+			t.Errorf("heard %q, want %q", got, want)
+		}
 	}
 }
 
 func TestSMTPConnection(t *testing.T) {
 	check := mail(t, "127.0.0.1:0", says(""))
 	check.Bind = &config.Bind{BindIf: "nosuchlink"}
-	if r := newSMTP(check).Check(t.Context()); r.Up || r.Local != smtpPhrases.noBind {
+	if r := probed(t, newSMTP(check)); r.Up || r.Local != smtpPhrases.noBind {
 		t.Errorf("%+v", r)
 	}
 	check.Bind, check.ConnectPort = nil, 9
-	if r := newSMTP(check).Check(t.Context()); r.Up || !strings.HasPrefix(r.Reason, "Could not connect to server [127.0.0.1]:9: ") {
+	if r := probed(t, newSMTP(check)); r.Up || !strings.HasPrefix(r.Reason, "Could not connect to server [127.0.0.1]:9: ") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -28,24 +28,18 @@ func newTCP(c config.Check) *tcp { return &tcp{newDialer(c), c.Timing.ConnectTim
 
 // Check connects and closes again.
 func (t *tcp) Check(ctx context.Context) Result {
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
-	conn, err := t.dial(ctx, "tcp")
-	if err != nil {
-		return failure(err, &tcpPhrases)
-	}
-	traced(ctx).note("connect", "connected from %s", conn.LocalAddr())
-	_ = conn.Close()
-	return Result{Up: true}
+	j := journey{dialer: t.dialer, network: "tcp", step: t.timeout}
+	return t.judge(j.walk(ctx))
 }
 
 // start is Check on a poller.
 func (t *tcp) start(p *poller, done func(Result)) {
-	p.connect(t.dialer, t.timeout, func(err error) {
-		if err != nil {
-			done(failure(err, &tcpPhrases))
-			return
-		}
-		done(Result{Up: true})
-	})
+	p.connect(t.dialer, t.timeout, func(err error) { done(t.judge(err)) })
+}
+
+func (t *tcp) judge(err error) Result {
+	if err != nil {
+		return failure(err, &tcpPhrases)
+	}
+	return Result{Up: true}
 }

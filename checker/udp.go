@@ -39,51 +39,69 @@ func newUDP(c config.Check) *udp {
 
 // Check sends one datagram and waits for at most one.
 func (u *udp) Check(ctx context.Context) Result {
-	ctx, cancel := context.WithTimeout(ctx, u.timeout)
-	defer cancel()
-	conn, err := u.dial(ctx, "udp")
-	if err != nil {
-		return failure(err, &udpPhrases)
-	}
-	defer func() { _ = conn.Close() }()
-	defer endWith(ctx, conn)()
-	payload := u.params.Payload
-	if payload == nil {
-		payload = []byte(udpFiller)
-	}
-	if _, err := conn.Write(payload); err != nil {
-		return failure(err, &udpPhrases)
-	}
-	t := traced(ctx)
-	t.note("request", "sent %d octets from %s", len(payload), conn.LocalAddr())
-	reply := make([]byte, int(u.params.MaxReplyLength)+1) // one more tells what is too long
-	n, err := conn.Read(reply)
-	if err == nil {
-		t.note("reply", "%d octets came back", n)
-	}
-	switch {
-	case err == nil && u.params.RequireReply:
-		return u.judge(reply[:n])
-	case err == nil:
-		return Result{Up: true}
-	}
-	r := failure(err, &udpPhrases)
-	if !u.params.RequireReply && errors.Is(err, os.ErrDeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		t.note("silence", "nothing came back, no error of ICMP either")
-		return Result{Up: true}
-	}
-	return r
+	t := &udpTalk{params: u.params, trace: traced(ctx)}
+	j := u.journey(t)
+	return u.judge(t, j.walk(ctx))
 }
 
-// judge compares a reply with require_reply, as far as both go.
-func (u *udp) judge(reply []byte) Result {
-	if n, low, high := len(reply), int(u.params.MinReplyLength), int(u.params.MaxReplyLength); n < low || n > high {
-		return Result{Reason: fmt.Sprintf("the reply has %d octets or more, not %d to %d", n, low, high)}
-	}
-	for i := range min(len(reply), len(u.params.Reply)) {
-		if (reply[i]^u.params.Reply[i])&u.params.ReplyMask[i] != 0 {
-			return Result{Said: "UDP check to %s reply data mismatch.", Reason: fmt.Sprintf("at octet %d", i)}
-		}
+// start is Check on a poller.
+func (u *udp) start(p *poller, done func(Result)) {
+	t := &udpTalk{params: u.params}
+	p.travel(u.journey(t), func(err error) { done(u.judge(t, err)) })
+}
+
+func (u *udp) journey(t *udpTalk) journey {
+	return journey{dialer: u.dialer, network: "udp", step: u.timeout, talk: t}
+}
+
+func (u *udp) judge(t *udpTalk, err error) Result {
+	switch {
+	case err != nil:
+		return failure(err, &udpPhrases)
+	case t.failed != nil:
+		return *t.failed
 	}
 	return Result{Up: true}
+}
+
+// udpTalk is a datagram, and the one that comes back.
+type udpTalk struct {
+	params *config.UDPParams
+	failed *Result // what is wrong with the reply
+	trace  *trace
+}
+
+func (t *udpTalk) begin() []byte {
+	if t.params.Payload == nil {
+		return []byte(udpFiller)
+	}
+	return t.params.Payload
+}
+
+func (t *udpTalk) hear(b []byte, end error) (say []byte, over bool, err error) {
+	switch {
+	case errors.Is(end, os.ErrDeadlineExceeded) && !t.params.RequireReply:
+		t.trace.note("silence", "nothing came back, no error of ICMP either")
+		return nil, true, nil
+	case end != nil:
+		return nil, true, end
+	}
+	t.trace.note("reply", "%d octets came back", len(b))
+	if t.params.RequireReply {
+		t.failed = t.compare(b[:min(len(b), int(t.params.MaxReplyLength)+1)])
+	}
+	return nil, true, nil
+}
+
+// compare compares a reply with require_reply, as far as both go; nil: it is right.
+func (t *udpTalk) compare(reply []byte) *Result {
+	if n, low, high := len(reply), int(t.params.MinReplyLength), int(t.params.MaxReplyLength); n < low || n > high {
+		return &Result{Reason: fmt.Sprintf("the reply has %d octets or more, not %d to %d", n, low, high)}
+	}
+	for i := range min(len(reply), len(t.params.Reply)) {
+		if (reply[i]^t.params.Reply[i])&t.params.ReplyMask[i] != 0 {
+			return &Result{Said: "UDP check to %s reply data mismatch.", Reason: fmt.Sprintf("at octet %d", i)}
+		}
+	}
+	return nil
 }

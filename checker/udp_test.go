@@ -103,7 +103,7 @@ func TestUDP(t *testing.T) {
 				if strings.Contains(name, "mute") {
 					check.Timing = within(50 * time.Millisecond)
 				}
-				r := newUDP(check).Check(t.Context())
+				r := probed(t, newUDP(check))
 				if r.Up != (test.reason == "") || !strings.Contains(r.Reason, test.reason) || r.Local != "" {
 					t.Errorf("%s: %+v, want %q", addr, r, test.reason)
 				}
@@ -118,7 +118,7 @@ func TestUDPRefused(t *testing.T) {
 		at := netip.MustParseAddrPort(addr)
 		params := config.DefaultUDPParams
 		check := config.Check{ConnectIP: at.Addr(), ConnectPort: at.Port(), Timing: within(patience), Params: &params}
-		r := newUDP(check).Check(t.Context())
+		r := probed(t, newUDP(check))
 		if r.Up || r.Timeout || r.Local != "" || !strings.Contains(r.Reason, "connection refused") {
 			t.Errorf("%s: %+v", addr, r)
 		}
@@ -130,14 +130,14 @@ func TestUDPBind(t *testing.T) {
 	check.Bind = &config.Bind{BindTo: netip.MustParseAddr("127.0.0.9"), BindIf: "lo"}
 	params := config.DefaultUDPParams
 	check.Params = &params
-	if r := newUDP(check).Check(t.Context()); !r.Up {
+	if r := probed(t, newUDP(check)); !r.Up {
 		t.Fatalf("%+v", r)
 	}
 	if got := (<-from).Addr(); got != check.Bind.BindTo {
 		t.Errorf("came from %v", got)
 	}
 	check.Bind = &config.Bind{BindTo: netip.MustParseAddr("192.0.2.1")}
-	if r := newUDP(check).Check(t.Context()); r.Up || r.Local != udpPhrases.noBind {
+	if r := probed(t, newUDP(check)); r.Up || r.Local != udpPhrases.noBind {
 		t.Errorf("%+v", r)
 	}
 }

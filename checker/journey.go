@@ -1,0 +1,112 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// journey is a connection that a probe asks for, and what happens on it. A
+// [poller] makes it without a goroutine, walk with one.
+type journey struct {
+	dialer
+	network string        // "tcp" or "udp"
+	step    time.Duration // until it is connected, and from then on until an answer
+	pieces  bool          // step is until the next piece of an answer
+	total   time.Duration // of all; 0: step
+	talk    talk          // nil: it is enough to connect
+}
+
+// talk is what a probe says and hears on a connection, one call at a time. It
+// does not block.
+type talk interface {
+	// begin is what is said on the new connection.
+	begin() []byte
+	// hear takes what has come, or the end: [io.EOF], or another error. It gives
+	// what is said next, if anything, and whether the talk is over: with an
+	// error, it has failed. Of what comes of an end err is all that counts.
+	hear(b []byte, end error) (say []byte, over bool, err error)
+}
+
+// errLate is the end of a talk that goes on and on.
+var errLate = fmt.Errorf("it has not ended: %w", context.DeadlineExceeded)
+
+// limit is the end of all that a journey may take.
+func (j *journey) limit() time.Time { return time.Now().Add(max(j.total, j.step)) }
+
+// late is the end of a talk that has run out of time.
+func (j *journey) late(limit time.Time) error {
+	if j.total > 0 && !time.Now().Before(limit) {
+		return errLate
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// walk makes a journey. Its error is that of the connection or of the talk.
+func (j *journey) walk(ctx context.Context) error {
+	limit := j.limit()
+	conn, err := j.connectIn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	defer endWith(ctx, conn)()
+	traced(ctx).note("connect", "connected from %s", conn.LocalAddr())
+	if j.talk == nil {
+		return nil
+	}
+	b := make([]byte, 64<<10)
+	say, deadline := j.talk.begin(), j.next(limit)
+	for {
+		n, end := exchange(ctx, conn, say, b, deadline)
+		if errors.Is(end, os.ErrDeadlineExceeded) {
+			if end = j.late(limit); ctx.Err() != nil {
+				end = context.Cause(ctx)
+			}
+		}
+		if end != nil {
+			_, _, err = j.talk.hear(nil, end)
+			return err
+		}
+		var over bool
+		if say, over, err = j.talk.hear(b[:n], nil); over || err != nil {
+			return err
+		}
+		if j.pieces || len(say) > 0 {
+			deadline = j.next(limit)
+		}
+	}
+}
+
+// next is when the next step has to be over.
+func (j *journey) next(limit time.Time) time.Time {
+	if end := time.Now().Add(j.step); end.Before(limit) {
+		return end
+	}
+	return limit
+}
+
+func (j *journey) connectIn(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, j.step)
+	defer cancel()
+	return j.dial(ctx, j.network)
+}
+
+// exchange says something, if there is anything to say, and hears something.
+func exchange(ctx context.Context, conn net.Conn, say, b []byte, deadline time.Time) (n int, err error) {
+	if err := conn.SetDeadline(deadline); err != nil {
+		return 0, err
+	}
+	if ctx.Err() != nil { // before the deadline was set
+		return 0, os.ErrDeadlineExceeded
+	}
+	if len(say) > 0 {
+		if _, err := conn.Write(say); err != nil {
+			return 0, err
+		}
+	}
+	return conn.Read(b)
+}
