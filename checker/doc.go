@@ -11,11 +11,10 @@
 //	                  a socket of the poller          +--> Policy.Step, and the
 //	                                                       timer again
 //
-// TCP_CHECK, HTTP_GET in the clear, SMTP_CHECK, DNS_CHECK and UDP_CHECK, of which
-// there are tens of thousands, are a [talk] on the poller: one goroutine and one
-// epoll instance for all. TLS, HTTP/2, PING_CHECK and scripts have a worker each
-// while they are in flight. [Once] runs a check by itself, with a goroutine,
-// and tells its steps.
+// What there may be tens of thousands of is a talk on the poller: one goroutine
+// and one epoll instance for all. TLS, HTTP/2 and scripts have a worker each while
+// they are in flight. [Once] runs a check by itself, with a goroutine, and tells
+// its steps.
 //
 // The script of a MISC_CHECK is run by whoever makes the Scheduler, see [Script].
 // [Watch] holds the checks that do not probe: FILE_CHECK and BFD_CHECK.

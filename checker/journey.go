@@ -4,20 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // journey is a connection that a probe asks for, and what happens on it. A
 // [poller] makes it without a goroutine, walk with one.
 type journey struct {
 	dialer
-	network string        // "tcp" or "udp"
-	step    time.Duration // until it is connected, and from then on until an answer
-	pieces  bool          // step is until the next piece of an answer
-	total   time.Duration // of all; 0: step
-	talk    talk          // nil: it is enough to connect
+	network string                     // "tcp" or "udp"
+	open    func() (fd int, err error) // a socket that does not block; nil: one of the network
+	step    time.Duration              // until it is connected, and from then on until an answer
+	pieces  bool                       // step is until the next piece of an answer
+	total   time.Duration              // of all; 0: step
+	talk    talk                       // nil: it is enough to connect
 }
 
 // talk is what a probe says and hears on a connection, one call at a time. It
@@ -33,6 +37,30 @@ type talk interface {
 
 // errLate is the end of a talk that goes on and on.
 var errLate = fmt.Errorf("it has not ended: %w", context.DeadlineExceeded)
+
+// version is the network with the version of IP: tcp4.
+func (j *journey) version() string {
+	if j.target.Addr().Is6() {
+		return j.network + "6"
+	}
+	return j.network + "4"
+}
+
+// socket opens one that does not block.
+func (j *journey) socket() (fd int, err error) {
+	if j.open != nil {
+		return j.open()
+	}
+	family, kind, protocol := unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP
+	if j.target.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	if j.network == "udp" {
+		kind, protocol = unix.SOCK_DGRAM, unix.IPPROTO_UDP
+	}
+	fd, err = unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	return fd, os.NewSyscallError("socket", err)
+}
 
 // limit is the end of all that a journey may take.
 func (j *journey) limit() time.Time { return time.Now().Add(max(j.total, j.step)) }
@@ -54,7 +82,9 @@ func (j *journey) walk(ctx context.Context) error {
 	}
 	defer func() { _ = conn.Close() }()
 	defer endWith(ctx, conn)()
-	traced(ctx).note("connect", "connected from %s", conn.LocalAddr())
+	if c, ok := conn.(net.Conn); ok {
+		traced(ctx).note("connect", "connected from %s", c.LocalAddr())
+	}
 	if j.talk == nil {
 		return nil
 	}
@@ -89,14 +119,31 @@ func (j *journey) next(limit time.Time) time.Time {
 	return limit
 }
 
-func (j *journey) connectIn(ctx context.Context) (net.Conn, error) {
+// connection is what a [net.Conn] and a file have in common.
+type connection interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+}
+
+func (j *journey) connectIn(ctx context.Context) (connection, error) {
+	if j.open != nil {
+		fd, err := j.open()
+		if err != nil {
+			return nil, err
+		}
+		if err := j.connect(fd, j.version()); err != nil { // which does not wait
+			_ = unix.Close(fd)
+			return nil, err
+		}
+		return os.NewFile(uintptr(fd), "socket"), nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, j.step)
 	defer cancel()
 	return j.dial(ctx, j.network)
 }
 
 // exchange says something, if there is anything to say, and hears something.
-func exchange(ctx context.Context, conn net.Conn, say, b []byte, deadline time.Time) (n int, err error) {
+func exchange(ctx context.Context, conn connection, say, b []byte, deadline time.Time) (n int, err error) {
 	if err := conn.SetDeadline(deadline); err != nil {
 		return 0, err
 	}

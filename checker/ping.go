@@ -42,32 +42,54 @@ func newPing(c config.Check) *ping {
 
 // Check sends one echo request and waits for its reply.
 func (p *ping) Check(ctx context.Context) Result {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	socket, raw, err := p.open()
+	j := p.journey(traced(ctx))
+	return p.judge(j.walk(ctx))
+}
+
+// start is Check on a poller.
+func (p *ping) start(on *poller, done func(Result)) {
+	on.travel(p.journey(nil), func(err error) { done(p.judge(err)) })
+}
+
+func (p *ping) journey(steps *trace) journey {
+	t := &pingTalk{trace: steps}
+	j := journey{dialer: p.dialer, network: "udp", step: p.timeout, talk: t} // the socket reports errors as one of UDP
+	j.open = func() (fd int, err error) {
+		fd, raw, err := p.open()
+		t.echo = p.newEcho(raw)
+		return fd, err
+	}
+	return j
+}
+
+func (p *ping) judge(err error) Result {
 	if err != nil {
 		return failure(err, &pingPhrases)
 	}
-	defer socket.Close()
-	defer endWith(ctx, socket)()
-	e := p.newEcho(raw)
-	if _, err := socket.Write(e.request()); err != nil {
-		return failure(err, &pingPhrases)
+	return Result{Up: true}
+}
+
+// pingTalk is a request and its reply.
+type pingTalk struct {
+	echo   *echo
+	others int // datagrams that are no answer
+	trace  *trace
+}
+
+func (t *pingTalk) begin() []byte { return t.echo.request() }
+
+func (t *pingTalk) hear(b []byte, end error) (say []byte, over bool, err error) {
+	switch {
+	case end != nil:
+		return nil, true, end
+	case t.echo.answeredBy(b[:min(len(b), maxEcho)]):
+		t.trace.note("reply", "the reply came")
+		return nil, true, nil
 	}
-	t := traced(ctx)
-	t.note("request", "sent an echo request")
-	buffer := make([]byte, maxEcho)
-	for range maxStrangers {
-		n, err := socket.Read(buffer)
-		if err != nil {
-			return failure(err, &pingPhrases)
-		}
-		if e.answeredBy(buffer[:n]) {
-			t.note("reply", "the reply came")
-			return Result{Up: true}
-		}
+	if t.others++; t.others == maxStrangers {
+		return nil, true, errStrangers
 	}
-	return Result{Reason: errStrangers.Error()}
+	return nil, false, nil
 }
 
 // maxStrangers bounds how many datagrams a probe takes that are not the answer
@@ -80,27 +102,20 @@ var errStrangers = errors.New("too many datagrams that are no answer")
 // it that has all its options.
 const maxEcho = 60 + 8 + 8
 
-// open gives a connected socket for ICMP. An unprivileged one, icmp(7), is
-// for the groups of the sysctl ping_group_range, which a distribution may have
-// left empty; root opens a raw one then.
-func (p *ping) open() (socket *os.File, raw bool, err error) {
-	family, protocol, network := unix.AF_INET, unix.IPPROTO_ICMP, "udp4"
+// open gives a socket for ICMP. An unprivileged one, icmp(7), is for the groups
+// of the sysctl ping_group_range, which a distribution may have left empty; root
+// opens a raw one then.
+func (p *ping) open() (fd int, raw bool, err error) {
+	family, protocol := unix.AF_INET, unix.IPPROTO_ICMP
 	if p.target.Addr().Is6() {
-		family, protocol, network = unix.AF_INET6, unix.IPPROTO_ICMPV6, "udp6"
+		family, protocol = unix.AF_INET6, unix.IPPROTO_ICMPV6
 	}
 	const flags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|flags, protocol)
+	fd, err = unix.Socket(family, unix.SOCK_DGRAM|flags, protocol)
 	if raw = errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM); raw {
 		fd, err = unix.Socket(family, unix.SOCK_RAW|flags, protocol)
 	}
-	if err != nil {
-		return nil, raw, os.NewSyscallError("socket", err)
-	}
-	if err := p.connect(fd, network); err != nil { // which does not wait
-		_ = unix.Close(fd)
-		return nil, raw, err
-	}
-	return os.NewFile(uintptr(fd), "icmp"), raw, nil
+	return fd, raw, os.NewSyscallError("socket", err)
 }
 
 // echo is a request and what its reply looks like.

@@ -29,7 +29,7 @@ func mayPing(t *testing.T) {
 func TestPing(t *testing.T) {
 	mayPing(t)
 	for _, addr := range []string{"127.0.0.1", "::1"} {
-		if r := newPing(pinged(addr)).Check(t.Context()); !r.Up || r.Reason != "" {
+		if r := probed(t, newPing(pinged(addr))); !r.Up || r.Reason != "" {
 			t.Errorf("%s: %+v", addr, r)
 		}
 	}
@@ -44,7 +44,7 @@ func TestPingBind(t *testing.T) {
 	} {
 		check := pinged("127.0.0.1")
 		check.Bind = &bind
-		if r := newPing(check).Check(t.Context()); r.Up != (local == "") || r.Local != local {
+		if r := probed(t, newPing(check)); r.Up != (local == "") || r.Local != local {
 			t.Errorf("%+v: %+v", bind, r)
 		}
 	}
@@ -55,7 +55,7 @@ func TestPingNobody(t *testing.T) {
 	mayPing(t)
 	check := pinged("240.0.0.1")
 	check.Timing = within(50 * time.Millisecond)
-	if r := newPing(check).Check(t.Context()); r.Up || r.Local != "" || r.Reason == "" {
+	if r := probed(t, newPing(check)); r.Up || r.Local != "" || r.Reason == "" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -65,20 +65,12 @@ func (p *poller) connect(d dialer, timeout time.Duration, done func(error)) {
 // any goroutine or before travel returns, how it went: of the connection what
 // [dialer.dial] would have said. It must not block.
 func (p *poller) travel(j journey, done func(error)) {
-	family, network := unix.AF_INET, j.network+"4"
-	if j.target.Addr().Is6() {
-		family, network = unix.AF_INET6, j.network+"6"
-	}
-	kind, protocol := unix.SOCK_STREAM, unix.IPPROTO_TCP
-	if j.network == "udp" {
-		kind, protocol = unix.SOCK_DGRAM, unix.IPPROTO_UDP
-	}
-	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	fd, err := j.socket()
 	if err != nil {
-		done(os.NewSyscallError("socket", err))
+		done(err)
 		return
 	}
-	err = j.connect(fd, network)
+	err = j.connect(fd, j.version())
 	if errors.Is(err, unix.EINPROGRESS) || err == nil && j.talk != nil {
 		if err = p.await(fd, j, done); err == nil {
 			return
