@@ -8,7 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/pcre"
 )
 
 // TestHTTPLog: the sentences of HTTP_GET with two URLs, as keepalived 2.2.7 has
@@ -78,5 +81,26 @@ func TestHTTPBuild(t *testing.T) {
 		if r := probe.Check(t.Context()); !r.Up {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// Checks with the same regular expression share it, and nothing is kept of
+// those that are gone.
+func TestPatternsShared(t *testing.T) {
+	s := New(Options{Log: zap.NewNop()})
+	service := web(3, "")
+	for i := range service.Servers {
+		c := &service.Servers[i].Checks[0]
+		c.Kind, c.Params = config.HTTPGet, &config.HTTPParams{URLs: []config.URL{{Path: "/", Regex: &config.Regex{Pattern: "hel+o"}}}}
+	}
+	service.Servers[2].Checks[0].Params.(*config.HTTPParams).URLs[0].Regex.Options = []string{"caseless"}
+	if err := s.Apply([]config.Service{service}); err != nil {
+		t.Fatal(err)
+	}
+	regex := func(i int) *pcre.Regexp {
+		return s.services[service.Key].jobs[i].recipe.probes[0].(plainGet).want.regex
+	}
+	if regex(0) == nil || regex(0) != regex(1) || regex(0) == regex(2) || len(s.patterns) != 0 {
+		t.Errorf("%p %p %p, %d are kept", regex(0), regex(1), regex(2), len(s.patterns))
 	}
 }

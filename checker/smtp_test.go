@@ -88,6 +88,7 @@ func TestSMTP(t *testing.T) {
 		"rude":              {says(good, fine, "500 what?\r\n"), ""},
 		"bare line feeds":   {says("220 mail\n", "250\n", "\n"), ""},
 		"several lines":     {says("220-mail\r\n220-is\r\n220 here\r\n", "250-a\r\n250 b\r\n", bye), ""},
+		"many lines":        {says(strings.Repeat("220-a\r\n", 60)+"220 a\r\n", strings.Repeat("250-b\r\n", 60)+"250 b\r\n", bye), ""},
 		"busy":              {says("421 no\r\n"), `Bad greeting banner from server [127.0.0.1]:PORT: "421 no"`},
 		"in one":            {says("220 mail\r\n250 hello\r\n221 bye\r\n", "..."), ""},
 		"gives way":         {says("220-mail\r\n421 no\r\n"), `Bad greeting banner from server [127.0.0.1]:PORT: "421 no"`},
