@@ -42,6 +42,12 @@ func UnclosedQuote(line string) (quote byte, offset int, ok bool) {
 // account; with enable_script_security there must be.
 var scriptAccount = User{Name: "keepalived_script"}
 
+// HasScripts reports whether there is any command to run.
+func (c *Config) HasScripts() (found bool) {
+	c.eachCommand(func(*Command) { found = true })
+	return found
+}
+
 // DefaultScriptUser makes scripts without a user run as keepalived_script where
 // the machine has that account, as keepalived does.
 func (g *Global) DefaultScriptUser(env Environment) {

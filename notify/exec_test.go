@@ -328,6 +328,7 @@ func TestExecSecure(t *testing.T) {
 		{open, config.User{Name: "0"}, refused},
 		{open + " || true", config.User{}, refused},
 		{open, nobody, ""},
+		{open, config.User{Name: "4242"}, ""}, // a number without an account
 		{dir + "/missing", config.User{}, "no such file or directory"},
 		{"lvsd-missing", config.User{}, "executable file not found in $PATH"},
 		{good, config.User{Name: "lvsd-nobody"}, "as user lvsd-nobody: user: unknown user lvsd-nobody"},

@@ -21,6 +21,9 @@ type Options struct {
 	// Environment answers what a check of the configuration asks the machine.
 	// nil looks nothing up: the file is for another machine.
 	Environment config.Environment
+	// Test looks up nothing that only a dump would show: what is wanted is the
+	// verdict.
+	Test bool
 	// Offline takes the names of routing tables and their like for numbers of
 	// another machine; what is read is good for a test only.
 	Offline bool
@@ -53,7 +56,9 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	}
 	d.run()
 	d.problems = append(d.problems, d.cfg.Validate(o.Environment)...)
-	d.cfg.Global.DefaultScriptUser(o.Environment)
+	if !o.Test || d.cfg.HasScripts() {
+		d.cfg.Global.DefaultScriptUser(o.Environment)
+	}
 	d.cfg.Resolve()
 	d.problems = append(d.problems, d.cfg.Lint(o.Environment)...)
 	if o.Peers {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,10 +45,8 @@ func (machine) MTU(name string) int { return kernel.MTU(name) }
 // have the colon that asks for the supplementary groups too.
 func (machine) HasUser(u config.User) bool {
 	group := strings.TrimPrefix(u.Group, ":")
-	if _, err := strconv.ParseUint(u.Name, 10, 32); err != nil {
-		if _, err := account.User(u.Name); err != nil {
-			return false
-		}
+	if _, err := account.User(u.Name); err != nil {
+		return false
 	}
 	_, err := account.Group(group)
 	return group == "" || err == nil

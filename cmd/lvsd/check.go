@@ -55,7 +55,7 @@ func (p *program) testConfig() int {
 
 // problems are those of the configuration, and the exit status.
 func (p *program) problems() ([]config.Problem, int) {
-	o := parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Peers: !p.asKeepalived()}
+	o := parser.Options{File: p.file, ConfigID: p.id(), AllConfig: p.allConfig, Peers: !p.asKeepalived(), Test: true}
 	if o.Offline = p.offline; !p.offline {
 		o.Environment = supervisor.Machine()
 	}

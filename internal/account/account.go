@@ -16,7 +16,8 @@ import (
 // patience is how long a name service may take to answer.
 const patience = 5 * time.Second
 
-// User is the account of a name or number.
+// User is the account of a name or number. A number need not have one: its
+// group has the same number then, and it has no name.
 func User(name string) (*user.User, error) {
 	lookup := user.Lookup
 	if number(name) {
@@ -28,7 +29,11 @@ func User(name string) (*user.User, error) {
 	}
 	fields, ok := getent("passwd", name)
 	const columns = 7 // passwd(5)
-	if !ok || len(fields) < columns {
+	switch {
+	case ok && len(fields) >= columns:
+	case number(name):
+		return &user.User{Uid: name, Gid: name}, nil
+	default:
 		return nil, err
 	}
 	return &user.User{Username: fields[0], Uid: fields[2], Gid: fields[3], Name: fields[4], HomeDir: fields[5]}, nil
@@ -53,6 +58,9 @@ func Group(name string) (gid string, err error) {
 
 // Groups are the numbers of all groups of an account.
 func Groups(u *user.User) ([]string, error) {
+	if u.Username == "" {
+		return []string{u.Gid}, nil
+	}
 	fields, ok := getentLine("initgroups", u.Username)
 	if !ok {
 		return u.GroupIds()

@@ -57,6 +57,13 @@ func TestFiles(t *testing.T) {
 	if u, err := User("0"); err != nil || u.Username != "root" {
 		t.Errorf("%+v %v", u, err)
 	}
+	u, err := User("4242") // nobody's number
+	if err != nil || u.Uid != "4242" || u.Gid != "4242" {
+		t.Errorf("%+v %v", u, err)
+	}
+	if gids, err := Groups(u); err != nil || len(gids) != 1 || gids[0] != "4242" {
+		t.Errorf("groups of 4242: %v %v", gids, err)
+	}
 	if gid, err := Group("4242"); err != nil || gid != "4242" {
 		t.Errorf("%q %v", gid, err)
 	}
