@@ -15,8 +15,8 @@ import (
 // is too short to lose it.
 //
 // Until it takes the permission the runtime looks sixty times whether it should,
-// which costs many times what an advert does. Therefore a wait that is going to
-// be a long one gives it back at once.
+// which costs many times what an advert does. Therefore, where they do not, a
+// wait that is going to be a long one gives it back at once.
 const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
 
 // tight is the interval of adverts below which milliseconds count: of any other
@@ -32,13 +32,13 @@ type slumber struct {
 // plan makes of the time of a deadline the end of a wait, and tells whether
 // that is one of the long ones: those that input does not end soon.
 func (s *slumber) plan(now, deadline time.Time) (until time.Time, long bool) {
-	until = deadline
-	if s.tight && until.Sub(now) > shortly {
-		until = until.Add(-early)
-	}
-	long = until.Sub(now) > shortly && now.Sub(s.last) > shortly
+	far := deadline.Sub(now) > shortly
+	seldom := now.Sub(s.last) > shortly
 	s.last = now
-	return until, long
+	if s.tight && far {
+		return deadline.Add(-early), false
+	}
+	return deadline, far && seldom
 }
 
 // What package syscall does before and after a system call, but for one that is
@@ -54,6 +54,7 @@ func exitsyscall()
 // sleep is epoll_wait(2) without an end. The stack must not grow between the
 // two calls.
 //
+//go:norace
 //go:nosplit
 func sleep(epoll int, events *[64]unix.EpollEvent) (int, syscall.Errno) {
 	entersyscallblock()
