@@ -231,6 +231,7 @@ func (r *Runner) linkChanged(l LinkChanged) {
 	r.links[l.Link] = l
 	if !l.Exists {
 		delete(r.links, l.Link)
+		r.waiter.abandon() // a socket does not survive its link
 	}
 	concerned := r.concerned(Object{link, l.Link})
 	if len(concerned) == 0 {
