@@ -102,7 +102,8 @@ func costOfChecks(s *stage, daemon *exec.Cmd, count func() int64) time.Duration 
 	cpu, checks := processorTimeOf(p.pids()), count()
 	time.Sleep(checkedTime)
 	cpu, checks = processorTimeOf(p.pids())-cpu, count()-checks
-	if low, high := checkedServers*int64(checkedTime/checkedLoop)/2, checkedServers*int64(checkedTime/checkedLoop)*2; checks < low || checks > high {
+	if checks < checkedServers { // a busy machine makes fewer than one in each delay_loop
+
 		s.Fatalf("%s made %d checks in %v\n%s", daemon, checks, checkedTime, p.log())
 	}
 	return cpu / time.Duration(checks)
