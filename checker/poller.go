@@ -179,7 +179,7 @@ func (p *poller) late(a *flight) {
 	}
 	err := context.DeadlineExceeded
 	if a.connected {
-		_, _, err = a.talk.hear(nil, a.journey.late(a.end))
+		_, _, err = a.talk.hear(nil, a.late(a.end))
 	}
 	p.land(a)
 	a.mu.Unlock()

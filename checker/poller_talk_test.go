@@ -119,7 +119,7 @@ func flying(t *testing.T, of talk) (p *poller, a *flight, server net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	at := l.Addr().(*net.TCPAddr).AddrPort()
 	p.travel(journey{dialer: dialer{target: at}, network: "tcp", step: generous, talk: of}, func(error) {})
 	if server, err = l.Accept(); err != nil {

@@ -67,7 +67,7 @@ func serveHostile(serve func(net.Conn), asked bool) func(net.Listener) error {
 				return err
 			}
 			go func() {
-				defer c.Close()
+				defer func() { _ = c.Close() }()
 				_ = c.SetDeadline(time.Now().Add(time.Minute))
 				if asked {
 					_, _ = c.Read(make([]byte, 4096))

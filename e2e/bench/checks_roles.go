@@ -104,7 +104,7 @@ func serveSMTP(l net.Listener) error {
 			return err
 		}
 		go func() {
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, "220 bench\r\n")
 			for lines := bufio.NewScanner(c); lines.Scan(); {
 				reply := "250 bench\r\n"
