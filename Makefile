@@ -29,8 +29,8 @@ sim: ## SEEDS simulated clusters of VRRP routers (300000) on all processors, the
 demo: ## a two-director cluster, failing over before your eyes
 	$(SUDO) $(GO) run ./e2e/demo
 
-bench: ## keepalived and lvsd on the same work, in one run, with the ratio
-	$(GO) run ./e2e/needs && $(SUDO) $(GO) run ./e2e/bench
+bench: ## keepalived and lvsd on the same work, in one run, with the ratio; PART="lvs 100x4" is one part of it
+	$(GO) run ./e2e/needs && $(SUDO) $(GO) run ./e2e/bench $(PART)
 
 lint: ## golangci-lint with the import rules
 	$(GO) run $(LINT) run

@@ -250,6 +250,11 @@ func TestDrift(t *testing.T) {
 			"-E -t 10.0.0.1:80 -s rr", "-a -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 1", "-e -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1",
 			"-A -t 10.0.0.1:53 -s rr", "-a -t 10.0.0.1:53 -r 10.0.0.2:53 -g -w 1",
 		}
+		time.Sleep(compareRound - compareInterval)
+		synctest.Wait()
+		if n := r.kernel.readings(); n != 0 {
+			t.Errorf("%d services read that have just been made", n)
+		}
 		damage()
 		time.Sleep(2 * compareRound)
 		synctest.Wait()

@@ -23,7 +23,8 @@ var sizes = []struct {
 // noReload is why keepalived is not.
 const noReload = "keepalived 2.2.7 compares every check with every other: a reload of 10,000 takes ten seconds natively, one of 20,000 more than a minute"
 
-// runGuest is what the virtual machine runs, for some sizes or for all.
+// runGuest is what the virtual machine runs: the sizes that only names, or all of
+// them and TCP checks.
 func runGuest(keepalived, lvsd string, only []string) error {
 	dir, err := os.MkdirTemp("", "lvs-bench")
 	if err != nil {

@@ -71,13 +71,18 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ran := false
 	for _, part := range parts {
 		if len(os.Args) > 1 && part.name != os.Args[1] {
 			continue
 		}
+		ran = true
 		if err := part.compare(ctx, path, lvsd.path); err != nil {
 			return err
 		}
+	}
+	if !ran {
+		return fmt.Errorf("there is no part %q", os.Args[1])
 	}
 	return nil
 }
