@@ -23,6 +23,9 @@ func (r *Runner) Apply(cfg *config.Config) error {
 	if err := r.sweep(cfg); err != nil {
 		return err
 	}
+	if err := r.do(r.expect); err != nil {
+		return err
+	}
 	if err := r.look(cfg); err != nil {
 		return err
 	}
@@ -62,7 +65,15 @@ func (r *Runner) look(cfg *config.Config) error {
 // begin now.
 func (r *Runner) sweep(cfg *config.Config) error {
 	var known map[config.InstanceKey]bool
-	if err := r.do(func() { known = r.known() }); err != nil {
+	err := r.do(func() {
+		known = r.known()
+		if r.taking != nil { // what they have is adopted
+			for i := range r.taking.Instances {
+				known[r.taking.Instances[i].Key] = true
+			}
+		}
+	})
+	if err != nil {
 		return err
 	}
 	var left config.Claims
@@ -95,7 +106,10 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 			running = append(running, g.Group)
 		}
 	}
-	plan := Regroup(time.Now(), running, cfg)
+	now := time.Now()
+	restored, was := r.takeOver(now, cfg)
+	running = append(running, restored...)
+	plan := Regroup(now, running, cfg)
 
 	between := newQueue()
 	for _, g := range before {
@@ -106,11 +120,13 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	between.push(func() { r.pacer.configure(cfg) })
 	r.schedule(cfg)
 	r.logUnknown, r.receiving = cfg.Global.LogUnknownVRIDs, cfg.Global.Receive
+	r.perform(between, claimed(restored))
 	r.perform(between, plan.Ended)
 	groups := r.adopt(cfg, plan.Groups)
 	r.syncDelays(cfg)
 	r.syncSockets()
 	r.waiter.abandon()
+	r.relieve(was)
 	r.perform(between, plan.Effects)
 	passed := between.mark()
 	between.close()
@@ -137,6 +153,7 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 
 // schedule says how the thread of the loop is to run.
 func (r *Runner) schedule(cfg *config.Config) {
+	r.process = cfg.Global.Process
 	shortest := time.Hour
 	for i := range cfg.Instances {
 		shortest = min(shortest, cfg.Instances[i].AdvertInt)
@@ -196,13 +213,17 @@ func (r *Runner) adopt(cfg *config.Config, next []*Group) []*group {
 		}
 	}
 	r.groups = newDeadlines(slices.Clone(groups))
+	r.learnAddresses(cfg)
+	return groups
+}
+
+func (r *Runner) learnAddresses(cfg *config.Config) {
 	r.addresses = make(map[config.Addr]bool)
 	for i := range cfg.Instances {
 		for _, a := range cfg.Instances[i].Addresses() {
 			r.addresses[a.Prefix.Addr()] = true
 		}
 	}
-	return groups
 }
 
 // inform tells a group what is known about its sockets, its links and what it

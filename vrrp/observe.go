@@ -77,6 +77,9 @@ func (r *Runner) observe(object Object, cfg any, last *Tracked) *watched {
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &watched{cfg: cfg, cancel: cancel, last: last, first: make(chan struct{})}
 	r.observers[object] = o
+	if last != nil {
+		close(o.first)
+	}
 	report := func(ev Tracked) {
 		ev.Kind, ev.Name = object.Kind, object.Name
 		told := make(chan struct{})

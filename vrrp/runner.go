@@ -25,6 +25,7 @@ type Options struct {
 	// Uptime is how long the machine has been up, for vrrp_delay_after_boot;
 	// nil: asked of the kernel.
 	Uptime func() time.Duration
+	Taking *Taking // of the place of another one, with the first configuration; nil: a start like any other
 }
 
 // ErrStopped is returned for a request to a [Runner] that has ended.
@@ -62,6 +63,10 @@ type Runner struct {
 	heard      Received // the event of the datagram being looked at
 	logUnknown bool     // log_unknown_vrids
 	receiving  config.ReceiveBuffers
+	process    config.GlobalProcess
+	clock      clock
+	taking     *Taking   // nil: a start like any other, or taken over
+	frozen     bool      // for a handover: nothing is sent and nothing heard
 	begun      bool      // a configuration has been applied
 	quiet      time.Time // end of vrrp_startup_delay
 }
@@ -95,7 +100,7 @@ func New(o Options) *Runner {
 		o.Uptime = uptime
 	}
 	r := &Runner{
-		log: o.Log, host: o.Host, notifier: o.Notifier, observes: o.Observe, uptime: o.Uptime, pacer: newPacer(o.Host, o.Log),
+		log: o.Log, taking: o.Taking, clock: newClock(o.Opener), host: o.Host, notifier: o.Notifier, observes: o.Observe, uptime: o.Uptime, pacer: newPacer(o.Host, o.Log),
 		stopped: make(chan struct{}),
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
@@ -166,6 +171,9 @@ func (r *Runner) write(level zapcore.Level, text string, fields ...zap.Field) {
 // fire serves the deadlines that have passed, no group more often than there
 // are groups: one whose deadline does not move must not keep the others out.
 func (r *Runner) fire(now time.Time) {
+	if r.frozen {
+		return
+	}
 	for range r.groups.Len() {
 		g := r.groups.first()
 		if g.deadline.IsZero() || g.deadline.After(now) {
@@ -183,6 +191,9 @@ func (r *Runner) fire(now time.Time) {
 func (r *Runner) until(now time.Time) time.Time {
 	const long = time.Hour
 	until := now.Add(long)
+	if r.frozen {
+		return until
+	}
 	if g := r.groups.first(); g != nil && !g.deadline.IsZero() && g.deadline.Before(until) {
 		until = g.deadline
 	}
@@ -281,7 +292,7 @@ func (r *Runner) link(name string) LinkChanged {
 func (r *Runner) step(g *group, ev Event) { r.stepAt(time.Now(), g, ev) }
 
 func (r *Runner) stepAt(now time.Time, g *group, ev Event) {
-	if g.failed {
+	if g.failed || r.frozen {
 		return
 	}
 	before := g.deadline
