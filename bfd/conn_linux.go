@@ -124,8 +124,8 @@ func reader(conn net.PacketConn, isIPv6 bool) (func(buf []byte) (n, ttl int, src
 }
 
 // dial opens the socket that a session sends from, on a source port of its
-// own.
-func dial(cfg *config.BFDInstance, random *rand.Rand) (*net.UDPConn, error) {
+// own: the one that it was, unless that is 0 or in use.
+func dial(cfg *config.BFDInstance, was int, random *rand.Rand) (*net.UDPConn, error) {
 	port := uint16(singleHopPort)
 	if cfg.Multihop {
 		port = multihopPort
@@ -134,8 +134,11 @@ func dial(cfg *config.BFDInstance, random *rand.Rand) (*net.UDPConn, error) {
 	const attempts = 64
 	var conn *net.UDPConn
 	var err error
-	for range attempts {
+	for try := range attempts {
 		from := &net.UDPAddr{Port: firstSourcePort + random.IntN(lastSourcePort-firstSourcePort+1)}
+		if try == 0 && was != 0 {
+			from.Port = was
+		}
 		if cfg.SourceIP.IsValid() {
 			from.IP, from.Zone = cfg.SourceIP.AsSlice(), cfg.SourceIP.Zone()
 		}

@@ -45,6 +45,7 @@ type Runner struct {
 	followers map[string][]*follower
 	retry     time.Time // when to open sockets again that could not be opened
 	discarded uint64
+	taking    *Taking // at the first Apply; nil: there are no sessions of a predecessor
 }
 
 // session is a [Session] with what the shell keeps about it.
@@ -53,6 +54,7 @@ type session struct {
 	cfg     config.BFDInstance
 	my      uint32
 	conn    *net.UDPConn // nil: could not be opened
+	port    int          // that it had for a predecessor; 0: none
 	failure string       // of the socket, which the log has been told
 	up      bool         // which those who follow it have been told
 }
@@ -208,6 +210,7 @@ func (r *Runner) apply(instances []config.BFDInstance) {
 			delete(r.sessions, name)
 		}
 	}
+	r.taking = nil
 	r.open()
 }
 
@@ -219,7 +222,12 @@ func sameNeighbor(a, b *config.BFDInstance) bool {
 
 func (r *Runner) begin(cfg config.BFDInstance, now time.Time) {
 	my := r.discriminator()
-	r.sessions[cfg.Name] = &session{Session: NewSession(cfg, my, r.random, now), cfg: cfg, my: my}
+	s := &session{Session: NewSession(cfg, my, r.random, now), cfg: cfg, my: my}
+	if was := r.expected(&cfg); was != nil {
+		s.takeOver(was, r.taking.At, now)
+		s.my, s.port, s.up = was.My, was.Port, was.State == wire.Up
+	}
+	r.sessions[cfg.Name] = s
 }
 
 // discriminator is a number that no session has.
@@ -249,7 +257,7 @@ func (r *Runner) open() {
 		want[l] = true
 		err := r.listen(l)
 		if s.conn == nil && err == nil {
-			s.conn, err = dial(&s.cfg, r.random)
+			s.conn, err = dial(&s.cfg, s.port, r.random)
 		}
 		if err != nil {
 			r.retry = time.Now().Add(reopenAfter)

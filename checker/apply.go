@@ -17,7 +17,7 @@ func (s *Scheduler) Apply(services []config.Service) error {
 	defer s.mu.Unlock()
 	s.applied++
 	defer clear(s.patterns) // the checks have them
-	gone := s.services
+	gone, expected := s.services, s.expected()
 	s.services = make(map[config.ServiceKey]*service, len(services))
 	var failed error
 	for i := range services {
@@ -28,7 +28,7 @@ func (s *Scheduler) Apply(services []config.Service) error {
 		}
 		delete(gone, key)
 		s.services[key] = v
-		if err := s.applyTo(v, services[i].Servers); err != nil && failed == nil {
+		if err := s.applyTo(v, services[i].Servers, expected); err != nil && failed == nil {
 			failed = err
 		}
 	}
@@ -41,7 +41,7 @@ func (s *Scheduler) Apply(services []config.Service) error {
 }
 
 // applyTo makes these the servers of a service.
-func (s *Scheduler) applyTo(v *service, servers []config.Server) error {
+func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[place]*Handover) error {
 	var failed error
 	had := matcher{jobs: v.jobs}
 	v.jobs = make([]*job, 0, len(had.jobs))
@@ -56,7 +56,7 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server) error {
 			if j != nil && j.seen == s.applied {
 				continue // the same check twice
 			}
-			j, err := s.applyCheck(v, j, id, check)
+			j, err := s.applyCheck(v, j, id, check, expected[place{v.key, id}])
 			if err != nil && failed == nil {
 				failed = fmt.Errorf("check %s: %w", id.server, err)
 			}
@@ -76,8 +76,8 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server) error {
 }
 
 // applyCheck makes a check run as configured, and gives its job; j is what it
-// was before.
-func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check) (*job, error) {
+// was before, was what a predecessor knew of it.
+func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check, was *Handover) (*job, error) {
 	if j != nil && j.policy.Timing == *check.Timing {
 		return j, nil
 	}
@@ -94,6 +94,9 @@ func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check
 	}
 	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
 	j = &job{service: v, id: id, recipe: how, policy: policy}
+	if was != nil {
+		j.takeOver(was, time.Now())
+	}
 	s.opts.Log.Info(s.activation(j, "Deactivating"))
 	if s.running() {
 		s.start(j)

@@ -28,6 +28,9 @@ type Options struct {
 	// InFlight bounds the probes at a time and so the descriptors; 0 means half
 	// of what this process may open, and [MaxInFlight] at most.
 	InFlight int
+	// Taking are the checks of a predecessor in whose place the Scheduler goes
+	// on at its first Apply; nil: a start like any other.
+	Taking *Taking
 }
 
 // Report is what a check has found out about its real server.
@@ -71,6 +74,9 @@ type Scheduler struct {
 	poller  *poller         // for probes that need no worker to wait; nil: none
 	queue   []*job          // due, all places are taken
 	working int             // places that are taken
+	frozen  bool            // for a handover: no probe begins, none counts
+	probing int             // probes that a worker waits for
+	telling int             // outcomes that are being told
 
 	services map[config.ServiceKey]*service
 	applied  uint32                     // how often
@@ -194,6 +200,10 @@ func (s *Scheduler) running() bool { return s.ctx != nil && s.ctx.Err() == nil }
 
 // start arms a new check, away from all others.
 func (s *Scheduler) start(j *job) {
+	if !j.due.IsZero() { // as it was for a predecessor
+		s.arm(j, j.due)
+		return
+	}
 	delay := bootstrapDelay
 	if warmup := j.policy.Timing.Warmup.Value; warmup > 0 {
 		delay += time.Duration(s.opts.Rand.Int64N(int64(warmup)))

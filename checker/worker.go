@@ -28,7 +28,7 @@ func (s *Scheduler) fire(j *job) {
 func (s *Scheduler) enlist(j *job) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if j.removed || j.busy {
+	if j.removed || j.busy || s.frozen {
 		return false
 	}
 	if s.idle[j.service.key] {
@@ -50,7 +50,7 @@ func (s *Scheduler) enlist(j *job) bool {
 func (s *Scheduler) next() *job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.queue) > 0 && s.running() {
+	for len(s.queue) > 0 && s.running() && !s.frozen {
 		j := s.queue[0]
 		s.queue = s.queue[1:]
 		if !j.removed {
@@ -121,7 +121,7 @@ func (o outcome) silent() bool {
 func (s *Scheduler) conclude(j *job, began time.Time, r Result) (o outcome, telling bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if j.removed || !s.running() {
+	if j.removed || !s.running() || s.frozen {
 		return outcome{}, false
 	}
 	o = outcome{how: j.recipe, wasDown: j.policy.Down(), logAll: j.policy.Timing.LogAllFailures.Value}
@@ -132,6 +132,7 @@ func (s *Scheduler) conclude(j *job, began time.Time, r Result) (o outcome, tell
 		s.again(j, verdict.Next)
 		return o, false
 	}
+	s.telling++
 	return o, true
 }
 
@@ -156,6 +157,7 @@ func (s *Scheduler) tell(j *job, o outcome) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.telling--
 	s.again(j, o.verdict.Next)
 }
 
@@ -166,7 +168,13 @@ func (s *Scheduler) probe(j *job, c Checker) (r Result) {
 	defer cancel()
 	s.mu.Lock()
 	j.cancel = cancel
+	s.probing++
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.probing--
+		s.mu.Unlock()
+	}()
 	defer s.recovered(j, func(failed Result) { r = failed })
 	return c.Check(ctx)
 }

@@ -51,6 +51,9 @@ type Options struct {
 	// Flush removes every service that is not in the configuration at the
 	// first Apply: lvs_flush.
 	Flush bool
+	// Taking are the services of a predecessor in whose place the Manager
+	// goes on at its first Apply; nil: a start like any other.
+	Taking *Handover
 }
 
 // Change is a [Became] with the service that it is about, as configured at that
@@ -233,6 +236,7 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 	for _, key := range prev {
 		rows = append(rows, before[key].rows...)
 	}
+	expected := m.expected()
 	m.order = make([]config.ServiceKey, 0, len(services))
 	m.services = make(map[config.ServiceKey]*entry, len(services))
 	for i := range services {
@@ -240,6 +244,9 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 		e := before[key]
 		if e == nil {
 			e = &entry{pool: new(Pool)}
+			if was := expected[key]; was != nil {
+				e.pool.takeOver(was, services[i])
+			}
 		}
 		m.order, m.services[key] = append(m.order, key), e
 		m.step(e, Reconfigured{services[i], verdicts[key]})

@@ -55,6 +55,7 @@ type SyncDaemons struct {
 
 	mu   sync.Mutex
 	want Sync
+	runs Sync // have, for others
 
 	have Sync // of the goroutine of Run
 }
@@ -130,6 +131,11 @@ func (s *SyncDaemons) settle() error {
 }
 
 func (s *SyncDaemons) set(role SyncRole, runs bool) {
+	defer func() {
+		s.mu.Lock()
+		s.runs = s.have
+		s.mu.Unlock()
+	}()
 	if role == SyncMaster {
 		s.have.Master = runs
 	} else {

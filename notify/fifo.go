@@ -36,10 +36,14 @@ type line struct {
 
 var errNotFIFO = errors.New("it is not a named pipe of ours")
 
+func newFIFO(log *zap.Logger, cfg config.FIFO) *fifo {
+	return &fifo{log: log.With(zap.String("fifo", cfg.Path)), cfg: cfg, fd: -1}
+}
+
 // openFIFO opens the pipe, and makes it when it is not there: readable for its
 // owner alone, since whoever reads a line takes it away from the others.
 func openFIFO(log *zap.Logger, cfg config.FIFO) (*fifo, error) {
-	f := &fifo{log: log.With(zap.String("fifo", cfg.Path)), cfg: cfg, fd: -1}
+	f := newFIFO(log, cfg)
 	uid, gid := os.Geteuid(), os.Getegid()
 	owner, err := credentials(cfg.User, false)
 	if err != nil {

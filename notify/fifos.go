@@ -26,6 +26,7 @@ type FIFOs struct {
 
 	mu      sync.Mutex
 	pipes   [3]*pipe // of everything, of VRRP, of LVS; nil: none
+	taking  []FIFOHandover
 	closed  bool
 	readers sync.WaitGroup
 	waits   chan struct{} // holds one token: lines wait for room
@@ -61,6 +62,7 @@ func (f *FIFOs) Apply(next config.FIFOs) {
 	for i, cfg := range []config.FIFO{everything: next.Notify, vrrpOnly: next.VRRPNotify, lvsOnly: next.LVSNotify} {
 		f.pipes[i] = f.apply(f.pipes[i], cfg)
 	}
+	f.dropExpected()
 }
 
 // stopReaders ends the scripts and waits a little for that: one that is just
@@ -95,6 +97,9 @@ func (f *FIFOs) apply(was *pipe, cfg config.FIFO) *pipe {
 	}
 	if cfg.Path == "" {
 		return nil
+	}
+	if file == nil {
+		file = f.expected(cfg)
 	}
 	if file == nil {
 		var err error

@@ -1,0 +1,121 @@
+package ipvs
+
+import (
+	"net/netip"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// Handover is what a program that takes the place of this one has to know of
+// the services: how they stand. What is in the kernel it finds there.
+type Handover struct {
+	Services []ServiceHandover
+	Timeouts *Timeouts // of connections, before they were changed; nil: they were not
+}
+
+// ServiceHandover is a [Pool].
+type ServiceHandover struct {
+	Key     config.ServiceKey
+	Quorum  bool // it is held
+	Servers []ServerHandover
+}
+
+// ServerHandover is what a pool knows about a real server.
+type ServerHandover struct {
+	Addr   netip.AddrPort
+	Quiet  bool // nobody was told of it yet
+	Checks []CheckHandover
+}
+
+// CheckHandover is the verdict of a check.
+type CheckHandover struct {
+	Check  config.CheckID
+	Up     bool
+	Weight config.WeightChange
+}
+
+func (p *Pool) handover() ServiceHandover {
+	s := ServiceHandover{Key: p.service.Key, Quorum: p.up}
+	for i := range p.service.Servers {
+		h := p.servers[p.service.Servers[i].Addr]
+		one := ServerHandover{Addr: h.server.Addr, Quiet: h.quiet}
+		for _, v := range h.checks {
+			one.Checks = append(one.Checks, CheckHandover{v.check, v.up, v.weight})
+		}
+		s.Servers = append(s.Servers, one)
+	}
+	return s
+}
+
+// takeOver makes the pool what it was, before its first [Reconfigured]: of the
+// servers of a configuration it has those that were there.
+func (p *Pool) takeOver(was *ServiceHandover, next config.Service) {
+	known := make(map[netip.AddrPort]*ServerHandover, len(was.Servers))
+	for i := range was.Servers {
+		known[was.Servers[i].Addr] = &was.Servers[i]
+	}
+	servers := next.Servers
+	next.Servers = nil
+	p.servers, p.up = make(map[netip.AddrPort]*health, len(servers)), was.Quorum
+	for i := range servers {
+		s := &servers[i]
+		old := known[s.Addr]
+		if old == nil {
+			continue
+		}
+		h := &health{server: s, quiet: old.Quiet}
+		for _, c := range old.Checks {
+			h.checks = append(h.checks, verdict{c.Check, c.Up, c.Weight})
+		}
+		h.alive = h.holds()
+		p.servers[s.Addr] = h
+		next.Servers = append(next.Servers, *s)
+	}
+	p.service = next
+}
+
+// Freeze ends what the Manager does, after the verdicts that have come, until
+// thaw. The handover is of that moment.
+func (m *Manager) Freeze() (h Handover, thaw func()) {
+	frozen, again := make(chan struct{}), make(chan struct{})
+	go m.call(func() {
+		m.hear()
+		m.complain(m.settle())
+		for _, key := range m.order {
+			h.Services = append(h.Services, m.services[key].pool.handover())
+		}
+		h.Timeouts = m.found
+		close(frozen)
+		<-again
+	})
+	select {
+	case <-frozen:
+	case <-m.done:
+	}
+	return h, func() { close(again) }
+}
+
+// expected are the services of a predecessor, at the first Apply alone.
+func (m *Manager) expected() map[config.ServiceKey]*ServiceHandover {
+	t := m.opts.Taking
+	m.opts.Taking = nil
+	if t == nil {
+		return nil
+	}
+	m.found = t.Timeouts
+	was := make(map[config.ServiceKey]*ServiceHandover, len(t.Services))
+	for i := range t.Services {
+		was[t.Services[i].Key] = &t.Services[i]
+	}
+	return was
+}
+
+// Handover are the daemons that run, as they were started.
+func (s *SyncDaemons) Handover() Sync {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs
+}
+
+// TakeOver says that these run already. It is called before Run.
+func (s *SyncDaemons) TakeOver(runs Sync) { s.have, s.runs = runs, runs }
