@@ -17,6 +17,8 @@ func (s *Supervisor) answer(call *control.Call) {
 	case control.Plan:
 		text, err := s.plan(cmp.Or(call.File, s.opts.File))
 		call.Answer(outcome(text, err))
+	case control.Upgrade:
+		s.upgrade(call)
 	default:
 		call.Answer(outcome("", fmt.Errorf("this lvsd does not know %q", call.Command)))
 	}

@@ -21,7 +21,7 @@ var errStopped = errors.New("stopped while starting")
 // startup runs startup_script. Nothing of the configuration runs yet; SIGTERM
 // ends the script and the start, other signals are kept for later.
 func (s *Supervisor) startup(ctx context.Context, c *config.Config) error {
-	if c.Global.StartupScript.IsZero() {
+	if c.Global.StartupScript.IsZero() || s.taking != nil {
 		return nil
 	}
 	ctx, end := context.WithCancelCause(ctx)
@@ -112,6 +112,9 @@ func (s *Supervisor) quietIGMP(c *config.Config) (undo func()) {
 		return func() {}
 	}
 	former, err := os.ReadFile(localReports)
+	if s.taking != nil && s.taking.LocalReports != nil {
+		former = []byte(*s.taking.LocalReports)
+	}
 	if err == nil {
 		err = os.WriteFile(localReports, []byte("0"), 0)
 	}
@@ -119,6 +122,8 @@ func (s *Supervisor) quietIGMP(c *config.Config) (undo func()) {
 		s.log.Warn("disable_local_igmp", zap.Error(err))
 		return func() {}
 	}
+	text := string(former)
+	s.localReports = &text
 	return func() {
 		if err := os.WriteFile(localReports, former, 0); err != nil {
 			s.log.Warn("disable_local_igmp", zap.Error(err))

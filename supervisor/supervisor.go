@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -68,6 +69,15 @@ type Options struct {
 	// NetNamespace is the one that runs, whatever the configuration says;
 	// empty: that of the configuration.
 	NetNamespace string
+
+	Version     string       // of this program
+	Program     string       // where it was executed from, and a newer one may be
+	Test        []string     // the arguments with which a program tests the configuration that this one runs
+	Predecessor *Predecessor // in whose place it goes on; nil: a start like any other
+	// Execute executes another program in the place of this one, leaving it a
+	// state and open descriptors. It returns when that fails. Nil: it cannot be
+	// done.
+	Execute func(program string, state json.RawMessage, descriptors []int) error
 }
 
 // Umask is what files are created with.
@@ -101,6 +111,10 @@ type Supervisor struct {
 	deaf     bool           // the service manager does not listen
 	saved    int            // copies in config_save_dir
 	schedule *schedule
+
+	taking       *handover // of a predecessor, until everything runs
+	ending       bool      // a signal has said so while something else was done
+	localReports *string   // what quietIGMP puts back
 
 	ledger    *ledger
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
@@ -147,6 +161,7 @@ func New(opts Options) *Supervisor {
 // the end of ctx; then it takes everything back. An error that decides the
 // exit status is an [ExitError].
 func (s *Supervisor) Run(ctx context.Context) error {
+	s.succeed()
 	next, problems, err := s.first()
 	if err != nil {
 		return err
@@ -195,6 +210,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	s.ledger, left = openLedger(s.log, s.ledgerFile())
 	s.abandoned = servicesOf(left)
 	s.build(next)
+	s.inherit()
 	s.enlarge(&next.Global.Receive)
 	parts, links := s.start(ctx)
 	defer s.stop(parts)
@@ -204,7 +220,9 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 		return &ExitError{config.ExitFatal, err}
 	}
 	s.sweep(ctx, left, next)
-	initFiles(s.log, next.Trackers.Files)
+	if s.taking == nil {
+		initFiles(s.log, next.Trackers.Files)
+	}
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
@@ -212,6 +230,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 		s.log.Warn("Warning - keepalived has no configuration to run")
 	}
 	s.log.Info("Startup complete")
+	s.complete()
 	s.tell(daemon.Ready(), s.status())
 	if s.opts.Started != nil {
 		s.opts.Started()
@@ -272,7 +291,7 @@ func (s *Supervisor) build(next *config.Config) {
 		s.asked = make(chan os.Signal, maxAsked)
 		s.bus = dbus.New(dbus.Options{Log: vrrpLog, Daemon: busDaemon{s, vrrpLog}})
 		s.scripts.bus = s.bus
-		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch)})
+		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch), Taking: s.takingVRRP()})
 	}
 	s.threads = &threads{log: s.log, vrrp: func() int { return 0 }}
 	if s.router != nil {
@@ -286,11 +305,12 @@ func (s *Supervisor) build(next *config.Config) {
 	s.kernelLinks = kernel.NewLinks(vrrpLog, s.host, s.links.changed)
 	s.services = ipvs.New(ipvs.Options{
 		Log: checkLog, Kernel: table, OnChange: s.scripts.service, OnAlert: s.scripts.alert,
-		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush, Abandoned: s.abandoned,
+		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush && s.taking == nil, Abandoned: s.abandoned,
+		Taking: s.takingServices(),
 	})
 	s.checks = checker.New(checker.Options{
 		Log: checkLog, Rand: random(),
-		OnResult: s.result, Script: CheckScript,
+		OnResult: s.result, Script: CheckScript, Taking: s.takingChecks(),
 	})
 	s.told = checker.NewWatch(checkLog, s.result)
 	s.files = &checkedFiles{watcher: s.watch.files, watch: s.told}
@@ -346,6 +366,11 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
 	if !s.opts.NoBFD {
+		if s.taking != nil {
+			if err := s.watch.sessions.TakeOver(bfd.Taking{Sessions: s.taking.BFD, At: s.taking.then()}); err != nil {
+				return fmt.Errorf("start BFD: %w", err)
+			}
+		}
 		if err := s.watch.sessions.Apply(next.Trackers.BFD); err != nil {
 			return fmt.Errorf("start BFD: %w", err)
 		}
@@ -494,7 +519,9 @@ func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
 		case sig := <-s.asked:
 			s.signal(sig)
 		case call := <-s.opts.Calls:
-			s.answer(call)
+			if s.answer(call); s.ending {
+				return nil
+			}
 		case text := <-s.schedule.texts:
 			s.schedule.set(text)
 		case <-s.schedule.timer.C:

@@ -62,6 +62,14 @@ type Errands struct {
 	All     []Errand
 }
 
+// Names are the instances.
+func (e *Errands) Names() (names []string) {
+	for i := range e.All {
+		names = append(names, e.All[i].Name)
+	}
+	return names
+}
+
 // Relief is what a bridge has done for an instance.
 type Relief struct {
 	Name     string

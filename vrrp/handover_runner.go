@@ -52,9 +52,18 @@ func (r *Runner) blindfold() {
 	}
 }
 
-// Thaw undoes [Runner.Freeze].
-func (r *Runner) Thaw(cfg *config.Config) error {
+// Thaw undoes [Runner.Freeze], with what was done for the instances meanwhile.
+func (r *Runner) Thaw(cfg *config.Config, reliefs []Relief) error {
 	return r.do(func() {
+		for i := range reliefs {
+			if m := r.members[reliefs[i].Name]; m != nil {
+				r.relieved(m, &reliefs[i])
+			}
+		}
+		for _, g := range slices.Clone(r.groups.all) {
+			g.deadline = g.Deadline()
+			r.groups.moved(g)
+		}
 		r.frozen = false
 		r.syncSockets()
 		for _, g := range r.groups.all {
@@ -215,14 +224,17 @@ func (r *Runner) relieve(was map[*Machine]*InstanceHandover) {
 			m.sequence += uint32(time.Since(t.At)/m.interval()) + 2
 			continue
 		}
-		relief := &reliefs[i]
-		r.members[m.Name()].id = relief.ID
-		m.deadline = r.clock.from(relief.Due)
-		m.stats.AdvertSent += relief.Adverts
-		m.sequence = max(m.sequence, relief.Sequence)
-		if m.hmac != nil {
-			m.hmac.sent = relief.Signed
-		}
+		r.relieved(r.members[m.Name()], &reliefs[i])
+	}
+}
+
+// relieved goes on where somebody else has sent the adverts.
+func (r *Runner) relieved(m *member, relief *Relief) {
+	m.id, m.deadline = relief.ID, r.clock.from(relief.Due)
+	m.stats.AdvertSent += relief.Adverts
+	m.sequence = max(m.sequence, relief.Sequence)
+	if m.hmac != nil {
+		m.hmac.sent = relief.Signed
 	}
 }
 

@@ -34,13 +34,16 @@ type life struct {
 	options  supervisor.Options
 	control  *control.Server
 	helpers  sync.WaitGroup // end with ctx
+	signals  chan os.Signal
+	inside   string // the network namespace that was entered
 	greeted  bool
 }
 
 // daemon runs lvsd: in the foreground with -n, else detached.
 func (p *program) daemon() int {
+	succeeding := p.succeed()
 	starting, detached := daemon.Inherit()
-	if !p.foreground && !detached {
+	if !p.foreground && !detached && !succeeding {
 		status, err := daemon.Daemonize()
 		if err != nil {
 			fmt.Fprintln(p.stderr, err)
@@ -79,17 +82,26 @@ const spare = 2
 // absolute makes the paths of the command line so: the working directory will
 // be / when they are used again.
 func (p *program) absolute() error {
-	for _, path := range []*string{&p.file, &p.logFile, &p.pid, &p.vrrpPid, &p.checkersPid, &p.bfdPid} {
-		if *path == "" {
-			continue
-		}
-		abs, err := filepath.Abs(*path)
-		if err != nil {
+	if p.dir == "" {
+		var err error
+		if p.dir, err = os.Getwd(); err != nil {
 			return err
 		}
-		*path = abs
+	}
+	for _, path := range []*string{&p.file, &p.logFile, &p.pid, &p.vrrpPid, &p.checkersPid, &p.bfdPid} {
+		if *path != "" {
+			*path = p.within(*path)
+		}
 	}
 	return nil
+}
+
+// within is a path of the command line.
+func (p *program) within(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(p.dir, path)
 }
 
 // logOptions say where the log goes. Where standard error is the journal's, it
@@ -146,9 +158,9 @@ func (l *life) serve(ctx context.Context) int {
 		}
 	}
 	defer func() { l.complain(l.files.Release()) }()
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, supervisor.Handled()...)
-	defer signal.Stop(signals)
+	l.signals = make(chan os.Signal, 64)
+	signal.Notify(l.signals, supervisor.Handled()...)
+	defer signal.Stop(l.signals)
 	if l.noSigint {
 		signal.Reset(syscall.SIGINT)
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGINT)
@@ -159,8 +171,9 @@ func (l *life) serve(ctx context.Context) int {
 	l.options = supervisor.Options{
 		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace, ForceUmask: l.mask,
 		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Monitor: l.monitor, Terse: l.asKeepalived(),
-		Signals: supervisor.Queue(ctx, signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
+		Signals: supervisor.Queue(ctx, l.signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
+		Version: version, Program: l.self(), Test: l.testArguments(), Predecessor: l.predecessor, Execute: l.execute,
 		Ledger: func() string { return beside(l.files.Parent, ".ledger") },
 	}
 	err := supervisor.New(l.options).Run(context.Background())
@@ -182,6 +195,15 @@ func (l *life) spent() {
 	seconds := func(t unix.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
 	l.log.Info(fmt.Sprintf("CPU usage (self/children) user: %.6f/%.6f system: %.6f/%.6f",
 		seconds(self.Utime), seconds(children.Utime), seconds(self.Stime), seconds(children.Stime)))
+}
+
+// self is where this program was executed from; empty when nobody knows.
+func (l *life) self() string {
+	path, err := daemon.Self()
+	if err != nil {
+		return ""
+	}
+	return l.within(path)
 }
 
 // greet writes the first lines of the log, once.
@@ -207,6 +229,7 @@ func (l *life) begin(ctx context.Context, c *config.Config) error {
 			return &supervisor.ExitError{Status: config.ExitOK, Err: fmt.Errorf("Unable to set network namespace %s - exiting: %w", name, err)} //nolint:staticcheck // keepalived's sentence
 		}
 	}
+	l.inside = c.Daemon.NetNamespace
 	l.greet()
 	if name := c.Daemon.Name(); name != "" {
 		l.log.Info("Changing syslog ident to Keepalived_" + name)

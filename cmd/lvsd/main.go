@@ -27,6 +27,9 @@ const (
 )
 
 func main() {
+	if status, ok := bridge(); ok {
+		os.Exit(status)
+	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 
@@ -39,6 +42,9 @@ type program struct {
 	commands       []*cobra.Command   // lvsd's own
 	mask           config.Opt[uint16] // of -u
 	status         int
+
+	dir         string                  // where relative paths of the command line begin
+	predecessor *supervisor.Predecessor // nil: a start like any other
 }
 
 // run is the whole program, and returns its exit status.
@@ -69,7 +75,7 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, cmp.Or(cmd.Long, cmd.Short), "\n\n", cmd.UsageString())
 	})
 	if !p.asKeepalived() {
-		p.commands = []*cobra.Command{checkCommand(p), configCommand(p), explainCommand(), fmtCommand(p), genhashCommand(p), manCommand(root), migrateCommand(p), planCommand(p), realServerCommand(p), reloadCommand(p)}
+		p.commands = []*cobra.Command{checkCommand(p), configCommand(p), explainCommand(), fmtCommand(p), genhashCommand(p), manCommand(root), migrateCommand(p), planCommand(p), realServerCommand(p), reloadCommand(p), upgradeCommand(p)}
 		root.AddCommand(p.commands...)
 	}
 	args, mistakes := arguments(root, table, argv[1:])

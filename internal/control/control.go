@@ -24,14 +24,16 @@ import (
 
 // Commands.
 const (
-	Reload = "reload" // read the configuration again, as SIGHUP does
-	Plan   = "plan"   // tell what a reload would do
+	Reload  = "reload"  // read the configuration again, as SIGHUP does
+	Plan    = "plan"    // tell what a reload would do
+	Upgrade = "upgrade" // let another program take the daemon's place
 )
 
 // Request is a question.
 type Request struct {
 	Command string `json:"command"`
-	File    string `json:"file,omitempty"` // of Plan: an absolute path; empty: the daemon's own
+	File    string `json:"file,omitempty"`   // of Plan: an absolute path; empty: the daemon's own
+	Binary  string `json:"binary,omitempty"` // of Upgrade: an absolute path; empty: where the daemon's own was
 }
 
 // Answer is what came of it.
@@ -44,10 +46,19 @@ type Answer struct {
 type Call struct {
 	Request
 	answer chan Answer
+	conn   *net.UnixConn
 }
 
 // Answer answers, once.
 func (c *Call) Answer(a Answer) { c.answer <- a }
+
+// Connection is a copy of the connection, for a successor that is to [Reply].
+func (c *Call) Connection() (*os.File, error) { return c.conn.File() }
+
+// Reply answers a question that a predecessor was asked.
+func Reply(conn net.Conn, a Answer) error {
+	return errors.Join(json.NewEncoder(conn).Encode(a), conn.Close())
+}
 
 // Server answers at a socket.
 type Server struct {
@@ -114,7 +125,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 		return
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(askTime)) // it cannot fail on a socket that is open
-	c := &Call{answer: make(chan Answer, 1)}
+	c := &Call{answer: make(chan Answer, 1), conn: conn}
 	if json.NewDecoder(io.LimitReader(conn, limit)).Decode(&c.Request) != nil {
 		return
 	}

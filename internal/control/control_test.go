@@ -47,7 +47,7 @@ func TestAsk(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket: %v %v", info.Mode(), err)
 	}
-	a, err := Ask(t.Context(), path, Request{Plan, "/new.conf"})
+	a, err := Ask(t.Context(), path, Request{Command: Plan, File: "/new.conf"})
 	if want := (Answer{5, "plan of /new.conf"}); err != nil || a != want {
 		t.Errorf("got %+v %v, want %+v", a, err, want)
 	}

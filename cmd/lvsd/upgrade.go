@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/control"
+	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/supervisor"
+)
+
+// upgradeCommand is lvsd upgrade: a restart that nobody notices.
+func upgradeCommand(p *program) *cobra.Command {
+	q := question{Request: control.Request{Command: control.Upgrade}}
+	accepts := false
+	cmd := &cobra.Command{
+		Use:   "upgrade [--binary PATH]",
+		Short: "let a newly installed lvsd go on in the place of the running one",
+		Long: `Lets the running lvsd execute the program that is installed now in its own place,
+with its configuration read again, waits for the outcome and says it. Addresses,
+services, states, connections and the process id stay; no advert is missing, and
+nobody is notified. The new program is asked first whether it takes over and
+what it thinks of the configuration: when it refuses, everything runs on as
+before, and the exit status is that of lvsd -t, or 1.`,
+		Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			if accepts {
+				fmt.Fprintln(cmd.OutOrStdout(), supervisor.Accepts())
+				return
+			}
+			p.status = q.upgrade(cmd)
+		},
+	}
+	q.flags(cmd)
+	const patience = 5 * time.Minute // notify scripts have a minute
+	timeout := cmd.Flags().Lookup("timeout")
+	q.timeout, timeout.DefValue = patience, patience.String()
+	cmd.Flags().StringVar(&q.Binary, "binary", "", "the new program, instead of the one that is where the running one was")
+	cmd.Flags().BoolVar(&accepts, "accepts", false, "say what this program takes over, as the running one asks it")
+	_ = cmd.Flags().MarkHidden("accepts") // it exists
+	return cmd
+}
+
+func (q *question) upgrade(cmd *cobra.Command) int {
+	if q.Binary != "" {
+		path, err := filepath.Abs(q.Binary)
+		if err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), err)
+			return config.ExitFatal
+		}
+		q.Binary = path
+	}
+	return q.ask(cmd.OutOrStdout(), cmd.ErrOrStderr())
+}
+
+// bridge is the whole program when it is a bridge: it sends the adverts while
+// lvsd is being replaced.
+func bridge() (status int, ok bool) {
+	conn, ok := daemon.OnBridge()
+	if !ok {
+		return 0, false
+	}
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE) // its end is that of the connection
+	_ = daemon.Rename(filepath.Base(os.Args[0]))                   // or it is called exe
+	if err := supervisor.RunBridge(conn); err != nil {
+		return config.ExitFatal, true
+	}
+	return config.ExitOK, true
+}
+
+// succeed takes what a program in whose place this one goes on has left.
+func (p *program) succeed() (detached bool) {
+	h, ok, err := daemon.Succeed()
+	if !ok {
+		return false
+	}
+	p.dir = h.Dir
+	p.predecessor = &supervisor.Predecessor{State: h.State, Drop: h.Drop}
+	if err != nil {
+		fmt.Fprintln(p.stderr, err)
+	}
+	return true
+}
+
+// testArguments are what this program would be called with to test its
+// configuration.
+func (l *life) testArguments() []string {
+	args := []string{"--config-test", "--use-file=" + l.file, "--config-id=" + l.id()}
+	if l.allConfig {
+		args = append(args, "--all-config")
+	}
+	if l.namespace != "" {
+		args = append(args, "--namespace="+l.namespace)
+	}
+	return args
+}
+
+// execute lets another program go on. SIGHUP, which would end it before it
+// listens, has no effect until then: it reads the configuration anyway.
+func (l *life) execute(path string, state json.RawMessage, descriptors []int) error {
+	signal.Ignore(syscall.SIGHUP)
+	err := daemon.Execute(path, l.inside, daemon.Handover{Dir: l.dir, Descriptors: descriptors, State: state})
+	signal.Notify(l.signals, syscall.SIGHUP)
+	return err
+}

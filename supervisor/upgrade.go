@@ -1,0 +1,279 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/control"
+	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/notify"
+	"github.com/lvsd/lvsd/vrrp"
+)
+
+// Times of an upgrade.
+const (
+	// candidateLimit bounds the test of the new program.
+	candidateLimit = time.Minute
+	// scriptsLimit is the wait for notify scripts, which have so long.
+	scriptsLimit = notify.Timeout + notify.KillDelay
+	// mailLimit is the wait for mails, which are handed over after it.
+	mailLimit = 2 * time.Second
+	idleLook  = 5 * time.Millisecond
+	// upgradeTries is how often scripts that have come in between are waited
+	// for.
+	upgradeTries = 3
+)
+
+var (
+	errScripts  = errors.New("notify scripts still run")
+	errEnding   = errors.New("it is about to stop")
+	errNotAble  = errors.New("this program cannot be executed anew")
+	errNotLVSD  = errors.New("it is not an lvsd that can go on in the place of this one")
+	errNoAnswer = errors.New("the upgrade failed, everything runs on as before")
+)
+
+// Accepts is the line by which a program says that it can go on in the place of
+// another lvsd.
+func Accepts() string { return fmt.Sprintf("lvsd handover %d", HandoverVersion) }
+
+// upgrade lets another program go on in the place of this one. It returns only
+// when that has failed, and everything runs on as before.
+func (s *Supervisor) upgrade(call *control.Call) {
+	binary := cmp.Or(call.Binary, s.opts.Program)
+	s.log.Info("Upgrading to " + binary + " ...")
+	s.tell(daemon.Reloading())
+	end := keepAlive(s.opts.Watchdog)
+	err := s.attempt(binary, call)
+	end()
+	s.log.Error(err.Error())
+	s.tell(daemon.Ready(), s.status())
+	call.Answer(outcome("", err))
+}
+
+// keepAlive tells the watchdog of the service manager that all is well while
+// the one who does so is busy.
+func keepAlive(interval time.Duration) (end func()) {
+	if interval == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_ = daemon.Tell(daemon.Alive) // that it does not listen is known
+			select {
+			case <-time.After(interval / 2):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+func (s *Supervisor) attempt(binary string, call *control.Call) error {
+	if s.opts.Execute == nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, errNotAble)
+	}
+	if err := s.candidate(binary); err != nil {
+		return &RefusedError{Status: statusOf(err), Err: fmt.Errorf("upgrade to %s: %w", binary, err)}
+	}
+	// What is not configured any more says farewell as it always does.
+	if err := s.reload(); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := s.replace(binary, call)
+		if try == upgradeTries || !errors.Is(err, errScripts) {
+			return fmt.Errorf("%w: %w", errNoAnswer, err)
+		}
+	}
+}
+
+// candidateError is a configuration that the new program refuses.
+type candidateError struct {
+	status int
+	said   string
+}
+
+func (e *candidateError) Error() string {
+	return fmt.Sprintf("it refuses the configuration with status %d: %s", e.status, e.said)
+}
+
+func statusOf(err error) int {
+	if refused, ok := errors.AsType[*candidateError](err); ok {
+		return refused.status
+	}
+	return config.ExitFatal
+}
+
+// candidate asks a program whether it would go on, and lets it test the
+// configuration. What this program has tolerated may be tolerated.
+func (s *Supervisor) candidate(binary string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), candidateLimit)
+	defer cancel()
+	accepts := exec.CommandContext(ctx, binary, "upgrade", "--accepts")
+	accepts.Args[0] = "lvsd" // it has this command under its own name
+	out, err := accepts.Output()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotLVSD, err)
+	}
+	if said := strings.TrimSpace(string(out)); said != Accepts() {
+		return fmt.Errorf("%w: it says %.80q", errNotLVSD, said)
+	}
+	test := exec.CommandContext(ctx, binary, s.opts.Test...)
+	test.Args[0] = "lvsd"
+	said, err := test.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || !exit.Exited() {
+		return fmt.Errorf("test the configuration: %w", err)
+	}
+	if status := exit.ExitCode(); status != config.TestStatus(s.problems) {
+		lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+		return &candidateError{status, strings.Join(lines[max(0, len(lines)-5):], "; ")}
+	}
+	return nil
+}
+
+// replace freezes everything and executes the program. When that fails it
+// thaws everything.
+func (s *Supervisor) replace(binary string, call *control.Call) (err error) {
+	if !waitFor(scriptsLimit, s.dispatch.Idle) {
+		return errScripts
+	}
+	waitFor(mailLimit, s.mail.Idle)
+	var undo []func()
+	defer func() {
+		for _, f := range slices.Backward(undo) {
+			f()
+		}
+	}()
+	h := &handover{Version: HandoverVersion, Program: s.opts.Version, LocalReports: s.localReports, Saved: s.saved, Kernel: s.host.Handover(), Sync: s.sync.daemons.Handover()}
+	s.checks.Freeze()
+	undo = append(undo, s.checks.Thaw)
+	h.FIFOs = s.fifos.Handover()
+	undo = append(undo, func() { s.fifos.Apply(s.usedFIFOs(s.config)) })
+	then := time.Now()
+	if s.router != nil {
+		var end func()
+		if then, end, err = s.freezeRouter(h); err != nil {
+			return err
+		}
+		undo = append(undo, end)
+	}
+	h.At = vrrp.Monotonic(then)
+	var thaw func()
+	h.BFD, thaw = s.watch.sessions.Freeze()
+	undo = append(undo, thaw)
+	h.IPVS, thaw = s.services.Freeze()
+	undo = append(undo, thaw)
+	h.Checks, h.Mail = s.checks.Handover(then), s.mail.Handover()
+	if !s.dispatch.Idle() {
+		return errScripts
+	}
+	if asker, err := call.Connection(); err == nil {
+		defer asker.Close()
+		h.Asker = int(asker.Fd())
+	}
+	if h.Signals, err = s.lastSignals(); err != nil {
+		return err
+	}
+	state, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return s.opts.Execute(binary, state, h.descriptors())
+}
+
+// freezeRouter lets a bridge send the adverts, and nobody else. The returned
+// function undoes it.
+func (s *Supervisor) freezeRouter(h *handover) (then time.Time, undo func(), err error) {
+	errands, err := s.router.Errands()
+	if err != nil {
+		return then, nil, err
+	}
+	end := func() []vrrp.Relief { return nil }
+	var bridge *vrrp.BridgeClient
+	if len(errands.All) > 0 {
+		conn, pid, err := daemon.StartBridge()
+		if err != nil {
+			return then, nil, err
+		}
+		bridge = vrrp.NewBridgeClient(conn)
+		end = func() []vrrp.Relief {
+			reliefs, _ := bridge.End(errands.Names()) // at worst it has ended, and so will Await
+			_ = conn.Close()
+			daemon.Await(pid)
+			return reliefs
+		}
+		if err := bridge.Prepare(errands); err != nil {
+			end()
+			return then, nil, err
+		}
+		h.Bridge = &bridgeHandover{int(conn.Fd()), pid}
+	}
+	state, then, current, flush, err := s.router.Freeze()
+	if err != nil {
+		end()
+		return then, nil, err
+	}
+	undo = func() {
+		_ = s.router.Thaw(s.config, end()) // it has only ended when all does
+	}
+	if bridge != nil {
+		if err := bridge.Begin(current); err != nil {
+			undo()
+			return then, nil, err
+		}
+	}
+	flush()
+	h.VRRP = &state
+	return then, undo, nil
+}
+
+// lastSignals are those that nobody has served; one that ends lvsd does so here.
+func (s *Supervisor) lastSignals() (all []int, err error) {
+	for {
+		select {
+		case sig := <-s.opts.Signals:
+			if sig == syscall.SIGTERM || sig == syscall.SIGINT {
+				s.ending = true
+				return nil, errEnding
+			}
+			all = append(all, numbers([]os.Signal{sig})...)
+		default:
+			return all, nil
+		}
+	}
+}
+
+// waitFor waits for something, and reports whether it holds.
+func waitFor(limit time.Duration, holds func() bool) bool {
+	for end := time.Now().Add(limit); !holds(); time.Sleep(idleLook) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// RunBridge is the process that sends the adverts while another one is taken
+// the place of.
+func RunBridge(conn net.Conn) error { return vrrp.NewBridge(conn, nil).Run() }
