@@ -152,6 +152,9 @@ type bench struct {
 	table   *table
 	logs    *observer.ObservedLogs
 	done    chan error
+
+	supervisor *Supervisor
+	options    func(*Options) // changes them; nil: nothing to change
 }
 
 const base = `
@@ -218,10 +221,15 @@ func (b *bench) start() {
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
 	started := make(chan struct{})
-	s := New(Options{
+	o := Options{
 		File: b.file, Log: zap.New(core), Signals: b.signals, IPVS: b.table, Ledger: b.ledger,
 		Started: func() { close(started) },
-	})
+	}
+	if b.options != nil {
+		b.options(&o)
+	}
+	s := New(o)
+	b.supervisor = s
 	go func() { b.done <- s.Run(context.Background()) }()
 	select {
 	case <-started:
