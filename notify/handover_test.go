@@ -63,7 +63,7 @@ func TestFIFOHandover(t *testing.T) {
 	if !lines.Scan() || lines.Text() != `INSTANCE "A" MASTER 7` {
 		t.Errorf("read %q", lines.Text())
 	}
-	next.each((*pipe).again)
+	next.each(func(p *pipe) { p.again() })
 	next.VRRP(vi("C"), "FAULT", 7, false)
 	for lines.Scan() && !strings.Contains(lines.Text(), "FAULT") {
 	}

@@ -37,6 +37,7 @@ type life struct {
 	signals  chan os.Signal
 	inside   string // the network namespace that was entered
 	greeted  bool
+	endLog   func()
 }
 
 // daemon runs lvsd: in the foreground with -n, else detached.
@@ -66,14 +67,25 @@ func (p *program) daemon() int {
 	// finds a place to run Go code at once, also when all processors are in use.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 	ctx, end := context.WithCancel(context.Background())
-	for _, run := range []func(context.Context) error{l.output.Run, daemon.WaitForOrphans} {
-		l.helpers.Go(func() { _ = run(ctx) }) // there is nobody left to tell
-	}
+	l.endLog = l.writeLog()
+	l.helpers.Go(func() { _ = daemon.WaitForOrphans(ctx) }) // it has nothing to complain of
 	defer func() {
 		end()
 		l.helpers.Wait()
+		l.endLog()
 	}()
 	return l.serve(ctx)
+}
+
+// writeLog writes the log until it is ended, and then what is left of it.
+func (l *life) writeLog() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var writing sync.WaitGroup
+	writing.Go(func() { _ = l.output.Run(ctx) }) // there is nobody left to tell
+	return func() {
+		cancel()
+		writing.Wait()
+	}
 }
 
 // spare is how many threads more than processors may run Go code.

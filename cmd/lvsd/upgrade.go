@@ -107,7 +107,9 @@ func (l *life) testArguments() []string {
 // listens, has no effect until then: it reads the configuration anyway.
 func (l *life) execute(path string, state json.RawMessage, descriptors []int) error {
 	signal.Ignore(syscall.SIGHUP)
+	l.endLog()
 	err := daemon.Execute(path, l.inside, daemon.Handover{Dir: l.dir, Descriptors: descriptors, State: state})
+	l.endLog = l.writeLog()
 	signal.Notify(l.signals, syscall.SIGHUP)
 	return err
 }
