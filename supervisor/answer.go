@@ -40,6 +40,9 @@ func outcome(text string, err error) control.Answer {
 		if refused, ok := errors.AsType[*RefusedError](err); ok {
 			a.Status = refused.Status
 		}
+		if failed, ok := errors.AsType[*UpgradeError](err); ok {
+			a.Status = failed.Status
+		}
 	}
 	return a
 }

@@ -106,7 +106,6 @@ func (s *Supervisor) succeed() {
 	for _, sig := range h.Signals {
 		s.early = append(s.early, syscall.Signal(sig))
 	}
-	s.log.Info("Going on in the place of lvsd v" + h.Program)
 }
 
 // then is the moment of the handover.
@@ -165,6 +164,7 @@ func (s *Supervisor) inherit() {
 	if h == nil {
 		return
 	}
+	s.log.Info("Going on in the place of lvsd v" + h.Program)
 	s.host.TakeOver(h.Kernel)
 	s.fifos.TakeOver(h.FIFOs)
 	s.mail.TakeOver(h.Mail)

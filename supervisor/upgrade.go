@@ -36,12 +36,25 @@ const (
 )
 
 var (
-	errScripts  = errors.New("notify scripts still run")
-	errEnding   = errors.New("it is about to stop")
-	errNotAble  = errors.New("this program cannot be executed anew")
-	errNotLVSD  = errors.New("it is not an lvsd that can go on in the place of this one")
-	errNoAnswer = errors.New("the upgrade failed, everything runs on as before")
+	errScripts = errors.New("notify scripts still run")
+	errEnding  = errors.New("it is about to stop")
+	errNotAble = errors.New("this program cannot be executed anew")
+	errNotLVSD = errors.New("it is not an lvsd that can go on in the place of this one")
 )
+
+// UpgradeError is an upgrade that did not come about: everything runs on as
+// before.
+type UpgradeError struct {
+	Status int // that of lvsd -t, when the new program refused the configuration
+	Err    error
+}
+
+func (e *UpgradeError) Error() string {
+	return "there is no upgrade, everything runs on as before: " + e.Err.Error()
+}
+
+// Unwrap is the reason.
+func (e *UpgradeError) Unwrap() error { return e.Err }
 
 // Accepts is the line by which a program says that it can go on in the place of
 // another lvsd.
@@ -87,10 +100,10 @@ func keepAlive(interval time.Duration) (end func()) {
 
 func (s *Supervisor) attempt(binary string, call *control.Call) error {
 	if s.opts.Execute == nil {
-		return fmt.Errorf("%w: %w", errNoAnswer, errNotAble)
+		return &UpgradeError{config.ExitFatal, errNotAble}
 	}
 	if err := s.candidate(binary); err != nil {
-		return &RefusedError{Status: statusOf(err), Err: fmt.Errorf("upgrade to %s: %w", binary, err)}
+		return &UpgradeError{statusOf(err), fmt.Errorf("%s: %w", binary, err)}
 	}
 	// What is not configured any more says farewell as it always does.
 	if err := s.reload(); err != nil {
@@ -99,7 +112,7 @@ func (s *Supervisor) attempt(binary string, call *control.Call) error {
 	for try := 1; ; try++ {
 		err := s.replace(binary, call)
 		if try == upgradeTries || !errors.Is(err, errScripts) {
-			return fmt.Errorf("%w: %w", errNoAnswer, err)
+			return &UpgradeError{config.ExitFatal, err}
 		}
 	}
 }
