@@ -30,13 +30,15 @@ const (
 	// mailLimit is the wait for mails, which are handed over after it.
 	mailLimit = 2 * time.Second
 	idleLook  = 5 * time.Millisecond
-	// upgradeTries is how often scripts that have come in between are waited
-	// for.
+	// upgradeTries is how often it is tried when something has come in between.
 	upgradeTries = 3
+	// firstLead is how soon the bridge is to send, longer with each attempt.
+	firstLead, moreLead = 50 * time.Millisecond, 6
 )
 
 var (
 	errScripts = errors.New("notify scripts still run")
+	errLate    = errors.New("this machine is too busy to send adverts meanwhile")
 	errEnding  = errors.New("it is about to stop")
 	errNotAble = errors.New("this program cannot be executed anew")
 	errNotLVSD = errors.New("it is not an lvsd that can go on in the place of this one")
@@ -109,11 +111,14 @@ func (s *Supervisor) attempt(binary string, call *control.Call) error {
 	if err := s.reload(); err != nil {
 		return err
 	}
+	lead := firstLead
 	for try := 1; ; try++ {
-		err := s.replace(binary, call)
-		if try == upgradeTries || !errors.Is(err, errScripts) {
+		err := s.replace(binary, lead, call)
+		again := errors.Is(err, errScripts) || errors.Is(err, errLate) || errors.Is(err, vrrp.ErrChanged)
+		if try == upgradeTries || !again {
 			return &UpgradeError{config.ExitFatal, err}
 		}
+		lead *= moreLead
 	}
 }
 
@@ -167,7 +172,7 @@ func (s *Supervisor) candidate(binary string) error {
 
 // replace freezes everything and executes the program. When that fails it
 // thaws everything.
-func (s *Supervisor) replace(binary string, call *control.Call) (err error) {
+func (s *Supervisor) replace(binary string, lead time.Duration, call *control.Call) (err error) {
 	if !waitFor(scriptsLimit, s.dispatch.Idle) {
 		return errScripts
 	}
@@ -186,7 +191,7 @@ func (s *Supervisor) replace(binary string, call *control.Call) (err error) {
 	then := time.Now()
 	if s.router != nil {
 		var end func()
-		if then, end, err = s.freezeRouter(h); err != nil {
+		if then, end, err = s.freezeRouter(h, lead); err != nil {
 			return err
 		}
 		undo = append(undo, end)
@@ -217,48 +222,66 @@ func (s *Supervisor) replace(binary string, call *control.Call) (err error) {
 
 // freezeRouter lets a bridge send the adverts, and nobody else. The returned
 // function undoes it.
-func (s *Supervisor) freezeRouter(h *handover) (then time.Time, undo func(), err error) {
-	errands, err := s.router.Errands()
-	if err != nil {
-		return then, nil, err
-	}
-	end := func() []vrrp.Relief { return nil }
-	var bridge *vrrp.BridgeClient
-	if len(errands.All) > 0 {
-		conn, pid, err := daemon.StartBridge()
+func (s *Supervisor) freezeRouter(h *handover, lead time.Duration) (then time.Time, undo func(), err error) {
+	relief := func() []vrrp.Relief { return nil }
+	thaw := func() { _ = s.router.Thaw(s.config, relief()) } // it has only ended when all does
+	defer func() {
 		if err != nil {
-			return then, nil, err
+			thaw()
 		}
-		bridge = vrrp.NewBridgeClient(conn)
-		end = func() []vrrp.Relief {
-			reliefs, _ := bridge.End(errands.Names()) // at worst it has ended, and so will Await
-			_ = conn.Close()
-			daemon.Await(pid)
-			return reliefs
-		}
-		if err := bridge.Prepare(errands); err != nil {
-			end()
-			return then, nil, err
-		}
-		h.Bridge = &bridgeHandover{int(conn.Fd()), pid}
-	}
-	state, then, current, flush, err := s.router.Freeze()
-	if err != nil {
-		end()
+	}()
+	if err := s.router.Blindfold(); err != nil {
 		return then, nil, err
 	}
-	undo = func() {
-		_ = s.router.Thaw(s.config, end()) // it has only ended when all does
+	errands, err := s.router.Errands(lead)
+	if err != nil {
+		return then, nil, err
 	}
-	if bridge != nil {
-		if err := bridge.Begin(current); err != nil {
-			undo()
+	if len(errands.All) > 0 {
+		var bridge *vrrp.BridgeClient
+		if bridge, relief, err = s.startBridge(h, errands); err != nil {
 			return then, nil, err
 		}
+		if errands, err = s.router.Errands(lead); err != nil {
+			return then, nil, err
+		}
+		if err := bridge.Begin(errands); err != nil {
+			return then, nil, err
+		}
+	}
+	if left := time.Until(vrrp.FromMonotonic(errands.At)); len(errands.All) > 0 && left < lead/10 {
+		return then, nil, errLate
+	}
+	state, then, flush, err := s.router.Freeze(errands)
+	if err != nil {
+		return then, nil, err
 	}
 	flush()
 	h.VRRP = &state
-	return then, undo, nil
+	return then, thaw, nil
+}
+
+// startBridge starts one whose sockets are open. Relief ends it, and tells what
+// it has done.
+func (s *Supervisor) startBridge(h *handover, errands vrrp.Errands) (bridge *vrrp.BridgeClient, relief func() []vrrp.Relief, err error) {
+	relief = func() []vrrp.Relief { return nil }
+	conn, pid, err := daemon.StartBridge()
+	if err != nil {
+		return nil, relief, err
+	}
+	bridge = vrrp.NewBridgeClient(conn)
+	if err := bridge.Prepare(errands); err != nil {
+		_ = conn.Close() // which ends it
+		daemon.Await(pid)
+		return nil, relief, err
+	}
+	h.Bridge = &bridgeHandover{int(conn.Fd()), pid}
+	return bridge, func() []vrrp.Relief {
+		reliefs, _ := bridge.End(errands.Names()) // at worst it has ended, and so will Await
+		_ = conn.Close()
+		daemon.Await(pid)
+		return reliefs
+	}, nil
 }
 
 // lastSignals are those that nobody has served; one that ends lvsd does so here.

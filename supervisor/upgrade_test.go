@@ -99,6 +99,10 @@ func TestUpgradeRefused(t *testing.T) {
 			t.Errorf("%s: %+v", test.script, a)
 		}
 	}
+	// A bridge that has not understood in time does nothing.
+	if _, _, err := b.supervisor.freezeRouter(&handover{}, -time.Second); !errors.Is(err, errLate) {
+		t.Errorf("too late: %v", err)
+	}
 	sent := b.adverts()
 	b.wait("adverts", func() bool { return b.adverts() > sent+1 })
 	b.write(third)

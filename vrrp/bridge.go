@@ -21,7 +21,8 @@ import (
 //	lvsd                         bridge
 //	 Prepare: sockets  --------->  opens them
 //	                   <---------  ready
-//	 Begin: adverts    --------->  sends them
+//	 Begin: adverts    --------->  will send them, from a moment on
+//	                   <---------  ready
 //	 execve(2)
 //	 End: who is taken over ---->  priority 0 for the others
 //	                   <---------  what was sent; ends
@@ -129,8 +130,15 @@ func (c *BridgeClient) Prepare(e Errands) error {
 	return err
 }
 
-// Begin lets the bridge send.
-func (c *BridgeClient) Begin(e Errands) error { return c.ask(ask{Begin: &e}) }
+// Begin lets the bridge send, from the moment of the errands on, and waits until
+// it knows.
+func (c *BridgeClient) Begin(e Errands) error {
+	if err := c.ask(ask{Begin: &e}); err != nil {
+		return err
+	}
+	_, err := c.answer()
+	return err
+}
 
 // End ends the bridge. Of the instances that are not taken over it resigns.
 func (c *BridgeClient) End(taken []string) ([]Relief, error) {
@@ -226,6 +234,7 @@ func (b *Bridge) told(a *ask) {
 				c.due = at(c.Due, b.clock.from(a.Begin.At))
 			}
 		}
+		b.reply(reply{})
 	case a.End:
 		b.end(a.Taken)
 	}

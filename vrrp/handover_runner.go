@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -19,29 +20,77 @@ type Taking struct {
 	Relieve func(taken []string) ([]Relief, error)
 }
 
-// Freeze ends everything that the runner does, but for what it has begun: no
-// advert is sent any more and none is heard, until [Runner.Thaw]. The handover
-// is of the moment that it returns, and the errands are for who sends the
-// adverts from then on. Then flush waits until everything else that was to be
-// done is.
-func (r *Runner) Freeze() (h Handover, then time.Time, errands Errands, flush func(), err error) {
-	if err = r.do(r.blindfold); err != nil {
-		return h, then, errands, nil, err
+// Blindfold ends to watch what is tracked, and waits for that: scripts are
+// children. [Runner.Thaw] undoes it.
+func (r *Runner) Blindfold() error {
+	if err := r.do(r.blindfold); err != nil {
+		return err
 	}
 	r.tracking.Wait()
+	return nil
+}
+
+// ErrChanged is the error of [Runner.Freeze] when the errands are not right any
+// more.
+var ErrChanged = errors.New("who is master has changed in between")
+
+// freezing is a [Runner.Freeze] whose moment has not come.
+type freezing struct {
+	at   time.Time
+	do   func(now time.Time)
+	done chan struct{}
+}
+
+// Freeze ends everything that the runner does, but for what it has begun, at
+// the moment of errands that a bridge has: the adverts before it are sent, those
+// from it on are not, until [Runner.Thaw]. The handover is of then. Flush waits
+// until everything else that was to be done is.
+func (r *Runner) Freeze(e Errands) (h Handover, then time.Time, flush func(), err error) {
 	var queues []<-chan struct{}
-	err = r.do(func() {
-		then, r.frozen = time.Now(), true
-		h, errands = r.handover(then), r.errands(then)
+	changed := false
+	f := &freezing{at: r.clock.from(e.At), done: make(chan struct{})}
+	f.do = func(now time.Time) {
+		then, r.frozen, r.freezing = now, true, nil
+		changed = r.changed(&e)
+		h = r.handover(now)
 		for _, g := range r.groups.all {
 			queues = append(queues, g.queue.mark())
 		}
-	})
-	return h, then, errands, func() {
+		close(f.done)
+	}
+	if err := r.do(func() { r.freezing = f }); err != nil {
+		return h, then, nil, err
+	}
+	select {
+	case <-f.done:
+	case <-r.stopped:
+		return h, then, nil, ErrStopped
+	}
+	if changed {
+		err = ErrChanged
+	}
+	return h, then, func() {
 		for _, done := range queues {
 			<-done
 		}
 	}, err
+}
+
+// changed says that a bridge would not do what this runner would.
+func (r *Runner) changed(e *Errands) bool {
+	errands := make(map[string]*Errand, len(e.All))
+	for i := range e.All {
+		errands[e.All[i].Name] = &e.All[i]
+	}
+	for name, m := range r.members {
+		errand := errands[name]
+		sends := m.state == config.Master && !m.group.failed && r.possible(r.socketOf(m.Machine))
+		if sends != (errand != nil && errand.Master) || sends && errand.Sequence != m.sequence {
+			return true
+		}
+		delete(errands, name)
+	}
+	return len(errands) > 0
 }
 
 // blindfold ends to watch what is tracked: scripts are children.
@@ -74,9 +123,18 @@ func (r *Runner) Thaw(cfg *config.Config, reliefs []Relief) error {
 	})
 }
 
-// Errands are what a bridge would do for the instances now.
-func (r *Runner) Errands() (e Errands, err error) {
-	err = r.do(func() { e = r.errands(time.Now()) })
+// Errands are what a bridge has to do for the instances from a moment on that
+// is so far away. What is sent until then is counted in.
+func (r *Runner) Errands(lead time.Duration) (e Errands, err error) {
+	err = r.do(func() {
+		then := time.Now().Add(lead)
+		e = Errands{At: r.clock.to(then), Process: r.process}
+		for _, m := range r.members {
+			if s := r.socketOf(m.Machine); !m.group.failed && r.possible(s) {
+				e.All = append(e.All, m.errand(s, then))
+			}
+		}
+	})
 	return e, err
 }
 
@@ -106,28 +164,24 @@ func (r *Runner) handover(now time.Time) Handover {
 	return h
 }
 
-func (r *Runner) errands(now time.Time) Errands {
-	e := Errands{At: r.clock.to(now), Process: r.process}
-	for _, m := range r.members {
-		s := r.socketOf(m.Machine)
-		if m.group.failed || !r.possible(s) {
-			continue
-		}
-		e.All = append(e.All, m.errand(s, now))
-	}
-	return e
-}
-
-func (m *member) errand(s Socket, now time.Time) Errand {
+func (m *member) errand(s Socket, then time.Time) Errand {
 	cfg := m.Config()
 	e := Errand{Name: cfg.Name, Socket: s, Master: m.state == config.Master, ID: m.id, Sequence: m.sequence}
 	if !e.Master {
 		return e
 	}
-	e.Due, e.Every, e.Advert = after(m.deadline, now), m.interval(), m.advert[0].(SendAdvert)
+	e.Every, e.Advert = m.interval(), m.advert[0].(SendAdvert)
+	due := m.deadline
+	for ; due.Before(then); due = due.Add(e.Every) {
+		if e.ID++; e.ID == 0 {
+			e.ID = 1
+		}
+	}
+	e.Due = after(due, then)
 	e.To, e.TTL = m.destinations()
 	if m.ah != nil {
 		e.AH = []byte(cfg.Authentication.Pass)
+		e.Sequence += uint32(e.ID - m.id)
 	}
 	if m.signs() {
 		for i := range cfg.AuthHMAC.Keys {

@@ -38,6 +38,9 @@ type replaced struct {
 	ended    chan error
 }
 
+// lead is how far away the handover is: an advert leaves before it.
+const lead = 500 * time.Millisecond
+
 // freeze lets a bridge send for a router.
 func (r *router) freeze(t *testing.T) replaced {
 	t.Helper()
@@ -45,18 +48,21 @@ func (r *router) freeze(t *testing.T) replaced {
 	bridge := vrrp.NewBridge(theirs, r)
 	is := replaced{bridge: vrrp.NewBridgeClient(ours), ended: make(chan error, 1)}
 	go func() { is.ended <- bridge.Run() }()
-	errands, err := r.runner.Errands()
+	if err := r.runner.Blindfold(); err != nil {
+		t.Fatal(err)
+	}
+	errands, err := r.runner.Errands(lead)
+	if err == nil {
+		err = is.bridge.Prepare(errands)
+	}
+	if err == nil {
+		err = is.bridge.Begin(throughJSON(t, errands))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := is.bridge.Prepare(errands); err != nil {
-		t.Fatal(err)
-	}
-	h, at, errands, flush, err := r.runner.Freeze()
+	h, at, flush, err := r.runner.Freeze(errands)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := is.bridge.Begin(errands); err != nil {
 		t.Fatal(err)
 	}
 	flush()
@@ -173,7 +179,7 @@ func TestHandoverBackup(t *testing.T) {
 		next := b.successor(t, is)
 		apply(t, next, resolved(virtual("VI_1", 51, 100, vip)))
 		l.until(12 * time.Second)
-		const due = 4414062500*time.Nanosecond + 3609375*time.Microsecond + 2*time.Second
+		const due = 4414062500*time.Nanosecond + 3609375*time.Microsecond + 2*time.Second - lead
 		want(t, "states", next.noted(), []string{due.String() + " VI_1 MASTER 100"})
 		next.stop(t)
 		a.stop(t)
@@ -186,7 +192,7 @@ func TestHandoverOtherInstances(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lan) {
 		a := l.newRouter("10.0.0.1", nil)
 		apply(t, a, resolved(virtual("VI_1", 51, 150, vip), virtual("VI_2", 52, 150, "10.0.0.101/24")))
-		l.until(4 * time.Second)
+		l.until(3500 * time.Millisecond)
 		a.noted()
 		l.sent()
 		is := a.freeze(t)

@@ -66,6 +66,7 @@ type Runner struct {
 	process    config.GlobalProcess
 	clock      clock
 	taking     *Taking   // nil: a start like any other, or taken over
+	freezing   *freezing // soon; nil: not so
 	frozen     bool      // for a handover: nothing is sent and nothing heard
 	begun      bool      // a configuration has been applied
 	quiet      time.Time // end of vrrp_startup_delay
@@ -168,12 +169,27 @@ func (r *Runner) write(level zapcore.Level, text string, fields ...zap.Field) {
 	r.journal.push(func() { r.log.Log(level, text, fields...) })
 }
 
-// fire serves the deadlines that have passed, no group more often than there
-// are groups: one whose deadline does not move must not keep the others out.
+// fire serves the deadlines that have passed.
 func (r *Runner) fire(now time.Time) {
 	if r.frozen {
 		return
 	}
+	if f := r.freezing; f != nil && !f.at.After(now) {
+		r.serve(f.at.Add(-1))
+		f.do(now)
+		return
+	}
+	r.serve(now)
+	if !r.retry.IsZero() && !r.retry.After(now) {
+		r.reopen()
+	}
+	r.fireDelays(now)
+}
+
+// serve serves the deadlines that have passed at a moment, no group more often
+// than there are groups: one whose deadline does not move must not keep the
+// others out.
+func (r *Runner) serve(now time.Time) {
 	for range r.groups.Len() {
 		g := r.groups.first()
 		if g.deadline.IsZero() || g.deadline.After(now) {
@@ -181,10 +197,6 @@ func (r *Runner) fire(now time.Time) {
 		}
 		r.stepAt(now, g, TimerFired{})
 	}
-	if !r.retry.IsZero() && !r.retry.After(now) {
-		r.reopen()
-	}
-	r.fireDelays(now)
 }
 
 // until is when the loop must be awake again.
@@ -193,6 +205,9 @@ func (r *Runner) until(now time.Time) time.Time {
 	until := now.Add(long)
 	if r.frozen {
 		return until
+	}
+	if r.freezing != nil {
+		until = earliest(until, r.freezing.at)
 	}
 	if g := r.groups.first(); g != nil && !g.deadline.IsZero() && g.deadline.Before(until) {
 		until = g.deadline
