@@ -3,7 +3,6 @@ package vrrp
 import (
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +23,7 @@ func (r *router) upgrade(args ...string) (output string, status int) {
 // upgraded is what lvsd says when it has gone on in its own place.
 const upgraded = "Upgrade complete"
 
-// gaps are the times between adverts, the longest of them, and whether their
-// identifications count on.
+// gaps is the longest time between two adverts.
 func gaps(sent []rig.Advert) (longest time.Duration) {
 	for i := range sent[1:] {
 		longest = max(longest, sent[i+1].At.Sub(sent[i].At))
@@ -126,6 +124,5 @@ func TestUpgradeBackup(t *testing.T) {
 	}
 	first := r.nextAdvert(last, i.priority, i.down()+patience).At
 	within(t, "from the last advert of the killed master to the first after upgrades", first.Sub(last), i.down(), i.down()+busy)
-	r.Signal(syscall.SIGTERM)
-	r.exits(patience)
+	r.Stop(patience)
 }
