@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +92,7 @@ func TestFIFOs(t *testing.T) {
 	p.VRRP(vi("VI 1"), "MASTER", 150, false)
 	p.VRRP(Object{"GROUP", "G"}, "FAULT", 0, false)
 	p.VRRP(vi("VI 1"), "MASTER_PRIORITY", 90, true)
-	server := &config.Server{Addr: config.ServiceKey{}.Addr}
+	server := &config.Server{Addr: netip.MustParseAddrPort("10.0.0.11:80")}
 	p.LVS(ServerEvent(config.ServiceKey{Protocol: config.TCP, FWMark: 7}, server, false))
 	first, second, third := reader(t, all), reader(t, vrrp), reader(t, lvs)
 	for _, lines := range []*bufio.Scanner{first, second} {
@@ -99,8 +100,8 @@ func TestFIFOs(t *testing.T) {
 		next(t, lines, `GROUP "G" FAULT 0`)
 		next(t, lines, `INSTANCE "VI 1" MASTER_PRIORITY 90`)
 	}
-	next(t, first, "RS [invalid IP]:tcp:0 FWM 7 DOWN")
-	next(t, third, "RS [invalid IP]:tcp:0 FWM 7 DOWN")
+	next(t, first, "RS [10.0.0.11]:tcp:80 FWM 7 DOWN")
+	next(t, third, "RS [10.0.0.11]:tcp:80 FWM 7 DOWN")
 
 	// The next configuration keeps one, and does without the others.
 	p.Apply(config.FIFOs{VRRPNotify: config.FIFO{Path: vrrp}})
