@@ -157,7 +157,7 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 		s.QuorumDown = v.QuorumDown
 	}
 	if s.Sorry == nil {
-		s.Sorry = v.sorry()
+		s.Sorry = v.Sorry()
 	}
 	have := make(map[netip.AddrPort]bool, len(s.Servers)+len(v.RealServers))
 	for i := range s.Servers {
@@ -172,8 +172,8 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 	}
 }
 
-// sorry is the sorry server as it runs, nil when there is none.
-func (v *VirtualServer) sorry() *Server {
+// Sorry is the sorry server as it runs, nil when there is none.
+func (v *VirtualServer) Sorry() *Server {
 	written := v.SorryServer
 	if written == nil {
 		return nil

@@ -27,6 +27,7 @@ type realServer struct {
 	tunnel string
 	port   uint16
 	own    string
+	csum   bool
 }
 
 // realServerCommand is lvsd real-server: the real server's side of LVS.
@@ -74,6 +75,7 @@ status is 1 then.`,
 		sub.Flags().StringVar(&r.tunnel, "type", "ipip", "of TUN: ipip, gue or gre")
 		sub.Flags().Uint16Var(&r.port, "port", 6080, "of gue")
 		sub.Flags().StringVar(&r.own, "address", "", "this host's own, which says the family of the tunnel")
+		sub.Flags().BoolVar(&r.csum, "csum", false, "of gre: the directors send checksums, as with csum; needs --address")
 		cmd.AddCommand(sub)
 	}
 	cmd.AddCommand(&cobra.Command{
@@ -148,6 +150,12 @@ func (r *realServer) given(w *realserver.Want, vips []string) error {
 	t := config.Tunnel{Type: kind}
 	if kind == config.GUE {
 		t.Port = r.port
+	}
+	if r.csum {
+		if kind != config.GRE || !own.IsValid() {
+			return errors.New("--csum is about --type gre, and needs --address")
+		}
+		t.Checksum = config.Checksum
 	}
 	for _, word := range vips {
 		vip, err := netip.ParseAddr(word)

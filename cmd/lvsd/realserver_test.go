@@ -18,6 +18,7 @@ func TestRealServerRefuses(t *testing.T) {
 		{"start --method NAT 10.0.0.1", "the methods are DR and TUN"},
 		{"start --method TUN --type vxlan 10.0.0.1", "the types of TUN ipip, gue and gre"},
 		{"start --address here --method TUN 10.0.0.1", "--address: ParseAddr"},
+		{"start --method TUN --type gre --csum 10.0.0.1", "--csum is about --type gre, and needs --address"},
 		{"status -f " + filepath.Join(state, "missing.conf"), "read the directors' configuration"},
 		{"stop 10.0.0.1", "unknown command"},
 	} {

@@ -147,34 +147,6 @@ func (l *Local) DeleteAddress(name string, p netip.Prefix) error {
 	return nil
 }
 
-// GUE are the UDP ports on which the kernel unwraps generic UDP encapsulation;
-// none when it cannot.
-func (l *Local) GUE() (ports []uint16) {
-	all, err := l.nl.FouList(unix.AF_INET)
-	if err != nil {
-		return nil
-	}
-	for _, f := range all {
-		if f.EncapType == netlink.FOU_ENCAP_GUE {
-			ports = append(ports, uint16(f.Port))
-		}
-	}
-	return ports
-}
-
-// ListenGUE begins or ends to unwrap on a UDP port.
-func (l *Local) ListenGUE(port uint16, on bool) error {
-	f := netlink.Fou{Family: unix.AF_INET, Port: int(port), EncapType: netlink.FOU_ENCAP_GUE}
-	change := l.nl.FouDel
-	if on {
-		change = l.nl.FouAdd
-	}
-	if err := change(f); err != nil {
-		return fmt.Errorf("generic UDP encapsulation on port %d: %w", port, err)
-	}
-	return nil
-}
-
 func toIPNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

@@ -29,7 +29,10 @@ func Check(have Have, want Want) (found []Finding) {
 	}
 	for _, device := range want.Tunnels {
 		link, there := have.Links[device]
+		made := slices.IndexFunc(want.Made, func(d Device) bool { return d.Name == device })
 		switch {
+		case !there && made >= 0:
+			note(want.Made[made].command("add")+"; "+start, "nothing unwraps %s to %s: the kernel drops it", want.Made[made].what(), want.Made[made].Local)
 		case !there:
 			note("load the kernel's module: modprobe "+modules[device], "there is no %s: what comes through a tunnel is not unwrapped", device)
 		case !link.Up:
@@ -41,7 +44,7 @@ func Check(have Have, want Want) (found []Finding) {
 	}
 	for _, port := range want.GUE {
 		if !slices.Contains(have.GUE, port) {
-			note(fmt.Sprintf("modprobe fou; ip fou add port %d gue", port), "nothing unwraps generic UDP encapsulation on port %d", port)
+			note("modprobe fou; "+port.command("add")+"; "+start, "nothing unwraps generic UDP encapsulation on port %d", port.Port)
 		}
 	}
 	if want.inet() {
@@ -86,7 +89,7 @@ func checkAddress(have Have, want Want, vip netip.Addr) (found []Finding) {
 func checkARP(have Have) (found []Finding) {
 	for _, device := range slices.Sorted(maps.Keys(have.Links)) {
 		_, tunnel := modules[device]
-		if device == loopback || tunnel || !have.Links[device].Up {
+		if device == loopback || tunnel || strings.HasPrefix(device, madePrefix) || !have.Links[device].Up {
 			continue
 		}
 		if n := effective(have, device, "arp_ignore"); !silent(fmt.Sprint(n)) {

@@ -13,7 +13,7 @@ import (
 type Have struct {
 	Links    map[string]Link
 	Settings map[string]string // net.ipv4.conf: eth0.arp_ignore and so on
-	GUE      []uint16          // ports of generic UDP encapsulation
+	GUE      []Port
 }
 
 // Link is a network device.
@@ -30,7 +30,8 @@ func (h *Have) has(device string, p netip.Prefix) bool {
 type Saved struct {
 	Settings  map[string]Change `json:"settings,omitempty"`
 	Up        []string          `json:"up,omitempty"` // devices that were down
-	GUE       []uint16          `json:"gue,omitempty"`
+	GUE       []Port            `json:"gue,omitempty"`
+	Made      []Device          `json:"made,omitempty"`
 	Addresses []Placed          `json:"addresses,omitempty"`
 }
 
@@ -47,14 +48,17 @@ type Placed struct {
 }
 
 // Empty reports that there is nothing to put back.
-func (s *Saved) Empty() bool { return len(s.Settings)+len(s.Up)+len(s.GUE)+len(s.Addresses) == 0 }
+func (s *Saved) Empty() bool {
+	return len(s.Settings)+len(s.Up)+len(s.GUE)+len(s.Made)+len(s.Addresses) == 0
+}
 
-// Step is one change of the host. Exactly one of Setting, Link, GUE and Address
-// says of what.
+// Step is one change of the host. Exactly one of Setting, Link, GUE, Device
+// and Address says of what.
 type Step struct {
 	Setting, Value string // of net.ipv4.conf
 	Link           string // set up, or down with Undo
-	GUE            uint16 // listen on, or no longer with Undo
+	GUE            Port   // listen on, or no longer with Undo
+	Device         Device // make, or remove with Undo
 	Address        Placed // add, or remove with Undo
 	Undo           bool
 }
@@ -70,8 +74,10 @@ func (s Step) String() string {
 		return fmt.Sprintf("sysctl -w net.ipv4.conf.%s=%s", s.Setting, s.Value)
 	case s.Link != "":
 		return fmt.Sprintf("ip link set %s %s", s.Link, state)
-	case s.GUE != 0:
-		return fmt.Sprintf("ip fou %s port %d gue", verb, s.GUE)
+	case s.GUE != Port{}:
+		return s.GUE.command(verb)
+	case s.Device != Device{}:
+		return s.Device.command(verb)
 	}
 	return fmt.Sprintf("ip addr %s %s dev %s", verb, s.Address.Prefix, s.Address.Device)
 }
@@ -92,8 +98,9 @@ func settings(have Have, want Want) map[string]string {
 	}
 	for _, device := range want.Tunnels {
 		// Packets come out of a tunnel whose senders are reached another way.
-		// 2 asks for any way, RFC 3704 section 2.4, and is larger than 1.
-		if effective(have, device, "rp_filter") == 1 {
+		// 2 asks for any way, RFC 3704 section 2.4, and is larger than 1. A device
+		// that is about to be made may begin with 1.
+		if _, there := have.Links[device]; !there || effective(have, device, "rp_filter") == 1 {
 			set[device+".rp_filter"] = "2"
 		}
 	}
@@ -118,6 +125,15 @@ func Start(have Have, want Want, saved Saved) (steps []Step, next Saved) {
 	next.Settings = maps.Clone(saved.Settings)
 	if next.Settings == nil {
 		next.Settings = make(map[string]Change)
+	}
+	for _, device := range want.Made {
+		made := slices.Contains(saved.Made, device)
+		if _, there := have.Links[device.Name]; !there {
+			steps, made = append(steps, Step{Device: device}), true
+		}
+		if made {
+			next.Made = append(next.Made, device)
+		}
 	}
 	set := settings(have, want)
 	for _, name := range slices.Sorted(maps.Keys(set)) {
@@ -158,7 +174,7 @@ func Start(have Have, want Want, saved Saved) (steps []Step, next Saved) {
 	}
 	obsolete := Saved{
 		Addresses: without(saved.Addresses, next.Addresses), Up: without(saved.Up, next.Up), GUE: without(saved.GUE, next.GUE),
-		Settings: make(map[string]Change),
+		Made: without(saved.Made, next.Made), Settings: make(map[string]Change),
 	}
 	for name, change := range saved.Settings {
 		if !needed(name, want) {
@@ -203,6 +219,11 @@ func Stop(have Have, saved Saved) (steps []Step) {
 	for _, device := range saved.Up {
 		if have.Links[device].Up {
 			steps = append(steps, Step{Link: device, Undo: true})
+		}
+	}
+	for _, device := range saved.Made {
+		if _, there := have.Links[device.Name]; there {
+			steps = append(steps, Step{Device: device, Undo: true})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(saved.Settings)) {

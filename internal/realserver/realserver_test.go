@@ -3,6 +3,7 @@ package realserver
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,6 +55,24 @@ virtual_server 2001:db8::50 80 {
 		lvs_method TUN
 	}
 }
+virtual_server 10.0.0.52 80 {
+	lb_algo rr
+	lb_kind DR
+	protocol TCP
+	sorry_server 10.0.0.19 80
+	sorry_server_lvs_method TUN type gre csum
+	real_server 10.0.0.20 80 { }
+}
+virtual_server 10.0.0.53 80 {
+	lb_algo rr
+	lb_kind TUN
+	protocol TCP
+	sorry_server 127.0.0.1 80
+	real_server 2001:db8::21 80 { }
+	real_server 2001:db8::22 80 {
+		lvs_method TUN type gue port 5556
+	}
+}
 virtual_server group web {
 	lb_algo rr
 	lb_kind TUN
@@ -76,15 +95,19 @@ func TestFromConfig(t *testing.T) {
 		"10.0.0.12":              "10.0.0.50 on lo",
 		"10.1.0.13":              "10.0.0.50 on tunl0; tunl0",
 		"10.0.0.12 10.1.0.13":    "10.0.0.50 on lo; tunl0", // lo serves both
-		"10.1.0.14":              "10.0.0.51 on tunl0; tunl0; 5555",
+		"10.1.0.14":              "10.0.0.51 on tunl0; tunl0; {5555 false}",
 		"10.0.0.15":              "2001:db8::50 on gre0; gre0",
 		"2001:db8::15 127.0.0.1": "2001:db8::50 on ip6gre0; ip6gre0",
 		"2001:db8::16":           "2001:db8::50 on ip6tnl0; ip6tnl0",
 		"10.0.0.17":              "2001:db8::50 on sit0; sit0",
+		"10.0.0.19":              "10.0.0.52 on lvs-?; lvs-?; ip link add lvs-? type gre local 10.0.0.19 csum",
+		"2001:db8::21":           "10.0.0.53 on lvs-?; lvs-?; ip link add lvs-? type ip6tnl local 2001:db8::21 remote :: mode any",
+		"2001:db8::22":           "10.0.0.53 on lvs-?; lvs-?; {5556 true}; ip link add lvs-? type ip6tnl local 2001:db8::22 remote :: mode any",
 		"10.0.0.18":              "10.0.0.60 on tunl0, 10.0.0.61 on tunl0, 10.0.0.62 on tunl0, 2001:db8::60 on sit0; sit0 tunl0\n" + marks,
-		"192.0.2.1": "10.0.0.50 on lo, 10.0.0.51 on tunl0, 10.0.0.60 on tunl0, 10.0.0.61 on tunl0, 10.0.0.62 on tunl0, " +
-			"2001:db8::50 on ip6gre0, 2001:db8::60 on ip6tnl0; ip6gre0 ip6tnl0 tunl0; 5555\n" +
-			"no real_server is an address of this host: taking the virtual addresses of all of them\n" + marks,
+		"192.0.2.1": "10.0.0.50 on lo, 10.0.0.51 on tunl0, 10.0.0.52 on lo, 10.0.0.53 on tunl0, 10.0.0.60 on tunl0, 10.0.0.61 on tunl0, 10.0.0.62 on tunl0, " +
+			"2001:db8::50 on ip6gre0, 2001:db8::60 on ip6tnl0; gre0 ip6gre0 ip6tnl0 tunl0; {5555 false} {5556 false}\n" +
+			"no real_server is an address of this host: taking the virtual addresses of all of them\n" +
+			"virtual_server 10.0.0.52 80 has GRE with checksums, which only a device of this host's own address unwraps: name the address by hand\n" + marks,
 	} {
 		var addresses []netip.Addr
 		for _, a := range strings.Fields(here) {
@@ -98,6 +121,10 @@ func TestFromConfig(t *testing.T) {
 		if len(w.GUE) > 0 {
 			got += "; " + strings.Trim(fmt.Sprint(w.GUE), "[]")
 		}
+		for _, d := range w.Made {
+			got += "; " + d.command("add")
+		}
+		got = regexp.MustCompile(`lvs-[0-9a-f]{8}\b`).ReplaceAllString(got, "lvs-?")
 		if d := cmp.Diff(want, strings.Join(append([]string{got}, notes...), "\n")); d != "" {
 			t.Errorf("%s: -want +got:\n%s", here, d)
 		}
@@ -135,10 +162,16 @@ func (m *machine) do(t *testing.T, steps []Step) (text []string) {
 			link := m.Links[s.Link]
 			link.Up = !s.Undo
 			m.Links[s.Link] = link
-		case s.GUE != 0 && s.Undo:
-			m.GUE = without(m.GUE, []uint16{s.GUE})
-		case s.GUE != 0:
+		case s.GUE != Port{} && s.Undo:
+			m.GUE = without(m.GUE, []Port{s.GUE})
+		case s.GUE != Port{}:
 			m.GUE = append(m.GUE, s.GUE)
+		case s.Device != Device{} && s.Undo:
+			delete(m.Links, s.Device.Name) // with its addresses
+			delete(m.Settings, s.Device.Name+".rp_filter")
+		case s.Device != Device{}:
+			m.Links[s.Device.Name] = Link{}
+			m.Settings[s.Device.Name+".rp_filter"] = "1" // of the default
 		default:
 			link := m.Links[s.Address.Device]
 			had := m.has(s.Address.Device, s.Address.Prefix)
@@ -223,6 +256,39 @@ func TestLife(t *testing.T) {
 	if d := cmp.Diff(was.Have, m.Have, cmpopts.EquateComparable(netip.Prefix{}), cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("after a stop: -was +is:\n%s", d)
 	}
+}
+
+// A device that the kernel does not begin with is made before anything is set on
+// it, and goes last.
+func TestMade(t *testing.T) {
+	m := fresh()
+	var w Want
+	w.Add(netip.MustParseAddr("10.0.0.50"), netip.MustParseAddr("10.0.0.11"), config.TUN, config.Tunnel{Type: config.GRE, Checksum: config.Checksum})
+	name := w.Tunnels[0]
+	steps, saved := Start(m.Have, w, Saved{})
+	expect(t, "start", []string{
+		"ip link add " + name + " type gre local 10.0.0.11 csum",
+		"sysctl -w net.ipv4.conf.all.arp_announce=2", "sysctl -w net.ipv4.conf.all.arp_ignore=1",
+		"sysctl -w net.ipv4.conf.lo.arp_announce=2", "sysctl -w net.ipv4.conf.lo.arp_ignore=1",
+		"sysctl -w net.ipv4.conf." + name + ".rp_filter=2",
+		"ip link set " + name + " up", "ip addr add 10.0.0.50/32 dev " + name,
+	}, m.do(t, steps))
+	if found := Check(m.Have, w); len(found) > 0 {
+		t.Errorf("after a start: %v", found)
+	}
+	steps, again := Start(m.Have, w, saved)
+	expect(t, "again", nil, m.do(t, steps))
+	expect(t, "stop", []string{
+		"ip addr del 10.0.0.50/32 dev " + name, "ip link set " + name + " down", "ip link del " + name,
+		"sysctl -w net.ipv4.conf.all.arp_announce=0", "sysctl -w net.ipv4.conf.all.arp_ignore=0",
+		"sysctl -w net.ipv4.conf.lo.arp_announce=0", "sysctl -w net.ipv4.conf.lo.arp_ignore=0",
+	}, m.do(t, Stop(m.Have, again)))
+	var what []string
+	for _, f := range Check(m.Have, w)[1:2] {
+		what = append(what, f.String())
+	}
+	expect(t, "check", []string{"nothing unwraps GRE with checksums to 10.0.0.11: the kernel drops it\n" +
+		"    ip link add " + name + " type gre local 10.0.0.11 csum; lvsd real-server start does it"}, what)
 }
 
 // What was there before a start is not its own.

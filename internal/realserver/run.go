@@ -54,14 +54,13 @@ func (h *Host) Start(want Want) (steps []Step, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.provide(want.Tunnels); err != nil {
+	if err := h.provide(want); err != nil {
 		return nil, err
 	}
 	have, err := h.look()
 	if err != nil {
 		return nil, err
 	}
-	want.GUE = nil // the port is for hands as yet, and Check says so
 	steps, next := Start(have, want, saved)
 	// Noted before: whatever becomes of the steps, a stop knows all of them, and
 	// puts back only what is as they left it.
@@ -105,7 +104,7 @@ func (h *Host) Check(want Want) ([]Finding, error) {
 func union(a, b Saved) Saved {
 	u := Saved{
 		Settings: make(map[string]Change), Up: append(without(b.Up, a.Up), a.Up...),
-		GUE: append(without(b.GUE, a.GUE), a.GUE...), Addresses: append(without(b.Addresses, a.Addresses), a.Addresses...),
+		GUE: append(without(b.GUE, a.GUE), a.GUE...), Made: append(without(b.Made, a.Made), a.Made...), Addresses: append(without(b.Addresses, a.Addresses), a.Addresses...),
 	}
 	for _, from := range []Saved{b, a} {
 		for name, c := range from.Settings {
@@ -115,13 +114,16 @@ func union(a, b Saved) Saved {
 	return u
 }
 
-// provide loads the kernel's modules of tunnels that are not there.
-func (h *Host) provide(tunnels []string) error {
-	for _, device := range tunnels {
-		if kernel.HasLink(device) {
-			continue
-		}
+// provide loads the kernel's modules of what is not there.
+func (h *Host) provide(want Want) error {
+	if len(want.GUE) > 0 {
+		_ = exec.Command("modprobe", "fou").Run() // the step says whether it is there
+	}
+	for _, device := range want.Tunnels {
 		module := modules[device]
+		if module == "" || kernel.HasLink(device) {
+			continue // one that is made brings its module
+		}
 		out, err := exec.Command("modprobe", module).CombinedOutput()
 		if kernel.HasLink(device) {
 			continue
@@ -139,7 +141,10 @@ func (h *Host) look() (Have, error) {
 	if err != nil {
 		return Have{}, err
 	}
-	have := Have{Links: make(map[string]Link, len(links)), Settings: make(map[string]string), GUE: h.local.GUE()}
+	have := Have{Links: make(map[string]Link, len(links)), Settings: make(map[string]string)}
+	for _, p := range h.local.GUE() {
+		have.GUE = append(have.GUE, Port(p))
+	}
 	names := []string{"all"}
 	for name, link := range links {
 		have.Links[name] = Link(link)
@@ -169,11 +174,14 @@ func (h *Host) do(s Step) error {
 		return h.local.Set(s.Setting, s.Value)
 	case s.Link != "":
 		return h.local.SetUp(s.Link, !s.Undo)
-	case s.GUE != 0:
-		if !s.Undo {
-			_ = exec.Command("modprobe", "fou").Run() // that it is not there is said below
-		}
-		return h.local.ListenGUE(s.GUE, !s.Undo)
+	case s.GUE != Port{}:
+		return h.local.ListenGUE(kernel.GUEPort(s.GUE), !s.Undo)
+	case s.Device != Device{} && s.Undo:
+		return h.local.DeleteLink(s.Device.Name)
+	case s.Device.Kind == "ip6tnl":
+		return h.local.AddIP6Tunnel(s.Device.Name, s.Device.Local)
+	case s.Device != Device{}:
+		return h.local.AddGRE(s.Device.Name, s.Device.Local)
 	case s.Undo:
 		return h.local.DeleteAddress(s.Address.Device, s.Address.Prefix)
 	}

@@ -1,7 +1,9 @@
 package realserver
 
 import (
+	"cmp"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/netip"
 	"slices"
@@ -14,7 +16,62 @@ import (
 type Want struct {
 	VIPs    map[netip.Addr]string // the virtual addresses, and the device that each belongs on
 	Tunnels []string              // devices that unwrap packets
-	GUE     []uint16              // UDP ports of generic UDP encapsulation
+	GUE     []Port
+	Made    []Device // those of Tunnels that the kernel does not begin with
+}
+
+// Port is a UDP port of generic UDP encapsulation that comes by one family.
+type Port struct {
+	Port uint16 `json:"port"`
+	IPv6 bool   `json:"ipv6,omitempty"`
+}
+
+// command is the one of ip-fou(8).
+func (p Port) command(verb string) string {
+	family := ""
+	if p.IPv6 {
+		family = " -6"
+	}
+	return fmt.Sprintf("ip fou %s port %d gue%s", verb, p.Port, family)
+}
+
+// Device is a device that unwraps, to an address of this host, what the kernel's
+// own devices drop: GRE with checksums, or IPv4 in IPv6.
+type Device struct {
+	Name  string     `json:"name"`
+	Kind  string     `json:"kind"` // gre, ip6gre or ip6tnl
+	Local netip.Addr `json:"local"`
+}
+
+// madePrefix begins the names of devices that a start makes.
+const madePrefix = "lvs-"
+
+// device has a name of its own for each kind and address; a name has 15
+// characters at most.
+func device(kind string, local netip.Addr) Device {
+	sum := fnv.New32a()
+	_, _ = fmt.Fprint(sum, kind, local) // never fails
+	return Device{fmt.Sprintf("%s%08x", madePrefix, sum.Sum32()), kind, local}
+}
+
+// command is the one of ip-link(8).
+func (d Device) command(verb string) string {
+	if verb == "del" {
+		return "ip link del " + d.Name
+	}
+	options := "csum"
+	if d.Kind == "ip6tnl" {
+		options = "remote :: mode any"
+	}
+	return fmt.Sprintf("ip link add %s type %s local %s %s", d.Name, d.Kind, d.Local, options)
+}
+
+// what names the packets that the device is for.
+func (d Device) what() string {
+	if d.Kind == "ip6tnl" {
+		return "IPv4 in IPv6"
+	}
+	return "GRE with checksums"
 }
 
 const loopback = "lo"
@@ -30,42 +87,56 @@ func (w *Want) Add(vip, own netip.Addr, m config.Method, t config.Tunnel) {
 	case config.DR:
 		w.VIPs[vip] = loopback
 	case config.TUN:
-		device := tunnel(vip, own, t)
+		d := tunnel(vip, own, t)
 		if w.VIPs[vip] == "" {
-			w.VIPs[vip] = device
+			w.VIPs[vip] = d.Name
 		}
-		if !slices.Contains(w.Tunnels, device) {
-			w.Tunnels = append(w.Tunnels, device)
+		if !slices.Contains(w.Tunnels, d.Name) {
+			w.Tunnels = append(w.Tunnels, d.Name)
 		}
-		if t.Type == config.GUE && !slices.Contains(w.GUE, t.Port) {
-			w.GUE = append(w.GUE, t.Port)
+		if d.Local.IsValid() && !slices.Contains(w.Made, d) {
+			w.Made = append(w.Made, d)
+		}
+		if port := (Port{t.Port, outer6(vip, own)}); t.Type == config.GUE && !slices.Contains(w.GUE, port) {
+			w.GUE = append(w.GUE, port)
 		}
 	}
 }
 
-// tunnel is the device of the kernel that unwraps packets to vip from any
-// director.
-func tunnel(vip, own netip.Addr, t config.Tunnel) string {
-	outer6 := own.Is6() || !own.IsValid() && vip.Is6()
+// tunnel is the device that unwraps packets to vip from any director: one that
+// the kernel begins with, of which only the name is set, or one that is to be
+// made.
+func tunnel(vip, own netip.Addr, t config.Tunnel) Device {
+	kind, six := "gre", outer6(vip, own)
 	switch {
-	case t.Type == config.GRE && outer6:
-		return "ip6gre0"
+	case t.Type == config.GRE && six:
+		kind = "ip6gre"
 	case t.Type == config.GRE:
-		return "gre0"
-	case outer6:
-		return "ip6tnl0" // unwraps either family
+	case six && vip.Is4():
+		return device("ip6tnl", own) // own says that it is IPv6
+	case six:
+		return Device{Name: "ip6tnl0"}
 	case vip.Is6():
-		return "sit0"
+		return Device{Name: "sit0"}
+	default:
+		return Device{Name: "tunl0"}
 	}
-	return "tunl0"
+	if t.Checksum == config.Checksum && own.IsValid() {
+		return device(kind, own)
+	}
+	return Device{Name: kind + "0"}
 }
+
+// outer6 reports a tunnel through IPv6.
+func outer6(vip, own netip.Addr) bool { return own.Is6() || !own.IsValid() && vip.Is6() }
 
 // FromConfig is what the real server with these addresses needs for the
-// services of a director's configuration: those that name it. When none does,
+// services of a director's configuration: those that name it, as a sorry server
+// too. When none does,
 // it is all of them, and the notes say so; they also name what a configuration
 // cannot tell.
 func FromConfig(c *config.Config, here []netip.Addr) (w Want, notes []string) {
-	mine := func(a netip.Addr) bool { return slices.Contains(here, a) }
+	mine := func(a netip.Addr) bool { return !a.IsLoopback() && slices.Contains(here, a) }
 	note := func(format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); !slices.Contains(notes, text) {
 			notes = append(notes, text)
@@ -88,6 +159,9 @@ func FromConfig(c *config.Config, here []netip.Addr) (w Want, notes []string) {
 			return
 		case !named:
 			own = netip.Addr{} // not this host's
+			if s.Method == config.TUN && s.Tunnel.Type == config.GRE && s.Tunnel.Checksum == config.Checksum {
+				note("%s has GRE with checksums, which only a device of this host's own address unwraps: name the address by hand", label(v))
+			}
 		}
 		vips, marks := addresses(c, v)
 		for _, vip := range vips {
@@ -98,7 +172,7 @@ func FromConfig(c *config.Config, here []netip.Addr) (w Want, notes []string) {
 		}
 	})
 	slices.Sort(w.Tunnels)
-	slices.Sort(w.GUE)
+	slices.SortFunc(w.GUE, func(a, b Port) int { return cmp.Compare(a.Port, b.Port) })
 	return w, notes
 }
 
@@ -108,6 +182,9 @@ func eachServer(c *config.Config, f func(*config.VirtualServer, *config.Server))
 		servers := c.Servers(v)
 		for k := range servers {
 			f(v, &servers[k])
+		}
+		if sorry := v.Sorry(); sorry != nil {
+			f(v, sorry)
 		}
 	}
 }
