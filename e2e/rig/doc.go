@@ -38,7 +38,9 @@
 //   - [Host.Capture] sees frames and VRRP adverts with the kernel's time
 //     stamps; [Host.WatchNetlink] every change that a process asks the kernel for.
 //   - [Host.Serve] answers HTTP with the host's name; [Host.Get], [Host.Load]
-//     and [Host.Stream] ask, and tell who answered and what was lost.
+//     and [Host.Stream] ask, and tell who answered and what was lost. A
+//     [Session] is one connection; [Host.ServeUDP] and [Host.ServeSCTP] answer
+//     [Host.AskUDP] and [Host.GetSCTP].
 //   - [Until] waits for anything else.
 //
 // Everything goes away with the test, whose failure prints the daemons' logs.

@@ -80,12 +80,12 @@ func TestHexAddrPort(t *testing.T) {
 func TestTally(t *testing.T) {
 	var tally Tally
 	for _, name := range []string{"a", "b", "b", "a"} {
-		tally.add(name, nil)
+		tally.Add(name, nil)
 	}
 	if !tally.Even("a", "b") || tally.Even("a") || tally.Even("a", "b", "c") {
 		t.Errorf("%s: Even is wrong", tally)
 	}
-	tally.add("", os.ErrDeadlineExceeded)
+	tally.Add("", os.ErrDeadlineExceeded)
 	if got, want := tally.String(), "2 from a, 2 from b, 1 lost, the first one: i/o timeout"; got != want || tally.Even("a", "b") {
 		t.Errorf("%q, want %q, and not even", got, want)
 	}

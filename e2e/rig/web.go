@@ -21,7 +21,7 @@ func (h *Host) Listen(address string) net.Listener {
 	err := h.do(func() (err error) {
 		var config net.ListenConfig
 		config.SetMultipathTCP(false)
-		listener, err = config.Listen(context.Background(), "tcp4", address)
+		listener, err = config.Listen(context.Background(), "tcp", address)
 		return err
 	})
 	if err != nil {
@@ -50,13 +50,18 @@ func (h *Host) Serve(ports ...uint16) *Web {
 // Start starts the server again after a Stop.
 func (w *Web) Start() {
 	w.Host.lab.t.Helper()
-	w.server = &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(rw, w.Host.Name)
-	})}
+	w.server = w.Host.namer()
 	for _, port := range w.ports {
 		listener := w.Host.Listen(fmt.Sprintf(":%d", port))
 		w.serving.Go(func() { _ = w.server.Serve(listener) }) // it always ends with an error
 	}
+}
+
+// namer answers every request with the host's name.
+func (h *Host) namer() *http.Server {
+	return &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, h.Name)
+	})}
 }
 
 // Stop ends the server at once: connections are refused from then on.
@@ -98,7 +103,8 @@ func (t Tally) Even(names ...string) bool {
 	return true
 }
 
-func (t *Tally) add(name string, err error) {
+// Add counts the outcome of one request.
+func (t *Tally) Add(name string, err error) {
 	if err != nil {
 		t.Lost = append(t.Lost, err)
 		return
@@ -115,7 +121,11 @@ const answerTime = 2 * time.Second
 // Get sends one request, on a connection of its own, and answers with the
 // name of the host that answered.
 func (h *Host) Get(server netip.AddrPort) (string, error) {
-	client := http.Client{Timeout: answerTime, Transport: &http.Transport{DisableKeepAlives: true, DialContext: h.dial}}
+	return get(server, h.dial)
+}
+
+func get(server netip.AddrPort, dial func(ctx context.Context, network, address string) (net.Conn, error)) (string, error) {
+	client := http.Client{Timeout: answerTime, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	response, err := client.Get("http://" + server.String() + "/")
 	if err != nil {
 		return "", err
@@ -135,7 +145,7 @@ func (h *Host) dial(ctx context.Context, _, address string) (conn net.Conn, err 
 	port := firstPort + int(h.dialled.Add(1)%(lastPort-firstPort))
 	err = h.do(func() (err error) {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{Port: port}}
-		conn, err = dialer.DialContext(ctx, "tcp4", address)
+		conn, err = dialer.DialContext(ctx, "tcp", address)
 		return err
 	})
 	return conn, err
@@ -145,7 +155,7 @@ func (h *Host) dial(ctx context.Context, _, address string) (conn net.Conn, err 
 func (h *Host) Load(server netip.AddrPort, n int) Tally {
 	var t Tally
 	for range n {
-		t.add(h.Get(server))
+		t.Add(h.Get(server))
 	}
 	return t
 }
@@ -172,7 +182,7 @@ func (h *Host) Stream(server netip.AddrPort) *Stream {
 				err = fmt.Errorf("at %s: %w", began.Format("15:04:05.000"), err)
 			}
 			s.mu.Lock()
-			s.sum.add(name, err)
+			s.sum.Add(name, err)
 			s.mu.Unlock()
 			select {
 			case <-s.stop:
