@@ -76,6 +76,10 @@ func (s *source) substitute(l line) (line, bool) {
 			continue
 		}
 		rest, changed = ref[size:], true
+		if s.nested(l.pos.chain) > maxRounds {
+			s.exhausted(l)
+			return line{pos: l.pos}, false
+		}
 		bytes := 0
 		for i, text := range m.lines {
 			if i > 0 {
@@ -110,6 +114,16 @@ func (s *source) expansion(at int32, l line, m macro) int32 {
 		m.origin = config.Origin{}
 	}
 	return s.chain(chain{file: s.file(l.pos), from: m.origin, parent: l.pos.chain, expanded: true})
+}
+
+// nested is how many definitions, one in another, led to a line. Those that
+// refer to themselves in a line of several have no end; counting all that they
+// become takes seconds.
+func (s *source) nested(at int32) (n int) {
+	for ; at != 0 && s.chains[at].expanded; at = s.chains[at].parent {
+		n++
+	}
+	return n
 }
 
 // use counts lines and bytes of definitions; false when it is enough.

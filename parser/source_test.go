@@ -85,12 +85,24 @@ func TestSource(t *testing.T) {
 		{"itself", Memory{"main": "$A=$A\na $A\nb"}, []string{"main:3:1 b"}, []string{
 			"main:2:1: error: the definitions of this line refer to themselves - ignoring the line [expansion-loop]",
 		}},
+		{"itself, in several lines", Memory{"main": "$A=x\\\n$A\n$A\nb"}, append(selfMade(maxRounds+1), "main:4:1 b"), []string{
+			"main:3:1: error: the definitions of this line expand to too much - ignoring them from here on [expansion-limit]",
+		}},
 		{"doubling", Memory{"main": "$A=$B$B$B$B$B$B$B$B\n$B=$C$C$C$C$C$C$C$C\n$C=$D$D$D$D$D$D$D$D\n$D=$A$A$A$A$A$A$A$A\n$A\nb"}, []string{"main:6:1 b"}, []string{
 			"main:5:1: error: the definitions of this line expand to too much - ignoring them from here on [expansion-limit]",
 		}},
 	} {
 		t.Run(tc.name, tc.run)
 	}
+}
+
+// selfMade are the lines that a definition of two lines makes when the second
+// is itself.
+func selfMade(deep int) (lines []string) {
+	for n := range deep {
+		lines = append(lines, "main:3:1 "+strings.Repeat("from main:1 ", n+1)+"x")
+	}
+	return lines
 }
 
 func TestLoadNothing(t *testing.T) {
