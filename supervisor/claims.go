@@ -18,6 +18,8 @@ type claims struct {
 
 	mu     sync.Mutex
 	owners map[entry]map[string]bool
+	holds  int
+	gone   []entry // unwanted, but there until the last hold is released
 }
 
 // Claim implements [vrrp.Host].
@@ -28,9 +30,29 @@ func (c *claims) Claim(ctx context.Context, owner string, want config.Claims) er
 	gone := c.own(owner, want)
 	err := c.Host.Claim(ctx, owner, want)
 	if err == nil {
-		c.ledger.cross(gone...)
+		c.settle(gone)
 	}
 	return err
+}
+
+// Hold implements [vrrp.Host].
+func (c *claims) Hold() (release func()) {
+	c.mu.Lock()
+	c.holds++
+	c.mu.Unlock()
+	releaseHost := c.Host.Hold()
+	return sync.OnceFunc(func() {
+		releaseHost()
+		c.mu.Lock()
+		gone := c.gone
+		if c.holds--; c.holds > 0 {
+			gone = nil
+		} else {
+			c.gone = nil
+		}
+		c.mu.Unlock()
+		c.settle(gone)
+	})
 }
 
 // own notes what an owner wants, and returns what nobody wants any more.
@@ -60,6 +82,23 @@ func (c *claims) own(owner string, want config.Claims) (gone []entry) {
 		}
 	}
 	return gone
+}
+
+// settle crosses out what is not in the kernel any more: what an owner has let
+// go of, and what a predecessor left, which instances remove when they begin.
+// What somebody has claimed meanwhile stays.
+func (c *claims) settle(gone []entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holds > 0 {
+		c.gone = append(c.gone, gone...)
+		return
+	}
+	for _, e := range gone {
+		if len(c.owners[e]) == 0 {
+			c.ledger.cross(e)
+		}
+	}
 }
 
 // claimEntries are claims as the ledger has them.

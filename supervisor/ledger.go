@@ -26,6 +26,7 @@ import (
 //
 //   - address eth0 10.0.0.1/24
 //   - rule {"From":"10.0.0.0/8",...}
+//   - setting {"Link":"eth0","Name":"arp_ignore","Was":"0","Set":"1"}
 //   - service 6 10.0.0.1:80
 //     ~ service 6 10.0.0.1:80
 //
@@ -40,7 +41,8 @@ type ledger struct {
 	failed bool // the log has been told
 }
 
-// entry is something in the kernel: a link, an address, a route, a rule or a service.
+// entry is something in the kernel: a link, an address, a route, a rule, a
+// sysctl or a service.
 type entry struct {
 	dev         string
 	prefix      netip.Prefix
@@ -48,12 +50,13 @@ type entry struct {
 	link        string       // that was made, as JSON
 	closed      string       // an address that takes no packets, likewise
 	route, rule string       // likewise
+	setting     string       // a sysctl that was set, likewise
 	service     config.ServiceKey
 }
 
 // isService tells services from what is claimed of the host.
 func (e entry) isService() bool {
-	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == ""
+	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == "" && e.setting == ""
 }
 
 const (
@@ -76,6 +79,8 @@ func (e entry) String() string {
 		return "route " + e.route
 	case e.rule != "":
 		return "rule " + e.rule
+	case e.setting != "":
+		return "setting " + e.setting
 	case k.FWMark != 0:
 		return fmt.Sprintf("service fwmark %d %t", k.FWMark, k.IPv6)
 	default:
@@ -97,6 +102,9 @@ func parseEntry(line string) (e entry, ok bool) {
 	}
 	if rule, ok := strings.CutPrefix(line, "rule "); ok {
 		return entry{rule: rule}, json.Valid([]byte(rule))
+	}
+	if setting, ok := strings.CutPrefix(line, "setting "); ok {
+		return entry{setting: setting}, json.Valid([]byte(setting))
 	}
 	if words := strings.Fields(line); len(words) >= 3 && words[0] == "address" {
 		var err, errPeer error

@@ -1,3 +1,5 @@
+//go:build linux
+
 package supervisor
 
 import (
@@ -5,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/kernel"
 )
 
 // What was noted and not crossed out is there after a crash, half a line is
@@ -28,6 +32,7 @@ func TestLedger(t *testing.T) {
 			Metric: config.Some[uint32](7), NextHops: []config.NextHop{{Dev: "eth0", Weight: 2}}, Encap: &config.Encap{Type: "ip"}}},
 		Rules: []config.Rule{{From: netip.MustParsePrefix("10.2.0.0/16"), Action: config.RuleLookup, Table: 5}},
 	})
+	setting := entry{setting: `{"Link":"eth0","Name":"arp_ignore","Was":"0","Set":"1"}`}
 	mark := entry{service: config.ServiceKey{FWMark: 7, IPv6: true}}
 
 	l, left := openLedger(zap.NewNop(), path)
@@ -36,13 +41,16 @@ func TestLedger(t *testing.T) {
 	}
 	l.enter(address("10.0.0.1/24"), address("2001:db8::1/64"), service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, peer)
 	l.enter(policy...)
+	l.Setting(kernel.Setting{Link: "eth0", Name: "arp_ignore", Was: "0", Set: "1"})
+	l.Setting(kernel.Setting{Link: "eth1", Name: "arp_ignore", Was: "0", Set: "1"})
+	l.Restored(kernel.Setting{Link: "eth1", Name: "arp_ignore", Was: "0", Set: "1"})
 	l.cross(address("10.0.0.1/24"))
 	if _, err := l.file.WriteString("+ address eth0 10.0"); err != nil {
 		t.Fatal(err)
 	}
 
 	l, left = openLedger(zap.NewNop(), path)
-	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark}
+	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, setting}
 	if !slices.Equal(left, want) {
 		t.Errorf("left behind: %v, want %v", left, want)
 	}
@@ -61,6 +69,64 @@ func TestLedger(t *testing.T) {
 	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) > 0 {
 		t.Errorf("files are left: %v", files)
 	}
+}
+
+// What a predecessor left and the configuration names stays in the ledger until
+// the instances have seen to it, what they claim until it has been removed.
+func TestLeftAndNamed(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "keepalived.ledger")
+	claim := func(address string) config.Claims {
+		return config.Claims{Addresses: []config.Address{{Dev: "veth0", Prefix: netip.MustParsePrefix(address)}}}
+	}
+	both := claim("10.0.0.1/24")
+	both.Add(claim("10.0.0.2/24"))
+	stale, named := claimEntries(claim("10.0.0.3/24")), claimEntries(both)
+	l, _ := openLedger(zap.NewNop(), path)
+	l.enter(slices.Concat(stale, named)...)
+
+	l, left := openLedger(zap.NewNop(), path)
+	host, err := kernel.Open(zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = host.Close() }()
+	s := &Supervisor{log: zap.NewNop(), ledger: l, host: host}
+	if got := s.sweep(t.Context(), left, &config.Config{Static: config.Static{IPAddress: both.Addresses}}); !slices.Equal(got, named) {
+		t.Errorf("named: %v, want %v", got, named)
+	}
+	noted := func(when string, want ...entry) {
+		t.Helper()
+		have, err := readLedger(path)
+		if err != nil || len(have) != len(want) || slices.ContainsFunc(want, func(e entry) bool { return !have[e] }) {
+			t.Errorf("in the ledger %s: %v %v, want %v", when, have, err, want)
+		}
+	}
+	noted("when this start is killed", named...)
+	c := &claims{Host: host, ledger: l, keep: new(atomic.Bool)}
+	if err := c.Claim(t.Context(), "VI_1", claim("10.0.0.2/24")); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(named)
+	noted("once all have begun", named[1:]...)
+
+	// Within a reload everything is there until its end.
+	release, inner := c.Hold(), c.Hold()
+	for _, owner := range []string{"VI_1", "VI_2", "VI_1"} {
+		want := config.Claims{}
+		if owner == "VI_2" {
+			want = claim("10.0.0.1/24")
+		}
+		if err := c.Claim(t.Context(), owner, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inner()
+	noted("while a reload goes on", named...)
+	release()
+	noted("after a reload", named[0])
 }
 
 // A ledger that cannot be written is a warning, not an end.

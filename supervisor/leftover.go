@@ -2,41 +2,63 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/kernel"
 )
 
-// sweep removes what a crash left behind and the configuration does not name. Those that it names are the instances' own affair.
-func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Config) {
-	named := make(map[entry]bool)
+// sweep removes what a crash left behind and the configuration does not name.
+// What it names is the instances' own affair; it is returned, and stays in the
+// ledger until they have seen to it: this start may be killed before.
+func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Config) (named []entry) {
+	known := make(map[entry]bool)
 	for _, e := range claimEntries(next.Standing()) {
-		named[e] = true
+		known[e] = true
 	}
 	for i := range next.Instances {
 		for _, e := range claimEntries(next.Instances[i].Claims()) {
-			named[e] = true
+			known[e] = true
 		}
 	}
 	var stale config.Claims
-	var entries []entry
+	var settings []kernel.Setting
+	var gone []entry
 	for _, e := range left {
-		if e.isService() {
-			continue
-		}
-		entries = append(entries, e)
-		if !named[e] {
+		switch {
+		case e.isService():
+		case e.setting != "":
+			settings, gone = append(settings, e.set()), append(gone, e)
+		case known[e]:
+			named = append(named, e)
+		default:
 			s.log.Info(fmt.Sprintf("removing %s, which a predecessor left behind", e))
 			e.claim(&stale)
+			gone = append(gone, e)
 		}
 	}
-	if err := s.host.Sweep(ctx, stale); err != nil {
+	if err := errors.Join(s.host.Sweep(ctx, stale), s.host.Restore(settings)); err != nil {
 		s.log.Warn("what a predecessor left behind is still there", zap.Error(err))
-		return
+		return named
 	}
-	s.ledger.cross(entries...)
+	s.ledger.cross(gone...)
+	return named
+}
+
+// Setting implements [kernel.Journal].
+func (l *ledger) Setting(s kernel.Setting) { l.enter(entry{setting: written(s)}) }
+
+// Restored implements [kernel.Journal].
+func (l *ledger) Restored(s kernel.Setting) { l.cross(entry{setting: written(s)}) }
+
+// set is the sysctl of an entry that is one.
+func (e entry) set() (s kernel.Setting) {
+	_ = json.Unmarshal([]byte(e.setting), &s) // parseEntry has looked
+	return s
 }
 
 // servicesOf are the services among what was left behind.

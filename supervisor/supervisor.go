@@ -208,6 +208,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	defer s.host.Close()
 	var left []entry
 	s.ledger, left = openLedger(s.log, s.ledgerFile())
+	s.host.Journal(s.ledger)
 	s.abandoned = servicesOf(left)
 	s.build(next)
 	s.inherit()
@@ -219,13 +220,14 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	case err := <-parts.failed:
 		return &ExitError{config.ExitFatal, err}
 	}
-	s.sweep(ctx, left, next)
+	named := s.sweep(ctx, left, next)
 	if s.taking == nil {
 		initFiles(s.log, next.Trackers.Files)
 	}
 	if err := s.apply(next, problems); err != nil {
 		return &ExitError{config.ExitFatal, err}
 	}
+	s.claims.settle(named)
 	if len(next.Instances)+len(next.Services) == 0 && next.Static.Claims().Empty() {
 		s.log.Warn("Warning - keepalived has no configuration to run")
 	}

@@ -409,7 +409,18 @@ func TestCrash(t *testing.T) {
 		b.table.had[key] = &ipvs.Service{Key: key}
 		ip(t, "addr", "add", addr.Addr().String()+"/24", "dev", "veth0")
 	}
-	left := "+ address veth0 10.9.0.77/24\n+ service 6 10.9.0.77:80\n"
+	ip(t, "link", "add", "br0", "type", "bridge") // with sysctls of its own
+	setting := func(link, set string) {
+		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+link+"/arp_ignore", []byte(set), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setting("veth0", "1")
+	setting("br0", "2")
+	left := "+ address veth0 10.9.0.77/24\n+ service 6 10.9.0.77:80\n" +
+		`+ setting {"Link":"veth0","Name":"arp_ignore","Was":"0","Set":"1"}` + "\n" +
+		`+ setting {"Link":"br0","Name":"arp_ignore","Was":"0","Set":"1"}` + "\n" +
+		`+ setting {"Link":"gone0","Name":"arp_ignore","Was":"0","Set":"1"}` + "\n"
 	if err := os.WriteFile(b.ledger(), []byte(left), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -421,6 +432,11 @@ func TestCrash(t *testing.T) {
 	addrs := ip(t, "addr", "show", "dev", "veth0")
 	if strings.Contains(addrs, "10.9.0.77/") || !strings.Contains(addrs, "10.9.0.78/") || !strings.Contains(addrs, "10.9.0.100/") {
 		t.Errorf("addresses: %s", addrs)
+	}
+	for link, want := range map[string]string{"veth0": "0\n", "br0": "2\n"} { // somebody else set the second one since
+		if is, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + link + "/arp_ignore"); string(is) != want {
+			t.Errorf("arp_ignore of %s: %q %v, want %q", link, is, err, want)
+		}
 	}
 	noted, err := os.ReadFile(b.ledger())
 	if err != nil || !strings.Contains(string(noted), "+ address veth0 10.9.0.100/24\n") || !strings.Contains(string(noted), "+ service 6 10.9.0.100:80\n") {

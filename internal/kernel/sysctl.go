@@ -17,9 +17,53 @@ import (
 // conf is net.ipv4.conf of the network namespace that it was opened in. A path
 // through /proc would lead to that of the thread that takes it.
 type conf struct {
-	dir   *os.Root
-	saved map[string]string   // by link and name: what was there before
-	index map[sysctlID]uint32 // of the link that has been set
+	dir     *os.Root
+	saved   map[string]Setting  // by link and name: what was there before
+	index   map[sysctlID]uint32 // of the link that has been set
+	journal Journal
+}
+
+// A Setting is a value of net.ipv4.conf that lvsd has set.
+type Setting struct {
+	Link, Name string
+	Was, Set   string
+}
+
+// A Journal is told what lvsd sets before it does, and what it has set back,
+// so that the start after a crash can do so.
+type Journal interface {
+	Setting(Setting)
+	Restored(Setting)
+}
+
+// noJournal forgets.
+type noJournal struct{}
+
+func (noJournal) Setting(Setting)  {}
+func (noJournal) Restored(Setting) {}
+
+// Journal is called before the first claim.
+func (h *Host) Journal(j Journal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conf.journal = j
+}
+
+// Restore sets back what a predecessor has set. What is gone, or has been set
+// to something else since, is left alone.
+func (h *Host) Restore(left []Setting) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	for _, s := range left {
+		if is, err := h.conf.read(s.Link, s.Name); err != nil || is != s.Set {
+			continue
+		}
+		if err := h.conf.write(path.Join(s.Link, s.Name), s.Was); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("restore net.ipv4.conf.%s.%s: %w", s.Link, s.Name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func openConf() (*conf, error) {
@@ -27,7 +71,7 @@ func openConf() (*conf, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conf{dir: dir, saved: make(map[string]string), index: make(map[sysctlID]uint32)}, nil
+	return &conf{dir: dir, saved: make(map[string]Setting), index: make(map[sysctlID]uint32), journal: noJournal{}}, nil
 }
 
 func (c *conf) read(link, name string) (string, error) {
@@ -42,9 +86,16 @@ func (c *conf) set(link, name, value string) error {
 	if err != nil || was == value {
 		return err
 	}
-	if _, known := c.saved[at]; !known {
-		c.saved[at] = was
+	setting := Setting{Link: link, Name: name, Was: was, Set: value}
+	before, known := c.saved[at]
+	if known {
+		setting.Was = before.Was
 	}
+	c.journal.Setting(setting)
+	if known {
+		c.journal.Restored(before)
+	}
+	c.saved[at] = setting
 	return c.write(at, value)
 }
 
@@ -64,11 +115,19 @@ func (c *conf) restore(link, name string) error {
 	if !known {
 		return nil
 	}
-	if err := c.write(at, was); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := c.write(at, was.Was); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	delete(c.saved, at)
+	c.forget(at)
 	return nil
+}
+
+// forget is for a value that is not lvsd's any more.
+func (c *conf) forget(at string) {
+	if s, known := c.saved[at]; known {
+		delete(c.saved, at)
+		c.journal.Restored(s)
+	}
 }
 
 // sysctl is a claimed value.
@@ -96,7 +155,7 @@ func (s sysctl) add(b *batch) (adopted bool, err error) {
 	}
 	id := sysctlID{s.Link, s.Name}
 	if s.conf.index[id] != index {
-		delete(s.conf.saved, path.Join(s.Link, s.Name)) // that was of another link
+		s.conf.forget(path.Join(s.Link, s.Name)) // that was of another link
 	}
 	s.conf.index[id] = index
 	if err := s.conf.set(s.Link, s.Name, s.Value); err != nil {

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -36,6 +37,45 @@ func isUp(ns *netns.NS, t *testing.T, link string) bool {
 	out, err := ns.Command(t.Context(), "ip", "-o", "-d", "link", "show", "dev", link).CombinedOutput()
 	return err == nil && strings.Contains(string(out), "macvlan mode private") && strings.Contains(string(out), ",UP") &&
 		strings.Contains(string(out), "00:00:5e:00:")
+}
+
+// journal is one on a page.
+type journal struct{ lines map[Setting]bool }
+
+func (j *journal) Setting(s Setting)  { j.lines[s] = true }
+func (j *journal) Restored(s Setting) { delete(j.lines, s) }
+
+// What is set is in the journal until it is set back, and the start after a
+// crash sets it back from there, but not what somebody else has set since.
+func TestSettingsAfterCrash(t *testing.T) {
+	crashed, ns, _ := newHost(t)
+	ns.Run(t, "sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.eth0.arp_ignore=3")
+	settings := func() string {
+		return ns.Run(t, "grep -r -E ^ /proc/sys/net/ipv4/conf --include=arp_* --include=rp_filter --include=accept_local")
+	}
+	before := settings()
+	j := &journal{make(map[Setting]bool)}
+	crashed.Journal(j)
+	claimAll(t, crashed, "standing", vmacClaims(macvlan("vrrp.51", "eth0", false)))
+	for _, want := range []Setting{{"eth0", "arp_ignore", "3", "1"}, {"all", "rp_filter", "1", "0"}, {"lo", "rp_filter", "0", "1"}, {"vrrp.51", "accept_local", "0", "1"}} {
+		if !j.lines[want] {
+			t.Errorf("%+v is not in the journal: %v", want, j.lines)
+		}
+	}
+	left := slices.Collect(maps.Keys(j.lines))
+	ns.Run(t, "ip link del vrrp.51")
+	ns.Run(t, "sysctl -qw net.ipv4.conf.eth0.arp_filter=0 net.ipv4.conf.eth0.arp_announce=2")
+	if err := crashed.Restore(left); err != nil {
+		t.Error(err)
+	}
+	want := strings.Replace(before, "eth0/arp_announce:0", "eth0/arp_announce:2", 1)
+	if after := settings(); after != want {
+		t.Errorf("after a crash: %s\nwant %s", after, want)
+	}
+	claimAll(t, crashed, "standing", config.Claims{})
+	if len(j.lines) > 0 {
+		t.Errorf("in the journal after an orderly end: %v", j.lines)
+	}
 }
 
 // A VMAC and its sysctls come and go, those of the parent and of all links are
