@@ -7,7 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -104,7 +107,7 @@ func (s *Supervisor) acceptable(file string, report bool) (*config.Config, []con
 		s.report(problems)
 	}
 	if broken := newlyBroken(s.problems, problems); broken != nil {
-		return nil, nil, &RefusedError{config.ExitTestFailed, fmt.Errorf("the configuration has a new error: %s", broken)}
+		return nil, nil, &RefusedError{config.ExitTestFailed, fmt.Errorf("the configuration has a new error: %s", legible(broken.String()))}
 	}
 	if err := cmp.Or(immutable(s.config, next), s.check(problems, report)); err != nil {
 		return nil, nil, &RefusedError{config.ExitTestFailed, err}
@@ -188,6 +191,24 @@ func (s *Supervisor) keep(name string, content func(io.Writer) error) {
 	if err := replace(name, 0o600, content); err != nil {
 		s.log.Warn("config_save_dir", zap.Error(err))
 	}
+}
+
+// legible writes bytes that are no text as \xNN: the service manager takes no
+// status, and JSON no string, that has them, and a terminal does as they say.
+func legible(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r != utf8.RuneError && unicode.IsPrint(r) {
+			b.WriteString(text[i : i+size])
+		} else {
+			for _, c := range []byte(text[i : i+size]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		}
+		i += size
+	}
+	return b.String()
 }
 
 func isEmpty(c *config.Config) bool {

@@ -188,6 +188,16 @@ func configText(c *config.Config) (string, error) {
 	return b.String(), err
 }
 
+// What is said of a file that is no text is one.
+func TestLegible(t *testing.T) {
+	s, put := loaded(t, planned)
+	put(planned + "\x1b[2Jgr\u00fcn\xff\x80\n")
+	_, _, err := s.acceptable(s.opts.File, false)
+	if want := `Unknown keyword '\x1b[2Jgr\u00fcn\xff\x80'`; !strings.Contains(reason(err), strings.ReplaceAll(want, `\u00fc`, "\u00fc")) {
+		t.Errorf("%q, want %q", reason(err), want)
+	}
+}
+
 // What is set up once cannot change in a reload.
 func TestImmutable(t *testing.T) {
 	const head = "net_namespace a\ninstance b\nglobal_defs {\n    disable_local_igmp\n}\n"
