@@ -4,7 +4,6 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/mutate"
 	"github.com/lvsd/lvsd/parser"
 )
 
@@ -87,53 +87,6 @@ func TestBeingWritten(t *testing.T) {
 	}
 }
 
-// mutants are edits of a text as a slip, a broken disk or a program makes them.
-var mutants = []struct {
-	name string
-	edit func(r *rand.Rand, text string) string
-}{
-	{"a byte is another", func(r *rand.Rand, s string) string {
-		i := r.IntN(len(s))
-		return s[:i] + string(byte(r.IntN(256))) + s[i+1:]
-	}},
-	{"bytes are missing", func(r *rand.Rand, s string) string {
-		i := r.IntN(len(s))
-		return s[:i] + s[min(len(s), i+1+r.IntN(40)):]
-	}},
-	{"zeros from here on", func(r *rand.Rand, s string) string {
-		i := r.IntN(len(s))
-		return s[:i] + strings.Repeat("\x00", len(s)-i)
-	}},
-	{"a line is missing", func(r *rand.Rand, s string) string {
-		l, i := lines(r, s)
-		return strings.Join(append(l[:i:i], l[i+1:]...), "")
-	}},
-	{"a line comes twice", func(r *rand.Rand, s string) string {
-		l, i := lines(r, s)
-		return strings.Join(append(l[:i+1:i+1], l[i:]...), "")
-	}},
-	{"two lines change places", func(r *rand.Rand, s string) string {
-		l, i := lines(r, s)
-		k := r.IntN(len(l))
-		l[i], l[k] = l[k], l[i]
-		return strings.Join(l, "")
-	}},
-	{"a part comes twice", func(r *rand.Rand, s string) string {
-		i := r.IntN(len(s))
-		k := i + r.IntN(len(s)-i)
-		return s[:k] + s[i:]
-	}},
-	{"a number is another", func(r *rand.Rand, s string) string {
-		i := strings.IndexAny(s[r.IntN(len(s)):]+"0", "0123456789")
-		return s[:i] + fmt.Sprint(r.Int64()-1<<62) + s[min(len(s), i+1):]
-	}},
-}
-
-func lines(r *rand.Rand, s string) ([]string, int) {
-	l := strings.SplitAfter(s, "\n")
-	return l, r.IntN(len(l))
-}
-
 // Thousands of broken files, one or several mistakes in each: none of them ends
 // the daemon or becomes what runs unless it has no new error, and what is
 // accepted can be told apart from what runs.
@@ -148,13 +101,7 @@ func TestMutatedFiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, seed))
 	accepted := 0
 	for n := range files {
-		mutant := planned
-		var names []string
-		for range 1 + r.IntN(3) {
-			m := &mutants[r.IntN(len(mutants))]
-			mutant = m.edit(r, mutant+"\n")
-			names = append(names, m.name)
-		}
+		mutant, names := mutate.Text(r, planned)
 		put(mutant)
 		next, problems, err := s.acceptable(s.opts.File, false)
 		if refused := (*RefusedError)(nil); err != nil && !errors.As(err, &refused) {

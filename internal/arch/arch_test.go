@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/control":           {},
 	"internal/pcre":              {},
 	"internal/arch":              {},
+	"internal/mutate":            {},
 	"internal/dbus":              {"config"},
 	"internal/dump":              {"config"},
 	"supervisor":                 {"config", "parser", "vrrp", "vrrp/wire", "ipvs", "checker", "notify", "bfd", "bfd/wire", "internal/..."},
