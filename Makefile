@@ -4,7 +4,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
 NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.1
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 
-.PHONY: help build package check test sim demo bench lint fuzz clean
+.PHONY: help build package check test sim endure demo bench lint fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ test: ## everything, from unit tests to clusters in the virtual machine
 
 sim: ## SEEDS simulated clusters of VRRP routers (300000) on all processors, the first one FIRST (1)
 	GOGC=400 $(GO) test ./vrrp/sim -count=1 -v -timeout 0 -run 'TestSimulation$$' -sim.seeds=$(or $(SEEDS),300000) -sim.first=$(or $(FIRST),1)
+
+endure: ## ROUNDS (1000) of reloads under traffic and of kill -9, ten times as many of other reloads; SEED replays a failure
+	$(GO) run ./e2e/needs && $(SUDO) $(GO) test ./supervisor -count=1 -v -timeout 0 -run ReloadsLeaveNothing -endure.reloads=$$(($(or $(ROUNDS),1000) * 10)) && $(SUDO) $(GO) test -p 1 -count=1 -v -timeout 5h ./e2e/vrrp ./e2e/lvs -run Endure -endure.rounds=$(or $(ROUNDS),1000) -endure.seed=$(or $(SEED),0)
 
 demo: ## a two-director cluster, failing over before your eyes
 	$(SUDO) $(GO) run ./e2e/demo

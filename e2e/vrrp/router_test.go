@@ -53,11 +53,14 @@ func (s *segment) router(n int) *router {
 	s.t.Helper()
 	h := s.Host(fmt.Sprintf("r%d", n))
 	h.Sysctl("net.ipv6.conf.default.disable_ipv6", "1") // no chatter of the kernel's own
-	r := &router{Host: h, t: s.t, address: netip.AddrFrom4([4]byte{10, 9, 0, byte(n)}), vip: vip}
+	r := &router{Host: h, t: s.t, address: v4(n), vip: vip}
 	r.plug("eth0", s.Switch, fmt.Sprintf("02:00:00:00:00:%02x", n), r.address.String()+"/24")
 	r.wire = h.Capture("eth0")
 	return r
 }
+
+// v4 is the IPv4 address of router number n.
+func v4(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 9, 0, byte(n)}) }
 
 // router6 plugs router number n into the segment: fe80::n and 2001:db8:9::n.
 func (s *segment) router6(n int) *router {

@@ -11,8 +11,8 @@ import (
 	"github.com/lvsd/lvsd/e2e/rig"
 )
 
-// An addressLog is what the kernel says about addresses of a host that come
-// and go, one line of ip(8) each.
+// An addressLog is what the kernel says about addresses, or other things, of a
+// host that come and go, one line of ip(8) or nft(8) each.
 type addressLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -21,14 +21,22 @@ type addressLog struct {
 // watchAddresses starts to listen, and returns when it does.
 func (r *router) watchAddresses() *addressLog {
 	r.t.Helper()
+	a := r.monitor("ip", "-o", "monitor", "address")
+	r.listens(a, "192.0.2.77", "ip addr add 192.0.2.77/32 dev lo; ip addr del 192.0.2.77/32 dev lo")
+	return a
+}
+
+// monitor starts a program that tells what changes.
+func (r *router) monitor(name string, args ...string) *addressLog {
+	r.t.Helper()
 	a := &addressLog{}
-	monitor := r.Command("ip", "-o", "monitor", "address")
+	monitor := r.Command(name, args...)
 	out, err := monitor.StdoutPipe()
 	if err == nil {
 		err = monitor.Start()
 	}
 	if err != nil {
-		r.t.Fatalf("%s: watch addresses: %v", r.Name, err)
+		r.t.Fatalf("%s: start %s: %v", r.Name, name, err)
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -43,14 +51,17 @@ func (r *router) watchAddresses() *addressLog {
 		reading.Wait()
 		_ = monitor.Wait()
 	})
-	const probe = "192.0.2.77"
-	rig.Until(r.t, "ip monitor to listen", patience, func() bool {
-		r.Run("ip", "addr", "add", probe+"/32", "dev", "lo")
-		r.Run("ip", "addr", "del", probe+"/32", "dev", "lo")
-		return slices.ContainsFunc(a.since(0), func(line string) bool { return strings.Contains(line, probe) })
-	})
-	time.Sleep(100 * time.Millisecond) // its last words about the probe
 	return a
+}
+
+// listens waits until a monitor tells about something that a script does.
+func (r *router) listens(a *addressLog, word, script string) {
+	r.t.Helper()
+	rig.Until(r.t, "a monitor to listen", patience, func() bool {
+		r.Run("sh", "-ec", script)
+		return slices.ContainsFunc(a.since(0), func(line string) bool { return strings.Contains(line, word) })
+	})
+	time.Sleep(100 * time.Millisecond) // its last words about that
 }
 
 func (a *addressLog) mark() int {
