@@ -30,7 +30,7 @@ func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Confi
 	var gone []entry
 	for _, e := range left {
 		switch {
-		case e.isService():
+		case e.isService() || e.setting != "" && s.taking != nil: // taken over, to be set back one day
 		case e.setting != "":
 			settings, gone = append(settings, e.set()), append(gone, e)
 		case known[e]:

@@ -5,7 +5,7 @@ import "maps"
 // Handover is what there was before this program changed it, for the one that
 // takes its place and puts it back one day.
 type Handover struct {
-	Saved map[string]string // values of net.ipv4.conf by link/name
+	Saved map[string]Setting // by link/name
 	Links []LinkSetting
 }
 
