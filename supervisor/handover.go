@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -159,13 +160,15 @@ func (s *Supervisor) takingServices() *ipvs.Handover {
 }
 
 // inherit gives the parts what they go on from, before they run.
-func (s *Supervisor) inherit() {
+func (s *Supervisor) inherit(ctx context.Context) {
 	h := s.taking
 	if h == nil {
 		return
 	}
 	s.log.Info("Going on in the place of lvsd v" + h.Program)
-	s.host.TakeOver(h.Kernel)
+	if err := s.host.TakeOver(ctx, h.Kernel); err != nil {
+		s.log.Warn("look at the addresses that are there", zap.Error(err))
+	}
 	s.fifos.TakeOver(h.FIFOs)
 	s.mail.TakeOver(h.Mail)
 	s.sync.daemons.TakeOver(h.Sync)

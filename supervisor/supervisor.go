@@ -211,7 +211,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	s.host.Journal(s.ledger)
 	s.abandoned = servicesOf(left)
 	s.build(next)
-	s.inherit()
+	s.inherit(ctx)
 	s.enlarge(&next.Global.Receive)
 	parts, links := s.start(ctx)
 	defer s.stop(parts)

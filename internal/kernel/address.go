@@ -54,6 +54,9 @@ func (a address) same(other object) bool {
 
 func (a address) add(b *batch) (adopted bool, err error) {
 	link, err := b.link(a.Dev)
+	if err == nil && b.inherits(link, a.place()) {
+		return true, nil
+	}
 	if err == nil {
 		err = b.nl.AddrAdd(link, toNetlink(a.Address))
 	}
@@ -64,6 +67,14 @@ func (a address) add(b *batch) (adopted bool, err error) {
 		return false, fmt.Errorf("add %s to %s: %w", a.Prefix, a.Dev, err)
 	}
 	return false, nil
+}
+
+// inherits says, once, that a predecessor has left an address.
+func (b *batch) inherits(link netlink.Link, p place) bool {
+	at := indexed{link.Attrs().Index, p.prefix, p.peer}
+	left := b.inherited[at]
+	delete(b.inherited, at)
+	return left
 }
 
 func (a address) change(b *batch, was object) error {

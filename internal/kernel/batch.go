@@ -19,10 +19,12 @@ type batch struct {
 	nl    *netlink.Handle
 	raw   *nl.SocketHandle
 	links map[string]netlink.Link
+
+	inherited map[indexed]bool // of the host
 }
 
 func (h *Host) batch(ctx context.Context) *batch {
-	return &batch{ctx: ctx, nl: h.nl, raw: h.raw, links: make(map[string]netlink.Link)}
+	return &batch{ctx: ctx, nl: h.nl, raw: h.raw, links: make(map[string]netlink.Link), inherited: h.inherited}
 }
 
 func (b *batch) link(name string) (netlink.Link, error) {

@@ -1,6 +1,11 @@
 package kernel
 
-import "maps"
+import (
+	"context"
+	"maps"
+
+	"github.com/vishvananda/netlink"
+)
 
 // Handover is what there was before this program changed it, for the one that
 // takes its place and puts it back one day.
@@ -27,12 +32,22 @@ func (h *Host) Handover() (was Handover) {
 	return was
 }
 
-// TakeOver says what there was before, before the first [Host.Claim].
-func (h *Host) TakeOver(was Handover) {
+// TakeOver says what there was before, before the first [Host.Claim]. The IPv6
+// addresses that are there are adopted without a word to the kernel: it would
+// refuse them, and report all multicast groups of the link anew.
+func (h *Host) TakeOver(ctx context.Context, was Handover) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	maps.Copy(h.conf.saved, was.Saved)
 	for _, l := range was.Links {
 		h.conf.index[sysctlID{l.Link, l.Name}] = l.Index
 	}
+	all, err := h.batch(ctx).list(netlink.FAMILY_V6)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		h.inherited[indexOf(a)] = true
+	}
+	return nil
 }

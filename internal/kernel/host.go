@@ -37,7 +37,8 @@ type Host struct {
 	owners    map[string][]any
 	unwanted  []any // claims that nobody wants any more, in the order of their release
 	holds     int
-	complaint string // what a repair could not do, which the log has been told
+	inherited map[indexed]bool // addresses that a predecessor has left to this program
+	complaint string           // what a repair could not do, which the log has been told
 }
 
 // claim is an object that somebody wants or that is still to be removed.
@@ -77,6 +78,7 @@ func Open(log *zap.Logger) (*Host, error) {
 	return &Host{
 		log: log, nl: handle, raw: raw, conf: sysctls, firewall: openFirewall(), packet: packet,
 		claims: make(map[any]*claim), owners: make(map[string][]any),
+		inherited: make(map[indexed]bool),
 	}, nil
 }
 
