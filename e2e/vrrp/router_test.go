@@ -32,6 +32,8 @@ type router struct {
 	address netip.Addr   // that adverts come from
 	vip     netip.Addr   // the virtual one
 	wire    *rig.Capture // of eth0
+
+	folder, globals string // of a [fault]
 }
 
 // A segment is an Ethernet with routers on it.
