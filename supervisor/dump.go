@@ -137,7 +137,7 @@ func TempDir() string {
 func (s *Supervisor) write(file string, content func(io.Writer) error) {
 	mode := fs.FileMode(0o666 &^ s.opts.Umask(s.config))
 	if err := replace(file, mode, content); err != nil {
-		s.log.Error("write a dump", zap.Error(err))
+		s.log.Error("write "+file, zap.Error(err))
 	}
 }
 
@@ -156,7 +156,7 @@ func replace(file string, mode fs.FileMode, content func(io.Writer) error) error
 	}
 	if err != nil {
 		_ = os.Remove(temp.Name())
-		return fmt.Errorf("write %s: %w", file, err)
+		return err
 	}
 	return nil
 }

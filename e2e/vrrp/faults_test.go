@@ -74,7 +74,7 @@ var faults = []fault{
 		prepare: func(r *router, dir string) { tmpfs(r, dir, "size=4k") },
 		args:    []string{"-G", "-g@dir@/keepalived.log"},
 		act:     func(r *router, i *instance) { reloads(r, i, 40) },
-		want:    []string{"log: the log file does not work: write @dir@/keepalived.log: no space left on device"},
+		want:    []string{"log: the log file does not work: write @dir@/keepalived"},
 	},
 	{
 		name: "a folder for dumps that is read-only", setup: "export TMPDIR=@dir@",
@@ -87,15 +87,15 @@ var faults = []fault{
 			r.Signal(syscall.Signal(36))
 		},
 		want: []string{
-			`write a dump error="write @dir@/keepalived.stats: read-only file system"`,
-			`write a dump error="write @dir@/keepalived.json: read-only file system"`,
+			`write @dir@/keepalived.stats error="open @dir@/.lvsd-`,
+			`write @dir@/keepalived.json error="open @dir@/.lvsd-`,
 		},
 	},
 	{
 		name: "no message bus", setup: "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@dir@/bus",
 		globals: "enable_dbus", args: []string{"-G"},
 		act:  func(*router, *instance) { time.Sleep(3 * time.Second) },
-		want: []string{`Failed to initialise DBus error="dial unix @dir@/bus: connect: no such file or directory"`},
+		want: []string{`Failed to initialise DBus error="connect to the bus: dial unix @dir@/bus: connect: no such file or directory"`},
 	},
 	{
 		name: "a message bus that does not answer", setup: "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@dir@/bus",
