@@ -15,18 +15,22 @@ import (
 // is too short to lose it.
 //
 // Until it takes the permission the runtime looks sixty times whether it should,
-// which costs many times what an advert does. Therefore, where they do not, a
-// wait that is going to be a long one gives it back at once.
+// which costs many times what an advert does. Therefore a wait that is going to
+// be a long one gives it back at once, but where adverts are so frequent that
+// those of others must be heard within milliseconds, too.
 const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
 
-// tight is the interval of adverts below which milliseconds count: of any other
-// the three that a BACKUP waits for are longer than any delay of the runtime.
-const tight = 100 * time.Millisecond
+// The shortest intervals of adverts that do without: with a second between them
+// none of that matters, three of 100 ms are longer than any delay of the runtime.
+const (
+	punctual = 300 * time.Millisecond // no wait ends early
+	hearing  = 100 * time.Millisecond // a long one gives the permission back
+)
 
 // slumber tells how to wait.
 type slumber struct {
-	tight bool      // the shortest interval is
-	last  time.Time // when the last wait began
+	shortest time.Duration // interval
+	last     time.Time     // when the last wait began
 }
 
 // plan makes of the time of a deadline the end of a wait, and tells whether
@@ -35,10 +39,10 @@ func (s *slumber) plan(now, deadline time.Time) (until time.Time, long bool) {
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
-	if s.tight && far {
-		return deadline.Add(-early), false
+	if far && s.shortest < punctual {
+		deadline = deadline.Add(-early)
 	}
-	return deadline, far && seldom
+	return deadline, far && seldom && s.shortest >= hearing
 }
 
 // What package syscall does before and after a system call, but for one that is

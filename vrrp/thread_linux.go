@@ -183,7 +183,7 @@ func (t *thread) raise(late time.Duration) string {
 }
 
 func (p *poller) schedule(g *config.GlobalProcess, shortest time.Duration) []error {
-	p.slumber.tight = shortest < tight
+	p.slumber.shortest = shortest
 	return p.thread.configure(g)
 }
 
