@@ -124,7 +124,7 @@ func (s *Supervisor) takingVRRP() *vrrp.Taking {
 // reliefLimit bounds the wait for the bridge.
 const reliefLimit = time.Second
 
-// relieve ends the bridge.
+// relieve ends the bridge, soon.
 func (s *Supervisor) relieve(taken []string) ([]vrrp.Relief, error) {
 	b := s.taking.Bridge
 	if b == nil {
@@ -142,7 +142,7 @@ func (s *Supervisor) relieve(taken []string) ([]vrrp.Relief, error) {
 	if err := conn.SetDeadline(time.Now().Add(reliefLimit)); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
-	return vrrp.NewBridgeClient(conn).End(taken)
+	return vrrp.NewBridgeClient(conn).End(taken, firstLead)
 }
 
 func (s *Supervisor) takingChecks() *checker.Taking {

@@ -277,9 +277,11 @@ func (s *Supervisor) startBridge(h *handover, errands vrrp.Errands) (bridge *vrr
 	}
 	h.Bridge = &bridgeHandover{int(conn.Fd()), pid}
 	return bridge, func() []vrrp.Relief {
-		reliefs, _ := bridge.End(errands.Names()) // at worst it has ended, and so will Await
-		_ = conn.Close()
-		daemon.Await(pid)
+		reliefs, _ := bridge.End(errands.Names(), firstLead) // at worst it has ended, and so will Await
+		go func() {
+			daemon.Await(pid)
+			_ = conn.Close()
+		}()
 		return reliefs
 	}, nil
 }

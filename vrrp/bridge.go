@@ -25,7 +25,8 @@ import (
 //	                   <---------  ready
 //	 execve(2)
 //	 End: who is taken over ---->  priority 0 for the others
-//	                   <---------  what was sent; ends
+//	                   <---------  what will have been sent until a moment
+//	                               ends then
 //
 // When nobody is left at the other end it ends without a word, as lvsd itself
 // when it is killed.
@@ -71,7 +72,7 @@ func (e *Errands) Names() (names []string) {
 	return names
 }
 
-// Relief is what a bridge has done for an instance.
+// Relief is what a bridge has done for an instance when it ends.
 type Relief struct {
 	Name     string
 	Due      int64 // of the next advert, ns of CLOCK_MONOTONIC
@@ -84,8 +85,9 @@ type Relief struct {
 // ask is one line to a bridge, reply one from it.
 type ask struct {
 	Prepare, Begin *Errands `json:",omitempty"`
-	Taken          []string // with End: the instances that somebody sends for from now on
 	End            bool
+	Taken          []string      // with End: the instances that somebody sends for from then on
+	Lead           time.Duration // with End: until then
 }
 
 type reply struct {
@@ -140,9 +142,11 @@ func (c *BridgeClient) Begin(e Errands) error {
 	return err
 }
 
-// End ends the bridge. Of the instances that are not taken over it resigns.
-func (c *BridgeClient) End(taken []string) ([]Relief, error) {
-	if err := c.ask(ask{End: true, Taken: taken}); err != nil {
+// End ends the bridge after a while, for which it still sends: however late its
+// answer is read, no advert is missing. Of the instances that are not taken over
+// it resigns.
+func (c *BridgeClient) End(taken []string, lead time.Duration) ([]Relief, error) {
+	if err := c.ask(ask{End: true, Taken: taken, Lead: lead}); err != nil {
 		return nil, err
 	}
 	r, err := c.answer()
@@ -158,6 +162,7 @@ type Bridge struct {
 	sockets map[Socket]Conn
 	all     []*courier
 	payload []byte
+	leaves  time.Time // when it ends; zero: that is not known
 	ended   bool
 	failed  error
 }
@@ -200,6 +205,7 @@ func (b *Bridge) Run() (err error) {
 		}
 		b.posts.do()
 		b.send(time.Now())
+		b.ended = b.ended || passed(b.leaves, time.Now())
 	}
 	return b.failed
 }
@@ -236,7 +242,7 @@ func (b *Bridge) told(a *ask) {
 		}
 		b.reply(reply{})
 	case a.End:
-		b.end(a.Taken)
+		b.leave(a.Taken, time.Now().Add(a.Lead))
 	}
 }
 
@@ -300,7 +306,7 @@ func (b *Bridge) open(s Socket) (Conn, error) {
 }
 
 func (b *Bridge) until() time.Time {
-	until := time.Now().Add(time.Hour)
+	until := earliest(time.Now().Add(time.Hour), b.leaves)
 	for _, c := range b.all {
 		until = earliest(until, c.due)
 	}
@@ -310,7 +316,7 @@ func (b *Bridge) until() time.Time {
 // send sends the adverts that are due.
 func (b *Bridge) send(now time.Time) {
 	for _, c := range b.all {
-		if passed(c.due, now) {
+		if passed(c.due, now) && (b.leaves.IsZero() || c.due.Before(b.leaves)) {
 			b.advertise(c, now, c.Advert)
 			c.due = next(c.due, now, c.Every)
 		}
@@ -319,9 +325,7 @@ func (b *Bridge) send(now time.Time) {
 
 func (b *Bridge) advertise(c *courier, now time.Time, e SendAdvert) {
 	c.adverts++
-	if c.ID++; c.ID == 0 {
-		c.ID = 1
-	}
+	c.ID = following(c.ID)
 	e = c.machine.numbered(now, e)
 	for _, to := range c.To {
 		payload, err := c.machine.encode(b.payload[:0], &e, to)
@@ -333,24 +337,49 @@ func (b *Bridge) advertise(c *courier, now time.Time, e SendAdvert) {
 	}
 }
 
-// end resigns for those who are nobody's any more, and tells of the others.
-func (b *Bridge) end(taken []string) {
-	b.ended = true
+// leave resigns for those who are nobody's any more, and tells what will have
+// been sent for the others when it ends.
+func (b *Bridge) leave(taken []string, then time.Time) {
+	b.leaves = then
 	var r reply
 	for _, c := range b.all {
 		switch {
 		case c.due.IsZero():
 		case !slices.Contains(taken, c.Name):
+			c.due = time.Time{}
 			farewell := c.Advert
 			farewell.Advert.Priority = 0
 			b.advertise(c, time.Now(), farewell)
 		default:
-			relief := Relief{Name: c.Name, Due: b.clock.to(c.due), Adverts: c.adverts, ID: c.ID, Sequence: c.machine.sequence}
-			if c.machine.hmac != nil {
-				relief.Signed = c.machine.hmac.sent
-			}
-			r.Reliefs = append(r.Reliefs, relief)
+			r.Reliefs = append(r.Reliefs, b.relief(c, then))
 		}
 	}
 	b.reply(r)
+}
+
+// relief is what will have been done when it ends.
+func (b *Bridge) relief(c *courier, then time.Time) Relief {
+	r := Relief{Name: c.Name, Adverts: c.adverts, ID: c.ID, Sequence: c.machine.sequence}
+	due := c.due
+	for ; due.Before(then); due = due.Add(c.Every) {
+		r.Adverts++
+		r.ID = following(r.ID)
+		r.Sequence++
+	}
+	if c.machine.ah == nil {
+		r.Sequence = c.machine.sequence
+	}
+	if c.machine.hmac != nil {
+		r.Signed = c.machine.hmac.sent // the next one has the time in it, or is higher by one
+	}
+	r.Due = b.clock.to(due)
+	return r
+}
+
+// following is the identification of the next datagram, which is never 0.
+func following(id uint16) uint16 {
+	if id++; id == 0 {
+		id = 1
+	}
+	return id
 }

@@ -173,9 +173,7 @@ func (m *member) errand(s Socket, then time.Time) Errand {
 	e.Every, e.Advert = m.interval(), m.advert[0].(SendAdvert)
 	due := m.deadline
 	for ; due.Before(then); due = due.Add(e.Every) {
-		if e.ID++; e.ID == 0 {
-			e.ID = 1
-		}
+		e.ID = following(e.ID)
 	}
 	e.Due = after(due, then)
 	e.To, e.TTL = m.destinations()

@@ -74,13 +74,14 @@ func (r *router) freeze(t *testing.T) replaced {
 func (r *router) successor(t *testing.T, is replaced, addresses ...string) *router {
 	t.Helper()
 	core, logged := observer.New(zap.DebugLevel)
+	relieve := func(taken []string) ([]vrrp.Relief, error) { return is.bridge.End(taken, 50*time.Millisecond) }
 	next := &router{lan: r.lan, addr: r.addr, log: logged, ended: make(chan error, 1)}
 	for _, a := range addresses {
 		next.host.Put(config.Address{Prefix: netip.MustParsePrefix(a), Dev: "eth0"})
 	}
 	next.runner = vrrp.New(vrrp.Options{
 		Log: zap.New(core), Host: &next.host, Notifier: next, Opener: next, Uptime: func() time.Duration { return 0 },
-		Taking: &vrrp.Taking{Handover: is.handover, At: is.at, Relieve: is.bridge.End},
+		Taking: &vrrp.Taking{Handover: is.handover, At: is.at, Relieve: relieve},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	next.cancel = cancel
@@ -211,7 +212,7 @@ func TestHandoverOtherInstances(t *testing.T) {
 }
 
 // When the program that is to go on cannot be executed the old one goes on, from
-// where the bridge has come to.
+// where the bridge will have come to when it ends, here 1.5 s later.
 func TestThaw(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lan) {
 		cfg := resolved(virtual("VI_1", 51, 150, vip))
@@ -220,20 +221,21 @@ func TestThaw(t *testing.T) {
 		l.until(5 * time.Second)
 		is := a.freeze(t)
 		l.until(6 * time.Second)
-		reliefs, err := is.bridge.End([]string{"VI_1"})
+		reliefs, err := is.bridge.End([]string{"VI_1"}, 1500*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := a.runner.Thaw(cfg, reliefs); err != nil {
 			t.Fatal(err)
 		}
-		l.until(8 * time.Second)
+		l.until(9 * time.Second)
 		want(t, "wire", l.sent(), []string{
 			"3.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 1 vrid 51 prio 150",
 			"4.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 2 vrid 51 prio 150",
 			"5.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 3 vrid 51 prio 150",
 			"6.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 4 vrid 51 prio 150",
 			"7.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 5 vrid 51 prio 150",
+			"8.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 6 vrid 51 prio 150",
 		})
 		a.stop(t)
 	})
