@@ -29,10 +29,8 @@ func TestInterop(t *testing.T) {
 		{"v3 old_unicast_checksum", instance{version: 3, advert: "0.2", more: "old_unicast_checksum"}, true},
 		{"IPv6", instance{advert: "0.2", vips: vips6}, false},
 		{"IPv6 v2", instance{version: 2, vips: vips6}, false},
-		{"IPv6 v2 pass", instance{version: 2, pass: "s3cret", vips: vips6}, false},
 		{"IPv6 unicast", instance{advert: "0.2", vips: vips6}, true},
 		{"IPv6 v2 unicast", instance{version: 2, vips: vips6}, true},
-		{"IPv6 v2 pass unicast", instance{version: 2, pass: "s3cret", vips: vips6}, true},
 	}
 	for _, wire := range wires {
 		for _, preferred := range []string{rig.Binary(), rig.Keepalived} {
