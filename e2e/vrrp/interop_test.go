@@ -66,6 +66,9 @@ func TestInterop(t *testing.T) {
 	}
 }
 
+// fastGlobals let keepalived keep to the shortest interval.
+const fastGlobals = "global_defs {\n\tvrrp_rt_priority 50\n\tvrrp_rlimit_rttime 1000000\n}\n"
+
 // TestInteropFast is the same with the shortest interval there is. It runs
 // alone: keepalived takes a real-time priority for it only when it is told to,
 // and is killed when its limit is too low for this machine.
@@ -77,7 +80,7 @@ func TestInteropFast(t *testing.T) {
 		}
 		t.Run(short(preferred)+" preferred", func(t *testing.T) {
 			s := newSegment(t)
-			high := instance{version: 3, advert: "0.01", before: "global_defs {\n\tvrrp_rt_priority 50\n\tvrrp_rlimit_rttime 1000000\n}\n"}
+			high := instance{version: 3, advert: "0.01", before: fastGlobals}
 			low := high
 			high.priority, low.priority = 150, 100
 			p := &pair{
