@@ -13,12 +13,9 @@ import (
 
 // TestFlood: 100,000 adverts a second that must be rejected cost a master and
 // its backup less than a quarter of a processor each, no advert is late, and
-// nobody changes its state. Nothing runs beside it. What the kernel does to
-// deliver the attacker's frames is now and then charged to a victim that it
-// interrupts, and a neighbour of this machine makes it slower: therefore the cost
-// is the least of three measurements.
+// nobody changes its state. Nothing runs beside it.
 func TestFlood(t *testing.T) {
-	const tries = 3
+	const rate, length, share = 100_000, 5 * time.Second, 0.25
 	liar := [6]byte{2, 0, 0, 0, 0, 0x66}
 	for _, c := range []struct {
 		name   string
@@ -54,55 +51,39 @@ func TestFlood(t *testing.T) {
 					frames = append(frames, f.frame)
 				}
 			}
-			for try := 1; ; try++ {
-				most := flooded(t, high, master, backup, attacker, frames)
-				if most <= 1 {
-					break
+			marks := [2]int{master.Mark(), backup.Mark()}
+			before := [2]time.Duration{master.CPU(), backup.CPU()}
+
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(context.Background(), length)
+			defer cancel()
+			sent, err := attacker.wire.Flood(ctx, frames, rate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(began)
+			for n, r := range []*router{master, backup} {
+				used := float64(r.CPU()-before[n]) / float64(took)
+				t.Logf("%s: %d adverts a second cost %.1f %% of a processor", r, int(float64(sent)/took.Seconds()), 100*used)
+				if allowed := share * max(1, float64(sent)/took.Seconds()/rate); used > allowed {
+					t.Errorf("%s: that is more than %.0f %%", r, 100*allowed)
 				}
-				if try == tries {
-					t.Errorf("that is %.2f times what is allowed, %d times in a row", most, tries)
-					break
+				if states := r.states(marks[n]); len(states) > 0 {
+					t.Errorf("%s: changes of state: %q", r, states)
+				}
+			}
+			adverts := slices.DeleteFunc(master.sent(began), func(a rig.Advert) bool { return a.At.After(began.Add(took)) })
+			t.Logf("gaps between adverts: %s", spread(adverts))
+			if least := int(took/high.interval()) - 1; len(adverts) < least {
+				t.Errorf("%d adverts in %s, want %d", len(adverts), took, least)
+			}
+			for n := 1; n < len(adverts); n++ {
+				if gap := adverts[n].At.Sub(adverts[n-1].At); gap > high.interval()*3/2 {
+					t.Errorf("%s between two adverts, want %s", gap, high.interval())
 				}
 			}
 		})
 	}
-}
-
-// flooded answers with the processor time of the more expensive of the two, in
-// parts of what is allowed.
-func flooded(t *testing.T, high instance, master, backup, attacker *router, frames [][]byte) (most float64) {
-	t.Helper()
-	const rate, length, share = 100_000, 5 * time.Second, 0.25
-	marks := [2]int{master.Mark(), backup.Mark()}
-	before := [2]time.Duration{master.CPU(), backup.CPU()}
-
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), length)
-	defer cancel()
-	sent, err := attacker.wire.Flood(ctx, frames, rate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	took := time.Since(began)
-	for n, r := range []*router{master, backup} {
-		used := float64(r.CPU()-before[n]) / float64(took)
-		t.Logf("%s: %d adverts a second cost %.1f %% of a processor", r, int(float64(sent)/took.Seconds()), 100*used)
-		most = max(most, used/(share*max(1, float64(sent)/took.Seconds()/rate)))
-		if states := r.states(marks[n]); len(states) > 0 {
-			t.Errorf("%s: changes of state: %q", r, states)
-		}
-	}
-	adverts := slices.DeleteFunc(master.sent(began), func(a rig.Advert) bool { return a.At.After(began.Add(took)) })
-	t.Logf("gaps between adverts: %s", spread(adverts))
-	if least := int(took/high.interval()) - 1; len(adverts) < least {
-		t.Errorf("%d adverts in %s, want %d", len(adverts), took, least)
-	}
-	for n := 1; n < len(adverts); n++ {
-		if gap := adverts[n].At.Sub(adverts[n-1].At); gap > high.interval()*3/2 {
-			t.Errorf("%s between two adverts, want %s", gap, high.interval())
-		}
-	}
-	return most
 }
 
 // spread describes the gaps between adverts.

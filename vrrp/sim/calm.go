@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -21,7 +20,8 @@ func (w *world) calm() {
 	w.note("calm")
 	w.heal()
 	b := w.bounds()
-	w.watch.dual = b.interval + 2*w.sc.Net.Latency + b.deaf + b.catching
+	w.watch.dual = b.interval + 2*w.sc.Net.Latency + b.deaf
+	w.watch.catching = b.interval
 	w.until(w.now + b.settle)
 	w.checkCalm()
 	w.look()
@@ -69,7 +69,6 @@ func (w *world) heal() {
 type bounds struct {
 	interval, down, skew, settle time.Duration
 	deaf                         time.Duration // a clock that was set back makes copies of new adverts
-	catching                     time.Duration // a number of AH that is too low has to catch up with what others send first
 }
 
 func slow(d time.Duration) time.Duration { return d + d*7/100 }
@@ -93,9 +92,6 @@ func (w *world) bounds() bounds {
 		}
 	}
 	b.interval, b.down, b.skew = slow(b.interval), slow(b.down), slow(b.skew)
-	if slices.ContainsFunc(w.sc.Instances, func(i Instance) bool { return i.AH != "" }) {
-		b.catching = b.interval
-	}
 	for _, r := range w.sc.Routers {
 		delay = max(delay, r.Quiet)
 	}
@@ -105,8 +101,12 @@ func (w *world) bounds() bounds {
 
 // watch is what may not happen while it is calm.
 type watch struct {
-	dual  time.Duration // two MASTERs that hear each other are two for no longer; 0: they may
-	still bool          // nobody changes state
+	dual time.Duration // two MASTERs that hear each other are two for no longer; 0: they may
+	// catching is how much longer they may with authentication headers: a number
+	// that is too low has to catch up with what the other one sends first.
+	catching time.Duration
+
+	still bool // nobody changes state
 	since map[wireRouter]time.Duration
 	seen  int // changes of state that were looked at
 }
@@ -131,10 +131,21 @@ func (w *world) look() {
 		since, before := was[key]
 		if !before {
 			since = w.now
-			w.after(w.watch.dual, func() { w.stillDual(key, since) })
+			w.after(w.dual(key), func() { w.stillDual(key, since) })
 		}
 		w.watch.since[key] = since
 	}
+}
+
+// dual is how long a virtual router may have two MASTERs.
+func (w *world) dual(of wireRouter) time.Duration {
+	limit := w.watch.dual
+	w.each(func(key wireRouter, s *shadow) {
+		if key == of && s.cfg.Authentication.Type == config.AuthAH && s.cfg.Version.Value == 2 {
+			limit = w.watch.dual + w.watch.catching
+		}
+	})
+	return limit
 }
 
 func (w *world) stillDual(key wireRouter, since time.Duration) {
