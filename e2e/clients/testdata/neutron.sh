@@ -33,11 +33,14 @@ holds || echo "gave the addresses back"
 # Killed, with what it leaves: the next one starts all the same.
 keepalived -P -f $CONF -p $PID -r $PID-vrrp -D
 until_ holds
-kill -9 "$(cat $PID)" "$(cat $PID-vrrp)"
+KILLED=$(cat $PID $PID-vrrp)
+kill -9 $KILLED
+for pid in $KILLED; do until_ sh -c "! kill -0 $pid"; done
 keepalived -P -f $CONF -p $PID -r $PID-vrrp -D
 echo "returned $?"
 until_ holds
-sleep 1
+until_ active $PID
+until_ active $PID-vrrp
 active $PID
 active $PID-vrrp
 echo done
