@@ -4,7 +4,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
 NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.1
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 
-.PHONY: help build package check test sim endure demo bench lint fuzz clean
+.PHONY: help build package check test units machine wire sim endure demo bench lint fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -21,7 +21,16 @@ check: ## the quick part of the tests, two to three minutes: vet and unit tests
 	$(GO) vet ./... && $(GO) test -short ./...
 
 test: ## everything, from unit tests to clusters in the virtual machine
-	$(GO) vet ./... && $(GO) run ./e2e/needs && $(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 -timeout 30m ./e2e/...
+	$(GO) vet ./... && $(GO) run ./e2e/needs && $(MAKE) -j2 -O units machine && $(MAKE) wire
+
+units: # of test: what the clock of a busy machine does not disturb, beside machine
+	$(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 $$($(GO) list ./e2e/... | grep -v -e /lvs -e /vrrp)
+
+machine: # of test: the virtual machine, whose time is its own
+	$(SUDO) $(GO) test -v -timeout 30m ./e2e/lvs
+
+wire: # of test: what measures adverts, alone
+	$(SUDO) $(GO) test -v -timeout 30m ./e2e/vrrp
 
 sim: ## SEEDS simulated clusters of VRRP routers (300000) on all processors, the first one FIRST (1)
 	GOGC=400 $(GO) test ./vrrp/sim -count=1 -v -timeout 0 -run 'TestSimulation$$' -sim.seeds=$(or $(SEEDS),300000) -sim.first=$(or $(FIRST),1)
