@@ -72,8 +72,7 @@ track_file number {
 
 // TestBlockedLog: nobody reads the terminal that the log goes to. Adverts go
 // on, and so does everything else.
-func TestBlockedLog(t *testing.T) {
-	t.Parallel()
+func TestBlockedLog(t *testing.T) { // not in parallel: it measures time
 	i := instance{priority: 100, version: 3, advert: "0.1"}
 	r := newSegment(t).router(1)
 	pipe := filepath.Join(r.Folder, "terminal")
