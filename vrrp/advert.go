@@ -107,6 +107,22 @@ func (m *Machine) beat(now time.Time, out *effects) {
 	}
 }
 
+// forthcoming is the advert of a [TimerFired] at a deadline that is not late, if
+// nothing happens before.
+func (m *Machine) forthcoming(at time.Time) (e SendAdvert, ok bool) {
+	if m.state != config.Master || !m.deadline.Equal(at) {
+		return e, false
+	}
+	e = m.advert[0].(SendAdvert)
+	switch {
+	case m.ah != nil:
+		e.Sequence = uint64(min(m.sequence, lastSequence-1)) + 1
+	case m.signs():
+		e.Sequence = m.hmac.number(at)
+	}
+	return e, true
+}
+
 // resign sends priority 0: the backups need not wait, RFC 9568 section 6.4.3.
 func (m *Machine) resign(now time.Time, out *effects) {
 	m.stats.AdvertSent++

@@ -199,8 +199,9 @@ func (b *Bridge) Run() (err error) {
 		err = errors.Join(err, b.waiter.close())
 	}()
 	go b.listen()
+	var none volley // it collects no garbage to speak of
 	for !b.ended {
-		if err := b.waiter.wait(b.until()); err != nil {
+		if err := b.waiter.wait(b.until(), &none); err != nil {
 			return err
 		}
 		b.posts.do()

@@ -11,9 +11,7 @@ import (
 
 // ipv4 writes its own IP headers.
 type ipv4 struct {
-	protocol int    // 112, or 51 with authentication headers
-	buf      []byte // of the datagram being sent
-	to       unix.RawSockaddrInet4
+	protocol int // 112, or 51 with authentication headers
 }
 
 func (f *ipv4) make() (int, error) { return rawSocket(unix.AF_INET, f.protocol) }
@@ -94,14 +92,14 @@ func (f *ipv4) filter(vrids []uint8) []bpf.Instruction {
 	), vrids)
 }
 
-func (f *ipv4) send(fd int, o *Outgoing, flags int) error {
+func (*ipv4) write(l *letter, o *Outgoing) (ancillary []byte) {
 	if o.AH != nil {
-		f.buf = o.AH.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Sequence, o.Payload)
+		l.bytes = o.AH.AppendIPv4(l.bytes[:0], o.Src, o.Dst, o.TTL, o.ID, o.Sequence, o.Payload)
 	} else {
-		f.buf = wire.AppendIPv4(f.buf[:0], o.Src, o.Dst, o.TTL, o.ID, o.Payload)
+		l.bytes = wire.AppendIPv4(l.bytes[:0], o.Src, o.Dst, o.TTL, o.ID, o.Payload)
 	}
-	f.to = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: o.Dst.As4()}
-	return sendto(fd, f.buf, flags, &f.to)
+	l.address4(o.Dst)
+	return nil
 }
 
 // parse splits off the headers. The kernel has checked that of IP already; the

@@ -17,9 +17,7 @@ import (
 type ipv6 struct {
 	index     int32 // of the link; 0: none
 	header    ipv6Header
-	ancillary []byte // the same for sendmsg(2)
-	to        unix.RawSockaddrInet6
-	out       message
+	ancillary []byte // the same for sendmsg(2), never changed
 }
 
 // ipv6Header is what the IP header of the last datagram has from us, which is
@@ -95,8 +93,8 @@ func (*ipv6) filter(vrids []uint8) []bpf.Instruction {
 	}, vrids)
 }
 
-// send names the source, and the hop limit unless it is left to the kernel.
-func (f *ipv6) send(fd int, o *Outgoing, flags int) error {
+// write names the source, and the hop limit unless it is left to the kernel.
+func (f *ipv6) write(l *letter, o *Outgoing) (ancillary []byte) {
 	header := ipv6Header{src: o.Src, ttl: o.TTL}
 	if local(o.Src) || local(o.Dst) {
 		header.index = f.index
@@ -105,11 +103,13 @@ func (f *ipv6) send(fd int, o *Outgoing, flags int) error {
 		message := xipv6.ControlMessage{Src: o.Src.AsSlice(), HopLimit: int(o.TTL), IfIndex: int(header.index)}
 		f.header, f.ancillary = header, message.Marshal()
 	}
-	f.to = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: o.Dst.As16()}
+	l.bytes = append(l.bytes[:0], o.Payload...)
+	scope := int32(0)
 	if local(o.Dst) {
-		f.to.Scope_id = uint32(f.index)
+		scope = f.index
 	}
-	return f.out.send(fd, o.Payload, f.ancillary, flags, &f.to)
+	l.address6(o.Dst, scope)
+	return f.ancillary
 }
 
 // parse takes the destination and the hop limit from the ancillary data. Where

@@ -87,7 +87,8 @@ type family interface {
 	// drops everything else in the kernel. A time to live or a version that is
 	// wrong passes: the machine counts those, as keepalived does.
 	filter(vrids []uint8) []bpf.Instruction
-	send(fd int, o *Outgoing, flags int) error
+	// write writes a letter but for the socket that it leaves by.
+	write(l *letter, o *Outgoing) (ancillary []byte)
 	// parse makes a datagram of what recvmsg(2) delivers; its payload is part
 	// of b.
 	parse(b, ancillary []byte, from *unix.RawSockaddrInet6) (wire.Datagram, bool)
@@ -100,7 +101,8 @@ type rawConn struct {
 	rx, tx int
 	in     *inbox
 	heard  wire.Datagram // what is handed over
-	out    Outgoing      // what is sent
+	out    Outgoing      // what is sent, and
+	letter letter        // what becomes of it
 	rest   func()        // may be nil: lets the socket rest when it has much to say
 	pulse  pulse
 }
@@ -173,13 +175,25 @@ func attach(fd int, program []bpf.Instruction) error {
 
 // Send implements [Conn].
 func (c *rawConn) Send(o Outgoing) error {
+	c.load(&c.letter, o)
+	c.letter.leave()
+	return unsent(o.Dst, c.letter.errno)
+}
+
+// load makes a letter of a datagram, which leaves later.
+func (c *rawConn) load(l *letter, o Outgoing) {
 	flags := 0
 	if c.socket.Group.IsValid() {
 		flags = unix.MSG_DONTROUTE
 	}
 	c.out = o
-	if err := c.send(c.tx, &c.out, flags); err != nil {
-		return fmt.Errorf("send advert to %s: %w", o.Dst, err)
+	l.seal(c.tx, c.write(l, &c.out), flags)
+}
+
+// unsent is the error of a datagram that could not be sent; nil: it was.
+func unsent(to netip.Addr, errno unix.Errno) error {
+	if errno != 0 {
+		return fmt.Errorf("send advert to %s: %w", to, errno)
 	}
 	return nil
 }

@@ -3,11 +3,10 @@ package vrrp
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"runtime/debug"
 
 	"go.uber.org/zap"
-
-	"github.com/lvsd/lvsd/config"
 )
 
 // perform sends adverts at once and leaves everything else to a queue.
@@ -100,35 +99,61 @@ func (r *Runner) send(e SendAdvert) {
 		return
 	}
 	m.last = e
-	if m.id++; m.id == 0 {
-		m.id = 1 // with 0 the kernel would choose one
-	}
-	cfg := m.Config()
+	m.id = following(m.id)
 	s := m.socket
 	if s == nil || s.conn == nil {
 		r.counters.SendErrors++
 		return
 	}
-	if !cfg.Unicast() {
-		const multicastTTL = 255 // RFC 9568 section 5.1.1.3
-		r.sendTo(m, s, e, cfg.McastDstIP, multicastTTL)
+	if shots := r.volley.taken(&e, m); len(shots) > 0 {
+		for i := range shots {
+			r.sent(m, s, unsent(shots[i].dst, shots[i].errno))
+		}
 		return
 	}
-	for _, peer := range cfg.UnicastPeers {
-		r.sendTo(m, s, e, peer.Addr, cfg.UnicastTTL.Value)
+	for i := range m.targets() {
+		r.sendTo(m, s, &e, i)
 	}
 }
 
-func (r *Runner) sendTo(m *member, s *socket, e SendAdvert, dst config.Addr, ttl uint8) {
-	payload, err := m.encode(r.payload[:0], &e, dst)
+func (r *Runner) sendTo(m *member, s *socket, e *SendAdvert, i int) {
+	dst, ttl := m.target(i)
+	payload, err := m.encode(r.payload[:0], e, dst)
 	if err == nil {
 		r.payload = payload
-		err = s.conn.Send(Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: m.id, Payload: payload, AH: m.ah, Sequence: uint32(e.Sequence)})
+		err = s.conn.Send(m.outgoing(e, dst, ttl, m.id, payload))
 	}
+	r.sent(m, s, err)
+}
+
+func (r *Runner) sent(m *member, s *socket, err error) {
 	if err != nil {
 		r.counters.SendErrors++
 	}
 	if link := m.Config().AdvertDevice(); link == "" || r.links[link].Up {
 		r.report(s, err) // over a link that is down nobody expects to send
 	}
+}
+
+// targets is how many datagrams an advert is: one to the group, or one to each
+// unicast peer.
+func (m *member) targets() int {
+	if cfg := m.Config(); cfg.Unicast() {
+		return len(cfg.UnicastPeers)
+	}
+	return 1
+}
+
+// target is where one of them goes, and how far it may go.
+func (m *member) target(i int) (dst netip.Addr, ttl uint8) {
+	cfg := m.Config()
+	if cfg.Unicast() {
+		return cfg.UnicastPeers[i].Addr, cfg.UnicastTTL.Value
+	}
+	const multicastTTL = 255 // RFC 9568 section 5.1.1.3
+	return cfg.McastDstIP, multicastTTL
+}
+
+func (m *member) outgoing(e *SendAdvert, dst netip.Addr, ttl uint8, id uint16, payload []byte) Outgoing {
+	return Outgoing{Src: e.Src, Dst: dst, TTL: ttl, ID: id, Payload: payload, AH: m.ah, Sequence: uint32(e.Sequence)}
 }

@@ -193,15 +193,12 @@ func (m *member) errand(s Socket, then time.Time) Errand {
 
 // destinations are who gets the adverts, and how far they may go.
 func (m *member) destinations() (to []config.Addr, ttl uint8) {
-	cfg := m.Config()
-	if !cfg.Unicast() {
-		const multicastTTL = 255 // RFC 9568 section 5.1.1.3
-		return []config.Addr{cfg.McastDstIP}, multicastTTL
+	for i := range m.targets() {
+		var dst config.Addr
+		dst, ttl = m.target(i)
+		to = append(to, dst)
 	}
-	for _, peer := range cfg.UnicastPeers {
-		to = append(to, peer.Addr)
-	}
-	return to, cfg.UnicastTTL.Value
+	return to, ttl
 }
 
 // expect notes the verdicts that a predecessor had, before anything is watched.

@@ -58,16 +58,21 @@ func stamp(now time.Time) uint64 {
 	return uint64(uint32(now.Unix()))<<32 | uint64(now.Nanosecond())<<16/1e9<<16
 }
 
-// next is the number of the next advert: the time, and always a higher one than
-// the last. A clock that was set back is followed when the last one is so far
-// ahead of it that no peer would accept more of its kind.
+// next is the number of the next advert.
 func (t *trailers) next(now time.Time) uint64 {
+	t.sent = t.number(now)
+	return t.sent
+}
+
+// number is the time, and always a higher one than the last. A clock that was
+// set back is followed when the last one is so far ahead of it that no peer
+// would accept more of its kind.
+func (t *trailers) number(now time.Time) uint64 {
 	n := stamp(now)
 	stranded := t.cfg.AntiReplay == config.ReplayTime && t.ahead(t.sent, now)
 	if t.sent != 0 && !later(n, t.sent) && !stranded {
 		n = t.sent + 1
 	}
-	t.sent = n
 	return n
 }
 

@@ -31,8 +31,13 @@ func (m *mouth) Close() error                      { return nil }
 // alone is a runner whose loop is the test: a MASTER on eth0.
 func alone(t *testing.T, m *mouth, change func(*config.Instance)) *Runner {
 	t.Helper()
+	return aloneOn(t, m, change)
+}
+
+func aloneOn(t *testing.T, opener Opener, change func(*config.Instance)) *Runner {
+	t.Helper()
 	var told tape
-	r := New(Options{Host: new(kerneltest.Host), Notifier: &told, Opener: m})
+	r := New(Options{Host: new(kerneltest.Host), Notifier: &told, Opener: opener})
 	r.journal = newQueue()
 	i := config.DefaultInstance
 	i.Name, i.Interface, i.VirtualRouterID, i.Version = "VI_1", "eth0", 51, config.Some(uint8(3))
@@ -53,26 +58,29 @@ func alone(t *testing.T, m *mouth, change func(*config.Instance)) *Runner {
 	return r
 }
 
+// adverts are the kinds of them.
+var adverts = map[string]func(*config.Instance){
+	"multicast": nil,
+	"version 2": func(i *config.Instance) { i.Version = config.Some(uint8(2)) },
+	"AH": func(i *config.Instance) {
+		i.Version, i.Authentication = config.Some(uint8(2)), config.Authentication{Type: config.AuthAH, Pass: "secret"}
+	},
+	"IPv6": func(i *config.Instance) {
+		i.VirtualIPAddress = []config.Address{{Prefix: netip.MustParsePrefix("fe80::100/64")}}
+	},
+	"auth_hmac": func(i *config.Instance) {
+		key := config.HMACKey{ID: 1, Secret: "0123456789abcdef0123456789abcdef"}
+		i.AuthHMAC = &config.AuthHMAC{Keys: []config.HMACKey{key}, ActiveKey: 1}
+	},
+	"unicast": func(i *config.Instance) {
+		i.UnicastPeers = []config.Peer{{Addr: netip.MustParseAddr("10.0.0.2")}, {Addr: netip.MustParseAddr("10.0.0.3")}}
+	},
+}
+
 // An advert costs the loop nothing to collect, from the deadline to the socket:
 // to a group, and to peers.
 func TestAdvertAllocatesNothing(t *testing.T) {
-	for name, change := range map[string]func(*config.Instance){
-		"multicast": nil,
-		"version 2": func(i *config.Instance) { i.Version = config.Some(uint8(2)) },
-		"AH": func(i *config.Instance) {
-			i.Version, i.Authentication = config.Some(uint8(2)), config.Authentication{Type: config.AuthAH, Pass: "secret"}
-		},
-		"IPv6": func(i *config.Instance) {
-			i.VirtualIPAddress = []config.Address{{Prefix: netip.MustParsePrefix("fe80::100/64")}}
-		},
-		"auth_hmac": func(i *config.Instance) {
-			key := config.HMACKey{ID: 1, Secret: "0123456789abcdef0123456789abcdef"}
-			i.AuthHMAC = &config.AuthHMAC{Keys: []config.HMACKey{key}, ActiveKey: 1}
-		},
-		"unicast": func(i *config.Instance) {
-			i.UnicastPeers = []config.Peer{{Addr: netip.MustParseAddr("10.0.0.2")}, {Addr: netip.MustParseAddr("10.0.0.3")}}
-		},
-	} {
+	for name, change := range adverts {
 		t.Run(name, func(t *testing.T) {
 			var m mouth
 			r := alone(t, &m, change)

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -61,27 +62,46 @@ func (in *inbox) at(i int) (b, ancillary []byte, from *unix.RawSockaddrInet6) {
 	return in.bytes[i][:h.length], in.controls[i][:h.Controllen], &in.from[i]
 }
 
-// sendto is sendto(2).
-func sendto(fd int, b []byte, flags int, to *unix.RawSockaddrInet4) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
-		uintptr(flags), uintptr(unsafe.Pointer(to)), unix.SizeofSockaddrInet4)
-	return failure(errno)
-}
-
-// message is what sendmsg(2) takes, to be used again.
-type message struct {
+// letter is a datagram that is ready to leave: all that sendmsg(2) takes, to be
+// written again and again.
+type letter struct {
+	fd     int
+	flags  int
 	header unix.Msghdr
 	vector unix.Iovec
+	to     unix.RawSockaddrInet6 // or an address of IPv4 in its place
+	bytes  []byte
+	errno  unix.Errno // of the last time it left
 }
 
-func (m *message) send(fd int, b, ancillary []byte, flags int, to *unix.RawSockaddrInet6) error {
-	m.vector.Base = unsafe.SliceData(b)
-	m.vector.SetLen(len(b))
-	m.header = unix.Msghdr{Name: (*byte)(unsafe.Pointer(to)), Namelen: unix.SizeofSockaddrInet6, Iov: &m.vector, Control: unsafe.SliceData(ancillary)}
-	m.header.SetIovlen(1)
-	m.header.SetControllen(len(ancillary))
-	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.header)), uintptr(flags))
-	return failure(errno)
+// address4 and address6 say where it goes.
+func (l *letter) address4(to netip.Addr) {
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&l.to)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.As4()}
+	l.header.Namelen = unix.SizeofSockaddrInet4
+}
+
+func (l *letter) address6(to netip.Addr, scope int32) {
+	l.to = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.As16(), Scope_id: uint32(scope)}
+	l.header.Namelen = unix.SizeofSockaddrInet6
+}
+
+// seal is the last that is done to it. The ancillary data must not change until
+// it has left.
+func (l *letter) seal(fd int, ancillary []byte, flags int) {
+	l.fd, l.flags = fd, flags
+	l.vector.Base = unsafe.SliceData(l.bytes)
+	l.vector.SetLen(len(l.bytes))
+	l.header.Name, l.header.Iov, l.header.Control = (*byte)(unsafe.Pointer(&l.to)), &l.vector, unsafe.SliceData(ancillary)
+	l.header.SetIovlen(1)
+	l.header.SetControllen(len(ancillary))
+}
+
+// leave is sendmsg(2). It needs no permission to run Go code.
+//
+//go:norace
+//go:nosplit
+func (l *letter) leave() {
+	_, _, l.errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&l.header)), uintptr(l.flags))
 }
 
 func failure(errno unix.Errno) error {

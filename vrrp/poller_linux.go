@@ -83,19 +83,23 @@ func (p *poller) control(op, fd int, events uint32) error {
 	return failure(errno)
 }
 
-func (p *poller) wait(until time.Time) error {
+func (p *poller) wait(deadline time.Time, v *volley) error {
 	p.awaken()
+	until := deadline
 	if len(p.resting) > 0 {
 		until = earliest(until, p.resting[0].until)
 	}
-	until, long := p.slumber.plan(time.Now(), until)
+	until, long := p.slumber.plan(time.Now(), until, v.n > 0)
+	if !until.Equal(deadline) {
+		v.n = 0 // its time is still to come
+	}
 	if err := p.arm(until); err != nil {
 		return err
 	}
 	p.sleeping.Store(true)
 	n, err := 0, error(nil)
 	if p.posts.empty() {
-		n, err = p.sleep(long)
+		n, err = p.sleep(v, long)
 	}
 	p.sleeping.Store(false) // what is told now is done in this turn
 	return p.tell(n, err)
@@ -103,13 +107,10 @@ func (p *poller) wait(until time.Time) error {
 
 // sleep waits in a system call that the runtime knows of: whoever wants to stop
 // the world need not wait for the end of it.
-func (p *poller) sleep(long bool) (int, error) {
+func (p *poller) sleep(v *volley, long bool) (int, error) {
 	p.thread.pause()
-	if long {
-		n, errno := sleep(p.epoll, &p.events)
-		return n, failure(errno)
-	}
-	return unix.EpollWait(p.epoll, p.events[:], -1)
+	n, errno := sleep(p.epoll, p.timer, &p.events, v, long)
+	return n, failure(errno)
 }
 
 // arm sets the timer, which also makes a time that has passed be forgotten.

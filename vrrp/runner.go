@@ -60,6 +60,7 @@ type Runner struct {
 	counters   Counters
 	journal    *queue   // of lines for the log that belong to no group
 	payload    []byte   // of the advert being sent
+	volley     volley   // the adverts that are due next
 	heard      Received // the event of the datagram being looked at
 	logUnknown bool     // log_unknown_vrids
 	receiving  config.ReceiveBuffers
@@ -141,11 +142,15 @@ func (r *Runner) Thread() int { return r.waiter.threadID() }
 // and what has arrived until then is heard before them.
 func (r *Runner) turn() error {
 	until := r.until(time.Now())
-	if err := r.waiter.wait(until); err != nil {
+	r.aim(until)
+	if err := r.waiter.wait(until, &r.volley); err != nil {
 		return err
 	}
 	now := time.Now()
-	if !until.After(now) {
+	if r.volley.fired { // nothing had arrived then
+		r.stepAt(r.volley.at, r.volley.group, TimerFired{})
+		r.volley.fired = false
+	} else if !until.After(now) {
 		if err := r.waiter.look(); err != nil {
 			return err
 		}

@@ -34,35 +34,46 @@ type slumber struct {
 }
 
 // plan makes of the time of a deadline the end of a wait, and tells whether
-// that is one of the long ones: those that input does not end soon.
-func (s *slumber) plan(now, deadline time.Time) (until time.Time, long bool) {
+// that is one of the long ones: those that input does not end soon. Adverts that
+// leave by themselves need no wait that ends early.
+func (s *slumber) plan(now, deadline time.Time, loaded bool) (until time.Time, long bool) {
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
-	if far && s.shortest < punctual {
+	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
 	}
 	return deadline, far && seldom && s.shortest >= hearing
 }
 
-// What package syscall does before and after a system call, but for one that is
-// known to take long. gVisor waits for packets in this way, and for its sake
+// What package syscall does before and after a system call, and before one that
+// is known to take long. gVisor waits for packets in this way, and for its sake
 // these names of the runtime stay (go.dev/issue/67401).
 //
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
+
 //go:linkname entersyscallblock runtime.entersyscallblock
 func entersyscallblock()
 
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
 
-// sleep is epoll_wait(2) without an end. The stack must not grow between the
-// two calls.
+// sleep is epoll_wait(2) without an end. If nothing but the timer has ended it,
+// the volley is fired at once. The stack must not grow between the two calls.
 //
 //go:norace
 //go:nosplit
-func sleep(epoll int, events *[64]unix.EpollEvent) (int, syscall.Errno) {
-	entersyscallblock()
+func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, long bool) (int, syscall.Errno) {
+	if long {
+		entersyscallblock()
+	} else {
+		entersyscall()
+	}
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(events)), uintptr(len(events)), ^uintptr(0), 0, 0)
+	if errno == 0 && n == 1 && events[0].Fd == int32(timer) && v.n > 0 {
+		v.fire()
+	}
 	exitsyscall()
 	return int(n), errno
 }

@@ -14,23 +14,26 @@ func TestPlan(t *testing.T) {
 		name        string
 		shortest    time.Duration // interval
 		since, left time.Duration // since the last wait began, until the deadline
+		loaded      bool
 		wait        time.Duration
 		long        bool
 	}{
-		{"a second", time.Second, time.Second, time.Second, time.Second, true},
-		{"a second among short ones", time.Second, ms, time.Second, time.Second, false},
-		{"a moment", time.Second, time.Second, 5 * ms, 5 * ms, false},
-		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, 93 * ms, true},
-		{"what is left of it", 100 * ms, 93 * ms, 7 * ms, 7 * ms, false},
-		{"ten milliseconds", 10 * ms, 10 * ms, 10 * ms, 3 * ms, false},
-		{"what is left of them", 10 * ms, 3 * ms, 7 * ms, 7 * ms, false},
-		{"half a tenth of a second", 50 * ms, 50 * ms, 50 * ms, 43 * ms, false},
-		{"what is left of that", 50 * ms, 43 * ms, 7 * ms, 7 * ms, false},
-		{"late", 10 * ms, time.Second, -ms, -ms, false},
+		{"a second", time.Second, time.Second, time.Second, false, time.Second, true},
+		{"a second among short ones", time.Second, ms, time.Second, false, time.Second, false},
+		{"a moment", time.Second, time.Second, 5 * ms, false, 5 * ms, false},
+		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, false, 93 * ms, true},
+		{"a tenth of a second, loaded", 100 * ms, 100 * ms, 100 * ms, true, 100 * ms, true},
+		{"half of it, loaded", 50 * ms, 50 * ms, 50 * ms, true, 43 * ms, false},
+		{"what is left of it", 100 * ms, 93 * ms, 7 * ms, false, 7 * ms, false},
+		{"ten milliseconds", 10 * ms, 10 * ms, 10 * ms, false, 3 * ms, false},
+		{"what is left of them", 10 * ms, 3 * ms, 7 * ms, false, 7 * ms, false},
+		{"half a tenth of a second", 50 * ms, 50 * ms, 50 * ms, false, 43 * ms, false},
+		{"what is left of that", 50 * ms, 43 * ms, 7 * ms, false, 7 * ms, false},
+		{"late", 10 * ms, time.Second, -ms, false, -ms, false},
 	} {
 		now := time.Now()
 		s := slumber{shortest: tt.shortest, last: now.Add(-tt.since)}
-		if until, long := s.plan(now, now.Add(tt.left)); until.Sub(now) != tt.wait || long != tt.long || s.last != now {
+		if until, long := s.plan(now, now.Add(tt.left), tt.loaded); until.Sub(now) != tt.wait || long != tt.long || s.last != now {
 			t.Errorf("%s: waits for %s, long: %t", tt.name, until.Sub(now), long)
 		}
 	}

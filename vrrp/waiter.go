@@ -20,8 +20,9 @@ type waiter interface {
 	// abandon gives up what was prepared and not opened.
 	abandon()
 	// wait returns at a time, after wake, or when a connection has something to
-	// receive, which the connection has told then. It may return early.
-	wait(until time.Time) error
+	// receive, which the connection has told then. It may return early. A
+	// volley may be fired at that time, if there was nothing else before.
+	wait(until time.Time, v *volley) error
 	// look lets the connections tell what they have received until now.
 	look() error
 	// wake ends wait, or the next one. Anybody may call it; it never blocks.
@@ -55,7 +56,7 @@ func (s *sleeper) close() error {
 	return nil
 }
 
-func (s *sleeper) wait(until time.Time) error {
+func (s *sleeper) wait(until time.Time, _ *volley) error {
 	s.timer.Reset(time.Until(until))
 	select {
 	case <-s.woken:

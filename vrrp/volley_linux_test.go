@@ -1,0 +1,85 @@
+package vrrp_test
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/netns"
+)
+
+// arrivals sees when IPv4 datagrams enter a namespace, as the kernel has it.
+func arrivals(t *testing.T, ns *netns.NS) (all func() []time.Time) {
+	t.Helper()
+	var fd int
+	err := ns.Do(func() (err error) {
+		const network = unix.ETH_P_IP<<8 | unix.ETH_P_IP>>8
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, network&0xffff)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		t.Fatal(err)
+	}
+	return func() (at []time.Time) {
+		t.Helper()
+		b, ancillary := make([]byte, 1<<16), make([]byte, 128)
+		for {
+			n, an, _, _, err := unix.Recvmsg(fd, b, ancillary, 0)
+			if err == unix.EAGAIN {
+				return at
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages, err := unix.ParseSocketControlMessage(ancillary[:an])
+			if err != nil || len(messages) != 1 {
+				t.Fatalf("%v: %d messages", err, len(messages))
+			}
+			if n > 20 && b[9] == 112 {
+				at = append(at, time.Unix((*unix.Timespec)(unsafe.Pointer(&messages[0].Data[0])).Unix()))
+			}
+		}
+	}
+}
+
+// While nobody may run Go code adverts leave all the same.
+func TestWorldStopped(t *testing.T) {
+	a, b := pair(t)
+	i := virtual("VI_1", 51, 150, "10.99.0.100/24")
+	i.Version, i.AdvertInt = config.Some(uint8(3)), 100*time.Millisecond
+	direct(t, a, resolved(i))
+	awaitVIP(t, a, b)
+	all := arrivals(t, b)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var urgent, was unix.Sigset_t // with which the runtime would interrupt
+	urgent.Val[0] = 1 << (unix.SIGURG - 1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &urgent, &was); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &was, nil) }()
+	var holds []time.Time
+	for range 5 {
+		time.Sleep(10 * time.Millisecond) // what was late is made up for
+		holds = append(holds, time.Now())
+		pause := unix.NsecToTimespec(int64(2 * i.AdvertInt))
+		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0) // with the only permission
+	}
+	sent := all()
+	for _, from := range holds {
+		to := from.Add(i.AdvertInt * 3 / 2) // the end would be too late
+		if !slices.ContainsFunc(sent, func(at time.Time) bool { return at.After(from) && at.Before(to) }) {
+			t.Errorf("no advert from %s to %s: %v", from, to, sent)
+		}
+	}
+}
