@@ -52,6 +52,11 @@ func (w *world) heal() {
 				r.link(n, good)
 			}
 		}
+		for k := range w.site.instances {
+			if key := w.site.instances[k].key(); r.unopened[key] {
+				r.socket(key, true)
+			}
+		}
 		for n := range r.scripts {
 			if good := (verdict{true, true}); r.scripts[n] != good && n > 0 {
 				r.script(n, true)
@@ -167,7 +172,7 @@ func (w *world) each(f func(wireRouter, *shadow)) {
 		for _, d := range r.domains {
 			for _, s := range d.members {
 				if s.started && !d.any((*shadow).faulty) {
-					f(wireRouter{wireKey{s.link, s.cfg.VirtualRouterID, s.v6}, w.part(r)}, s)
+					f(wireRouter{s.key(), w.part(r)}, s)
 				}
 			}
 		}

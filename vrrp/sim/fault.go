@@ -15,6 +15,7 @@ import (
 //	pause R TIME | stun R TIME             the process, the whole machine
 //	link R L up|down|gone|bare             bare: without an address
 //	script R S good|bad
+//	socket R I open|failed                  of the virtual router of an instance
 //	split L N | cut L FROM TO | mend       walls in the network; mend takes all away
 //	set I KEY=VALUE... | group G ...       the administrator edits, nobody has loaded it
 //	clock R TIME                           the time of day is so far ahead
@@ -87,6 +88,10 @@ func (r *router) fault(words []string, n []int) {
 		}
 	case "script":
 		r.script(n[1], words[3] == "good")
+	case "socket":
+		if i := n[1]; i <= len(r.w.site.instances) {
+			r.socket(r.w.site.instances[i-1].key(), words[3] == "open")
+		}
 	case "clock":
 		d, err := time.ParseDuration(words[2])
 		if err != nil {

@@ -206,7 +206,7 @@ func (g *generator) add(at time.Duration, format string, args ...any) {
 // mishap is something that goes wrong, and mostly becomes good again.
 func (g *generator) mishap(at time.Duration) {
 	r, l, again := g.router(), g.link(), at+g.span(6*g.unit)
-	switch g.rand.IntN(14) {
+	switch g.rand.IntN(15) {
 	case 0:
 		g.add(at, "crash %d", r)
 		g.add(again, "boot %d", r)
@@ -234,6 +234,10 @@ func (g *generator) mishap(at time.Duration) {
 		if g.timed() {
 			g.add(at, "clock %d %s", r, g.wrongTime())
 		}
+	case 10:
+		i := g.slot()
+		g.add(at, "socket %d %d failed", r, i)
+		g.add(again, "socket %d %d open", r, i)
 	default:
 		g.reload(at)
 	}

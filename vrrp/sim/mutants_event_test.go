@@ -42,6 +42,24 @@ var trackMutants = []sim.Mutant{
 		}
 		return ev
 	}},
+	{Name: "a socket that fails is not noticed", Event: socket(func(_ *sim.Step, open bool) bool { return open })},
+	{Name: "a socket that opens is not noticed", Event: socket(func(_ *sim.Step, open bool) bool { return !open })},
+	{Name: "a MASTER needs no socket", Event: socket(func(s *sim.Step, open bool) bool { return open || !s.Was(config.Master) })},
+	{Name: "one socket is enough for a sync group", Event: socket(func(s *sim.Step, open bool) bool {
+		return open || len(s.Group.Members()) < 2
+	})},
+	{Name: "a link that comes up is a socket", Event: func(s *sim.Step, ev vrrp.Event) vrrp.Event {
+		if l, ok := ev.(vrrp.LinkChanged); ok && l.Up {
+			openAll(s)
+		}
+		return ev
+	}},
+	{Name: "a reload believes that sockets can be opened", Event: func(s *sim.Step, ev vrrp.Event) vrrp.Event {
+		if _, ok := ev.(vrrp.Start); ok {
+			openAll(s)
+		}
+		return ev
+	}},
 	{Name: "a script without a verdict is good", Event: func(s *sim.Step, ev vrrp.Event) vrrp.Event {
 		if _, ok := ev.(vrrp.Start); ok && s.Was(config.Init) {
 			for _, m := range s.Group.Members() {
@@ -64,6 +82,23 @@ var trackMutants = []sim.Mutant{
 		}
 		return ev
 	}},
+}
+
+// socket is a mutant that notices only some of what sockets do.
+func socket(noticed func(s *sim.Step, open bool) bool) func(*sim.Step, vrrp.Event) vrrp.Event {
+	return func(s *sim.Step, ev vrrp.Event) vrrp.Event {
+		if c, ok := ev.(vrrp.SocketChanged); ok && !noticed(s, c.Open) {
+			return nil
+		}
+		return ev
+	}
+}
+
+// openAll takes the sockets of a group for open.
+func openAll(s *sim.Step) {
+	for _, m := range s.Group.Members() {
+		s.Group.Step(s.Now, vrrp.SocketChanged{Instance: m.Name(), Open: true})
+	}
 }
 
 var reloadMutants = []sim.Mutant{

@@ -15,6 +15,8 @@ type arrival struct {
 	vrid uint8
 }
 
+func (d *arrival) key() wireKey { return wireKey{d.link, d.vrid, d.Src.Is6()} }
+
 var (
 	everyone4 = netip.MustParseAddr("224.0.0.18")
 	everyone6 = netip.MustParseAddr("ff02::12")
@@ -23,7 +25,7 @@ var (
 // send gives an advert to the routers that it is meant for.
 func (w *world) send(from *router, s *shadow, e vrrp.SendAdvert) {
 	link := s.link
-	if !from.links[link].up {
+	if !from.links[link].up || from.unopened[s.key()] {
 		return
 	}
 	peers := s.cfg.UnicastPeers
@@ -113,7 +115,7 @@ type flowKey struct {
 }
 
 func (r *router) flow(to *router, d *arrival) *flow {
-	key := flowKey{wireKey{d.link, d.vrid, d.Src.Is6()}, to.id}
+	key := flowKey{d.key(), to.id}
 	f := r.flows[key]
 	if f == nil {
 		f = &flow{}

@@ -38,6 +38,13 @@ func (d *domain) expect(now time.Time, ev vrrp.Event) bool {
 			}
 		}
 		d.settle(now, false)
+	case vrrp.SocketChanged:
+		for _, s := range d.members {
+			if s.cfg.Name == ev.Instance {
+				s.deaf = !ev.Open
+			}
+		}
+		d.settle(now, false)
 	case vrrp.Tracked:
 		for _, s := range d.members {
 			s.learn(ev.Name, false, ev.Up)

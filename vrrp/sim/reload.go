@@ -79,8 +79,11 @@ func (r *router) adopt(next []*vrrp.Group) {
 	}
 }
 
-// inform tells a group what is known about links and scripts.
+// inform tells a group what is known about sockets, links and scripts.
 func (r *router) inform(g *group) {
+	for _, s := range r.domainOf(g).members {
+		r.step(g, vrrp.SocketChanged{Instance: s.cfg.Name, Open: !r.unopened[s.key()]})
+	}
 	for n := 1; n < len(r.links); n++ {
 		r.step(g, r.linkEvent(n))
 	}
@@ -112,7 +115,7 @@ func (r *router) reshadow(now time.Time, cfg *config.Config) (ended []*shadow) {
 		s.was, s.adverts, s.farewells, s.lower, s.did = s.state, 0, 0, 0, deeds{}
 		s.reconfigure(now, c)
 		r.shadows[c.Name] = s
-		r.index[wireKey{s.link, c.VirtualRouterID, s.v6}] = s
+		r.index[s.key()] = s
 	}
 	r.domains = r.domains[:0]
 	for k := range cfg.Groups {

@@ -33,6 +33,7 @@ type router struct {
 	datagram  int // how many of the inbox are datagrams
 	links     []linkState
 	scripts   []verdict
+	unopened  map[wireKey]bool // sockets that cannot be opened
 	flows     map[flowKey]*flow
 
 	cfg     *config.Config // as it should be loaded
@@ -46,7 +47,7 @@ type router struct {
 }
 
 func newRouter(w *world, id int, sc Router) *router {
-	r := &router{w: w, id: id, drift: int64(sc.Drift), flows: map[flowKey]*flow{}, links: make([]linkState, w.sc.Links+1), scripts: make([]verdict, scripts+1)}
+	r := &router{w: w, id: id, drift: int64(sc.Drift), flows: map[flowKey]*flow{}, unopened: map[wireKey]bool{}, links: make([]linkState, w.sc.Links+1), scripts: make([]verdict, scripts+1)}
 	for i := range r.links {
 		r.links[i] = linkState{true, true, true}
 	}
@@ -209,6 +210,16 @@ func scriptEvent(n int, good bool) vrrp.Tracked { return Verdict(scriptName(n), 
 // Verdict is the event about a vrrp_script.
 func Verdict(script string, good bool) vrrp.Tracked { return vrrp.Tracked{Name: script, Up: good} }
 
+// socket says whether a virtual router can have a socket.
+func (r *router) socket(key wireKey, open bool) {
+	r.unopened[key] = !open
+	r.later(func() {
+		if s := r.index[key]; s != nil {
+			r.step(r.place[s.cfg.Name], vrrp.SocketChanged{Instance: s.cfg.Name, Open: open})
+		}
+	})
+}
+
 func (r *router) all(ev vrrp.Event) {
 	for _, g := range r.groups {
 		r.step(g, ev)
@@ -219,7 +230,7 @@ func (r *router) all(ev vrrp.Event) {
 func (r *router) arrived(d *arrival) {
 	const room = 256 // in the buffer of a socket
 	switch {
-	case !r.alive || !r.links[d.link].up || r.stunned:
+	case !r.alive || !r.links[d.link].up || r.unopened[d.key()] || r.stunned:
 	case !r.stopped:
 		r.receive(d)
 	case r.datagram < room:
@@ -229,7 +240,7 @@ func (r *router) arrived(d *arrival) {
 }
 
 func (r *router) receive(d *arrival) {
-	s := r.index[wireKey{d.link, d.vrid, d.Src.Is6()}]
+	s := r.index[d.key()]
 	if s == nil {
 		return
 	}

@@ -35,6 +35,7 @@ type shadow struct {
 	trackers  []tracker
 	up        bool // the own link
 	addressed bool
+	deaf      bool // without a socket
 
 	adverts, farewells, lower int // expected of the step
 	did                       deeds
@@ -74,6 +75,8 @@ func (d *domain) name() string {
 	return d.cfg.Name
 }
 
+func (s *shadow) key() wireKey { return wireKey{s.link, s.cfg.VirtualRouterID, s.v6} }
+
 func (s *shadow) interval() time.Duration { return s.cfg.AdvertInt }
 
 // timers are those of RFC 3768 and RFC 9568, sections 6.1.
@@ -105,7 +108,7 @@ func (s *shadow) undecided() bool {
 }
 
 func (s *shadow) faulty() bool {
-	if !s.cfg.DontTrackPrimary && !s.up || !s.addressed && !s.cfg.UnicastSrcIP.IsValid() {
+	if s.deaf || !s.cfg.DontTrackPrimary && !s.up || !s.addressed && !s.cfg.UnicastSrcIP.IsValid() {
 		return true
 	}
 	return slices.ContainsFunc(s.trackers, func(t tracker) bool {

@@ -60,7 +60,7 @@ func rough(t *testing.T, total sim.Counts) {
 	t.Helper()
 	for _, what := range []string{
 		"MASTER", "BACKUP", "FAULT", "STOP", "lost", "twice", "late", "boots", "loads", "crash", "stop", "pause", "stun",
-		"link", "script", "split", "cut", "set", "group", "garbage", "flood", "drills", "two masters",
+		"link", "script", "socket", "split", "cut", "set", "group", "garbage", "flood", "drills", "two masters",
 		"preempt delays", "timers expired", "two owners", "masters reloaded", "instances removed",
 		"AH", "HMAC", "clock", "replays",
 	} {

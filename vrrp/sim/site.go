@@ -103,6 +103,9 @@ func (s *site) config(r int) *config.Config {
 	return cfg
 }
 
+// key is the virtual router, which no edit changes.
+func (i *Instance) key() wireKey { return wireKey{i.Link, uint8(i.VRID), i.V6} }
+
 func (s *site) instance(i *Instance, g *Group, r int) config.Instance {
 	prio := i.Prio
 	if g != nil {
