@@ -17,11 +17,16 @@ const lastSequence = 1<<32 - 2
 func (m *Machine) authenticate(was config.Authentication) {
 	m.trailerKeys()
 	switch now := m.cfg.Authentication; {
-	case now.Type != config.AuthAH || m.cfg.Version.Value != 2 || m.cfg.IPv6():
+	case !authenticates(&m.cfg):
 		m.ah = nil
 	case m.ah == nil || was != now:
 		m.ah = wire.NewAH(string(now.Pass))
 	}
+}
+
+// authenticates says that adverts have an authentication header.
+func authenticates(cfg *config.Instance) bool {
+	return cfg.Authentication.Type == config.AuthAH && cfg.Version.Value == 2 && !cfg.IPv6()
 }
 
 // numbered is an advert with the next number, where it must have one. With

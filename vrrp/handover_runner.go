@@ -84,7 +84,7 @@ func (r *Runner) changed(e *Errands) bool {
 	}
 	for name, m := range r.members {
 		errand := errands[name]
-		sends := m.state == config.Master && !m.group.failed && r.possible(r.socketOf(m.Machine))
+		sends := m.state == config.Master && !m.group.failed && r.possible(r.socketOf(&m.cfg, m.Source()))
 		if sends != (errand != nil && errand.Master) || sends && errand.Sequence != m.sequence {
 			return true
 		}
@@ -130,7 +130,7 @@ func (r *Runner) Errands(lead time.Duration) (e Errands, err error) {
 		then := time.Now().Add(lead)
 		e = Errands{At: r.clock.to(then), Process: r.process}
 		for _, m := range r.members {
-			if s := r.socketOf(m.Machine); !m.group.failed && r.possible(s) {
+			if s := r.socketOf(&m.cfg, m.Source()); !m.group.failed && r.possible(s) {
 				e.All = append(e.All, m.errand(s, then))
 			}
 		}

@@ -54,6 +54,7 @@ type router struct {
 	cut      bool          // nothing gets in or out
 	openErr  error         // of the next sockets
 	slow     time.Duration // what they take
+	prepared []string      // with that, of what and until when
 	opened   int
 	filtered [][]uint8
 	buffers  []vrrp.Buffer
@@ -111,13 +112,18 @@ func (r *router) fail(err error) {
 }
 
 // Prepare takes its time.
-func (r *router) Prepare(vrrp.Socket) (slow func()) {
+func (r *router) Prepare(s vrrp.Socket) (slow func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.slow == 0 {
 		return nil
 	}
-	return func() { time.Sleep(r.slow) }
+	return func() {
+		time.Sleep(r.slow)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.prepared = append(r.prepared, fmt.Sprint(time.Since(r.lan.start), s))
+	}
 }
 
 // Open implements [vrrp.Opener].

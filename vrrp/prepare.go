@@ -33,16 +33,21 @@ func (r *Runner) begin(want []Socket) (slow []func()) {
 	return slow
 }
 
-// wanted are the sockets of instances that a configuration adds.
+// wanted are the sockets that a configuration needs, those of instances that
+// run with another one, too: with an authentication header, or on another link.
 func (r *Runner) wanted(cfg *config.Config) (keys []Socket) {
-	known := r.known()
+	running := make(map[config.InstanceKey]*Machine, len(r.members))
+	for _, m := range r.members {
+		running[m.Config().Key()] = m.Machine
+	}
 	for i := range cfg.Instances {
-		if known[cfg.Instances[i].Key()] {
-			continue
+		next := &cfg.Instances[i]
+		m := running[next.Key()]
+		if m == nil {
+			m = NewMachine(*next)
+			m.observe(r.link(next.Interface))
 		}
-		m := NewMachine(cfg.Instances[i])
-		m.observe(r.link(m.cfg.Interface))
-		if key := r.socketOf(m); r.possible(key) {
+		if key := r.socketOf(next, m.Source()); r.possible(key) {
 			keys = append(keys, key)
 		}
 	}
@@ -58,14 +63,14 @@ func (r *Runner) known() map[config.InstanceKey]bool {
 	return known
 }
 
-// wantedOn are the sockets for which a link was missing, and is there now. What
-// is told later is opened later.
+// wantedOn are the sockets for which a link was missing, and is there now, which
+// no delay holds back. Those for unicast, of whichever source, wait for nobody.
 func (r *Runner) wantedOn(l LinkChanged) (keys []Socket) {
-	if !l.Exists || r.links[l.Link].Exists || r.delays[l.Link] != nil {
+	if !l.Exists || r.links[l.Link].Exists {
 		return nil
 	}
 	for _, m := range r.members {
-		if key := r.socketOf(m.Machine); key.Link == l.Link && key.Group.IsValid() {
+		if key := r.socketOf(&m.cfg, m.Source()); key.Link == l.Link && key.Group.IsValid() {
 			keys = append(keys, key)
 		}
 	}

@@ -59,3 +59,40 @@ func TestSlowSockets(t *testing.T) {
 		a.stop(t)
 	})
 }
+
+// The sockets of instances that a reload gives another authentication or another
+// link to send on are prepared, too, and those on a link with delays.
+func TestSlowSocketsOfOldInstances(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		link := func(name string) {
+			if err := a.runner.Link(vrrp.LinkChanged{Link: name, Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.1.0.1")}}); err != nil {
+				t.Error(err)
+			}
+		}
+		link("vrrp.51")
+		own := virtual("VI_1", 51, 100, vip)
+		own.VMAC = &config.VMAC{Name: "vrrp.51"}
+		own.VMACXmitBase = true
+		ah := virtual("VI_2", 52, 100, "10.0.0.101/24")
+		late := virtual("VI_3", 53, 100, "10.1.0.101/24")
+		late.Interface = "eth1"
+		cfg := func() *config.Config {
+			c := resolved(own, ah, late)
+			c.Links.Delays = []config.UpDownDelay{{Link: config.Link{Name: "eth1"}, Down: time.Second, Up: time.Second}}
+			return c
+		}
+		apply(t, a, cfg())
+		a.mu.Lock()
+		a.slow = 10 * time.Second
+		a.mu.Unlock()
+		apply(t, a, cfg()) // nothing to prepare
+		own.VMACXmitBase = false
+		apply(t, a, cfg()) // until 10 s
+		ah.Authentication = config.Authentication{Type: config.AuthAH, Pass: "s3cret"}
+		apply(t, a, cfg()) // until 20 s
+		link("eth1")       // until 30 s
+		want(t, "prepared", a.prepared, []string{"10s {vrrp.51 224.0.0.18 invalid IP false}", "20s {eth0 224.0.0.18 invalid IP true}", "30s {eth1 224.0.0.18 invalid IP false}"})
+		a.stop(t)
+	})
+}

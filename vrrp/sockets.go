@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/vrrp/wire"
 )
 
@@ -44,13 +45,15 @@ func (r *Runner) newSocket(link string) *socket {
 	return s
 }
 
-// socketOf is the socket of an instance as things are now.
-func (r *Runner) socketOf(m *Machine) Socket {
-	cfg := m.Config()
+// socketOf is the socket of an instance as things are now, with the source of
+// its adverts.
+func (r *Runner) socketOf(cfg *config.Instance, source netip.Addr) Socket {
+	s := Socket{Link: cfg.AdvertDevice(), AH: authenticates(cfg)}
 	if !cfg.Unicast() {
-		return Socket{Link: cfg.AdvertDevice(), Group: cfg.McastDstIP, AH: m.ah != nil}
+		s.Group = cfg.McastDstIP
+		return s
 	}
-	s := Socket{Link: cfg.AdvertDevice(), Source: cfg.UnicastSrcIP, AH: m.ah != nil}
+	s.Source = cfg.UnicastSrcIP
 	if s.Source.IsValid() {
 		return s
 	}
@@ -59,8 +62,8 @@ func (r *Runner) socketOf(m *Machine) Socket {
 		own = r.link(cfg.Interface).IPv6
 	}
 	switch {
-	case slices.Contains(own, m.Source()):
-		s.Source = m.Source()
+	case slices.Contains(own, source):
+		s.Source = source
 	case len(own) > 0:
 		s.Source = own[0]
 	}
@@ -72,7 +75,7 @@ func (r *Runner) socketOf(m *Machine) Socket {
 func (r *Runner) syncSockets() {
 	want := make(map[Socket]map[uint8][]*member)
 	for _, m := range r.members {
-		s := r.socketOf(m.Machine)
+		s := r.socketOf(&m.cfg, m.Source())
 		m.socket = nil
 		if !r.possible(s) {
 			continue
