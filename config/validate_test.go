@@ -223,6 +223,86 @@ func TestUnable(t *testing.T) {
 
 const theKey = "0123456789abcdef0123456789abcdef"
 
+// unicast_fault_no_peer: FAULT, where a unicast source without peers is one for
+// multicast else.
+func TestUnicastFaultNoPeer(t *testing.T) {
+	alone, heard := router("V1", 1), router("V2", 2)
+	for _, i := range []*Instance{&alone, &heard} {
+		i.UnicastSrcIP, i.UnicastFaultNoPeer = MustAddr("10.0.0.9"), true
+	}
+	heard.UnicastPeers = []Peer{{Addr: MustAddr("10.0.0.2")}}
+	c := &Config{Global: DefaultGlobal, Instances: []Instance{alone, heard}}
+	c.Validate(world{})
+	if i := c.Instances[0]; i.Unable != "unicast without any peers" || i.McastSrcIP.IsValid() {
+		t.Errorf("without peers: unable because of %q, multicast from %v", i.Unable, i.McastSrcIP)
+	}
+	if i := c.Instances[1]; i.Unable != "" || !i.Unicast() {
+		t.Errorf("with peers: unable because of %q", i.Unable)
+	}
+}
+
+// The family of adverts is that of the first address, and without one what
+// native_ipv6 or the source says.
+func TestFamily(t *testing.T) {
+	source := func(addr string) func(*Instance) {
+		return func(i *Instance) { i.VirtualIPAddress, i.UnicastSrcIP = nil, MustAddr(addr) }
+	}
+	for name, tc := range map[string]struct {
+		change func(*Instance)
+		v6     bool
+	}{
+		"an IPv4 address":   {func(*Instance) {}, false},
+		"native_ipv6 wrong": {func(i *Instance) { i.NativeIPv6 = true }, false},
+		"an IPv6 address": {func(i *Instance) {
+			i.VirtualIPAddress = append([]Address{{Prefix: netip.MustParsePrefix("fe80::5/64")}}, i.VirtualIPAddress...)
+		}, true},
+		"nothing":           {func(i *Instance) { i.VirtualIPAddress = nil }, false},
+		"native_ipv6 alone": {func(i *Instance) { i.VirtualIPAddress, i.NativeIPv6 = nil, true }, true},
+		"an IPv4 source":    {source("10.0.0.1"), false},
+		"an IPv6 source":    {source("fe80::1"), true},
+		"a multicast source": {func(i *Instance) {
+			i.VirtualIPAddress, i.McastSrcIP = nil, MustAddr("fe80::1")
+		}, true},
+	} {
+		i := router("V1", 1)
+		tc.change(&i)
+		if got := i.IPv6(); got != tc.v6 {
+			t.Errorf("%s: IPv6 is %t", name, got)
+		}
+	}
+}
+
+// sync_group_tracking_weight: members keep the weights of what they track, which
+// have no meaning in a sync group else. What the group itself tracks has them in
+// any case.
+func TestSyncGroupTrackingWeight(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		i := router("V1", 1)
+		i.TrackFile = []Track{{Name: "file", Weight: Some(2)}}
+		i.TrackScript = []Track{{Name: "chk", Weight: Some(20)}}
+		c := &Config{
+			Global: DefaultGlobal, Instances: []Instance{i},
+			Scripts:  []TrackScript{{Name: "chk", Script: Command{Args: []string{"/usr/bin/true"}}}, {Name: "all", Script: Command{Args: []string{"/usr/bin/true"}}}},
+			Trackers: Trackers{Files: []TrackFile{{Name: "file", File: "/run/x"}}},
+			Groups:   []SyncGroup{{Name: "G", Members: []string{"V1"}, SyncGroupTrackingWeight: keep, TrackScript: []Track{{Name: "all", Weight: Some(30)}}}},
+		}
+		problems := c.Validate(world{})
+		var weights []int
+		for _, list := range [][]Track{c.Instances[0].TrackFile, c.Instances[0].TrackScript, c.Groups[0].TrackScript} {
+			for _, track := range list {
+				weights = append(weights, track.Weight.Value)
+			}
+		}
+		want := []int{30}
+		if keep {
+			want = []int{2, 20, 30}
+		}
+		if !slices.Equal(weights, want) {
+			t.Errorf("sync_group_tracking_weight %t: weights %v, want %v (%v)", keep, weights, want, problems)
+		}
+	}
+}
+
 // Beside auth_hmac there is no other authentication, and vrrp_strict has no
 // half measures.
 func TestHMACAlone(t *testing.T) {

@@ -68,6 +68,7 @@ func (t *thread) end() {
 	close(t.signals)
 	<-t.ended
 	_ = t.configure(&config.GlobalProcess{VRRPNoRealtime: true, VRRP: config.Process{Priority: t.original.nice}})
+	_ = t.set(0) // it may have been raised
 }
 
 // watch waits for SIGXCPU, which is what vrrp_rlimit_rttime leads to. keepalived

@@ -1,0 +1,92 @@
+package vrrp
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+)
+
+// onThread runs a test on a thread that is the loop's.
+func onThread(t *testing.T, cfg config.GlobalProcess, f func(*thread)) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var thread thread
+	thread.begin()
+	defer func() {
+		thread.end()
+		if priority := realtime(t); priority != 0 {
+			t.Errorf("the thread keeps real-time priority %d", priority)
+		}
+	}()
+	for _, err := range thread.configure(&cfg) {
+		t.Fatal(err)
+	}
+	f(&thread)
+}
+
+// realtime is the priority of SCHED_RR that this thread has; 0: it is a thread
+// like any other.
+func realtime(t *testing.T) int {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(attr.Priority)
+}
+
+// max_auto_priority: who is served late by more than min_auto_priority_delay
+// gets a higher real-time priority, or one at all, up to a limit.
+func TestMaxAutoPriority(t *testing.T) {
+	const late = 5 * time.Millisecond
+	for _, tt := range []struct {
+		name string
+		cfg  config.GlobalProcess
+		by   time.Duration
+		want int // after three times
+	}{
+		{"never", config.GlobalProcess{VRRP: config.Process{RTPriority: 10}}, time.Second, 10},
+		{"to the limit", config.GlobalProcess{VRRP: config.Process{RTPriority: 10}, MaxAutoPriority: 12, MinAutoPriorityDelay: late}, late, 12},
+		{"not late", config.GlobalProcess{VRRP: config.Process{RTPriority: 10}, MaxAutoPriority: 12, MinAutoPriorityDelay: late}, late - 1, 10},
+		{"higher already", config.GlobalProcess{MaxAutoPriority: 12, MinAutoPriorityDelay: late}, late, DefaultRTPriority},
+		{"one at all", config.GlobalProcess{VRRPNoRealtime: true, MaxAutoPriority: 99, MinAutoPriorityDelay: late}, late, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onThread(t, tt.cfg, func(thread *thread) {
+				before := realtime(t)
+				said := 0
+				for range 3 {
+					if thread.raise(tt.by) != "" {
+						said++
+					}
+				}
+				if got := realtime(t); got != tt.want || said != got-before {
+					t.Errorf("priority %d after %d, said %d times, want %d", got, before, said, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// vrrp_rlimit_rttime: a thread that runs for longer has no real-time priority
+// until it waits again.
+func TestLimitOfRealTime(t *testing.T) {
+	cfg := config.GlobalProcess{VRRP: config.Process{RTPriority: 10, RlimitRttime: 10 * time.Millisecond}}
+	onThread(t, cfg, func(thread *thread) {
+		thread.pause()
+		if got := realtime(t); got != 10 {
+			t.Errorf("priority %d, want 10", got)
+		}
+		for !thread.demoted.Load() || realtime(t) != 0 { // and waits for nothing
+		}
+		thread.pause()
+		if got := realtime(t); got != 10 {
+			t.Errorf("priority %d when it has waited, want 10", got)
+		}
+	})
+}
