@@ -25,11 +25,14 @@ import (
 // HandoverVersion is that of what [Supervisor] leaves to a successor in its
 // process. Another version is not understood: whoever changes the meaning of a
 // field counts on.
-const HandoverVersion = 1
+const HandoverVersion = 2
 
 // Predecessor is the program in whose place a [Supervisor] goes on.
 type Predecessor struct {
 	State json.RawMessage
+	// Failed says what became of the program that was to go on in the place of
+	// this one, which does so itself now; empty: it is that program.
+	Failed string
 	// Drop gives up the descriptors of a State that is not understood.
 	Drop func()
 }
@@ -42,7 +45,7 @@ type handover struct {
 	At      int64  // ns of CLOCK_MONOTONIC
 
 	VRRP   *vrrp.Handover // nil with NoVRRP
-	Bridge *bridgeHandover
+	Bridge bridgeHandover
 	IPVS   ipvs.Handover
 	Sync   ipvs.Sync
 	Checks []checker.Handover
@@ -57,8 +60,13 @@ type handover struct {
 	Asker        int     // the descriptor of who waits for the outcome; 0: nobody
 }
 
-// bridgeHandover is the process that sends the adverts meanwhile.
-type bridgeHandover struct{ FD, PID int }
+// bridgeHandover is the process that sends the adverts meanwhile, and watches
+// over who takes them over.
+type bridgeHandover struct {
+	PID            int
+	Adverts, Watch int  // descriptors, of its connections
+	Idle           bool // there is nothing to send
+}
 
 // understand reads what a predecessor has left.
 func understand(state json.RawMessage) (*handover, error) {
@@ -78,9 +86,11 @@ func understand(state json.RawMessage) (*handover, error) {
 
 // descriptors are those that stay open.
 func (h *handover) descriptors() (all []int) {
-	if h.Bridge != nil {
-		all = append(all, h.Bridge.FD)
-	}
+	return append(h.shared(), h.Bridge.Adverts, h.Bridge.Watch)
+}
+
+// shared are those that the bridge has, too.
+func (h *handover) shared() (all []int) {
 	if h.Asker != 0 {
 		all = append(all, h.Asker)
 	}
@@ -124,25 +134,41 @@ func (s *Supervisor) takingVRRP() *vrrp.Taking {
 // reliefLimit bounds the wait for the bridge.
 const reliefLimit = time.Second
 
-// relieve ends the bridge, soon.
+// relieve ends the adverts of the bridge, soon.
 func (s *Supervisor) relieve(taken []string) ([]vrrp.Relief, error) {
-	b := s.taking.Bridge
-	if b == nil {
+	b := &s.taking.Bridge
+	if b.Idle {
 		return nil, nil
 	}
-	s.taking.Bridge = nil
-	conn, err := daemon.Connection(b.FD)
+	b.Idle = true
+	conn, err := b.connection(b.Adverts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	return vrrp.NewBridgeClient(conn).End(taken, firstLead)
+}
+
+// dismiss tells who watches over this start that it has come about.
+func (b *bridgeHandover) dismiss() error {
+	conn, err := b.connection(b.Watch)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	go daemon.Await(b.PID)
+	return newGuardClient(conn).dismiss()
+}
+
+func (b *bridgeHandover) connection(fd int) (net.Conn, error) {
+	conn, err := daemon.Connection(fd)
+	if err == nil {
+		err = conn.SetDeadline(time.Now().Add(reliefLimit))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
-	go func() {
-		daemon.Await(b.PID)
-		_ = conn.Close() // it has ended
-	}()
-	if err := conn.SetDeadline(time.Now().Add(reliefLimit)); err != nil {
-		return nil, fmt.Errorf("bridge: %w", err)
-	}
-	return vrrp.NewBridgeClient(conn).End(taken, firstLead)
+	return conn, nil
 }
 
 func (s *Supervisor) takingChecks() *checker.Taking {
@@ -165,7 +191,11 @@ func (s *Supervisor) inherit(ctx context.Context) {
 	if h == nil {
 		return
 	}
-	s.log.Info("Going on in the place of lvsd v" + h.Program)
+	if failed := s.opts.Predecessor.Failed; failed != "" {
+		s.log.Error(failed + ": the former program goes on")
+	} else {
+		s.log.Info("Going on in the place of lvsd v" + h.Program)
+	}
 	if err := s.host.TakeOver(ctx, h.Kernel); err != nil {
 		s.log.Warn("look at the addresses that are there", zap.Error(err))
 	}
@@ -188,19 +218,32 @@ func (s *Supervisor) complete() {
 		return
 	}
 	s.taking = nil
+	if err := h.Bridge.dismiss(); err != nil {
+		s.log.Warn("nobody has watched over the upgrade", zap.Error(err))
+	}
 	text := fmt.Sprintf("Upgrade complete: lvsd v%s runs in the place of v%s", s.opts.Version, h.Program)
-	s.log.Info(text, zap.Duration("took", time.Since(h.then())))
+	var err error
+	if failed := s.opts.Predecessor.Failed; failed != "" {
+		err = &UpgradeError{ExitReturned, fmt.Errorf("%s; lvsd v%s goes on as process %d", failed, s.opts.Version, os.Getpid())}
+		s.log.Error(err.Error(), zap.Duration("took", time.Since(h.then())))
+	} else {
+		s.log.Info(text, zap.Duration("took", time.Since(h.then())))
+	}
 	if h.Asker == 0 {
 		return
 	}
-	var conn net.Conn
-	conn, err := daemon.Connection(h.Asker)
-	if err == nil {
-		err = control.Reply(conn, outcome(text, nil))
-	}
-	if err != nil {
+	if err := tell(h.Asker, outcome(text, err)); err != nil {
 		s.log.Warn("nobody waits for the outcome of the upgrade", zap.Error(err))
 	}
+}
+
+// tell answers who asked a predecessor.
+func tell(asker int, a control.Answer) error {
+	conn, err := daemon.Connection(asker)
+	if err != nil {
+		return err
+	}
+	return control.Reply(conn, a)
 }
 
 // numbers are signals for a handover.

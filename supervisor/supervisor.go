@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -74,10 +73,10 @@ type Options struct {
 	Program     string       // where it was executed from, and a newer one may be
 	Test        []string     // the arguments with which a program tests the configuration that this one runs
 	Predecessor *Predecessor // in whose place it goes on; nil: a start like any other
-	// Execute executes another program in the place of this one, leaving it a
-	// state and open descriptors. It returns when that fails. Nil: it cannot be
-	// done.
-	Execute func(program string, state json.RawMessage, descriptors []int) error
+	Dir         string       // where relative paths of the command line begin
+	// Execute executes another program in the place of this one. It returns when
+	// that fails. Nil: it cannot be done.
+	Execute func(program string, h daemon.Handover) error
 }
 
 // Umask is what files are created with.

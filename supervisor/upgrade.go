@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -23,8 +22,9 @@ import (
 
 // Times of an upgrade.
 const (
-	// candidateLimit bounds the test of the new program.
-	candidateLimit = time.Minute
+	// answerLimit is how long the new program may take to say whether it goes
+	// on, and candidateLimit bounds its test of the configuration.
+	answerLimit, candidateLimit = 5 * time.Second, time.Minute
 	// scriptsLimit is the wait for notify scripts, which have so long.
 	scriptsLimit = notify.Timeout + notify.KillDelay
 	// mailLimit is the wait for mails, which are handed over after it.
@@ -44,14 +44,27 @@ var (
 	errNotLVSD = errors.New("it is not an lvsd that can go on in the place of this one")
 )
 
-// UpgradeError is an upgrade that did not come about: everything runs on as
-// before.
+// Exit statuses of lvsd upgrade for a program that was executed and failed.
+const (
+	// ExitReturned: the former program goes on, in another process.
+	ExitReturned = 7
+	// ExitGivenUp: that one has failed too, and the peers take over.
+	ExitGivenUp = 8
+)
+
+// UpgradeError is an upgrade that did not come about.
 type UpgradeError struct {
-	Status int // that of lvsd -t, when the new program refused the configuration
+	// Status is that of lvsd -t when the new program refused the configuration,
+	// ExitReturned, ExitGivenUp, or ExitFatal for anything else.
+	Status int
 	Err    error
 }
 
 func (e *UpgradeError) Error() string {
+	switch e.Status {
+	case ExitReturned, ExitGivenUp:
+		return "the upgrade has failed: " + e.Err.Error()
+	}
 	return "there is no upgrade, everything runs on as before: " + e.Err.Error()
 }
 
@@ -142,20 +155,14 @@ func statusOf(err error) int {
 // candidate asks a program whether it would go on, and lets it test the
 // configuration. What this program has tolerated may be tolerated.
 func (s *Supervisor) candidate(binary string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), candidateLimit)
-	defer cancel()
-	accepts := exec.CommandContext(ctx, binary, "upgrade", "--accepts")
-	accepts.Args[0] = "lvsd" // it has this command under its own name
-	out, err := accepts.Output()
+	out, err := try(answerLimit, (*exec.Cmd).Output, binary, "upgrade", "--accepts")
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotLVSD, err)
 	}
 	if said := strings.TrimSpace(string(out)); said != Accepts() {
 		return fmt.Errorf("%w: it says %.80q", errNotLVSD, said)
 	}
-	test := exec.CommandContext(ctx, binary, s.opts.Test...)
-	test.Args[0] = "lvsd"
-	said, err := test.CombinedOutput()
+	said, err := try(candidateLimit, (*exec.Cmd).CombinedOutput, binary, s.opts.Test...)
 	if err == nil {
 		return nil
 	}
@@ -168,6 +175,21 @@ func (s *Supervisor) candidate(binary string) error {
 		return &candidateError{status, strings.Join(lines[max(0, len(lines)-5):], "; ")}
 	}
 	return nil
+}
+
+// try lets a program say something, under the name under which it has lvsd's
+// commands.
+func try(limit time.Duration, output func(*exec.Cmd) ([]byte, error), binary string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	c := exec.CommandContext(ctx, binary, args...)
+	c.Args[0] = "lvsd"
+	c.WaitDelay = time.Second // a child that it leaves has its output
+	said, err := output(c)
+	if ctx.Err() != nil {
+		err = fmt.Errorf("there is no answer within %s", limit)
+	}
+	return said, err
 }
 
 // replace freezes everything and executes the program. When that fails it
@@ -184,14 +206,23 @@ func (s *Supervisor) replace(binary string, lead time.Duration, call *control.Ca
 		}
 	}()
 	h := &handover{Version: HandoverVersion, Program: s.opts.Version, LocalReports: s.localReports, Saved: s.saved, Kernel: s.host.Handover(), Sync: s.sync.daemons.Handover()}
-	s.checks.Freeze()
-	undo = append(undo, s.checks.Thaw)
+	if asker, err := call.Connection(); err == nil {
+		defer asker.Close()
+		h.Asker = int(asker.Fd())
+	}
 	h.FIFOs = s.fifos.Handover()
 	undo = append(undo, func() { s.fifos.Apply(s.usedFIFOs(s.config)) })
+	bridge, err := startBridge(h)
+	if err != nil {
+		return err
+	}
+	undo = append(undo, bridge.end)
+	s.checks.Freeze()
+	undo = append(undo, s.checks.Thaw)
 	then := time.Now()
 	if s.router != nil {
 		var end func()
-		if then, end, err = s.freezeRouter(h, lead); err != nil {
+		if then, end, err = s.freezeRouter(h, bridge, lead); err != nil {
 			return err
 		}
 		undo = append(undo, end)
@@ -206,10 +237,6 @@ func (s *Supervisor) replace(binary string, lead time.Duration, call *control.Ca
 	if !s.dispatch.Idle() {
 		return errScripts
 	}
-	if asker, err := call.Connection(); err == nil {
-		defer asker.Close()
-		h.Asker = int(asker.Fd())
-	}
 	if h.Signals, err = s.lastSignals(); err != nil {
 		return err
 	}
@@ -217,12 +244,27 @@ func (s *Supervisor) replace(binary string, lead time.Duration, call *control.Ca
 	if err != nil {
 		return err
 	}
-	return s.opts.Execute(binary, state, h.descriptors())
+	return s.execute(binary, bridge, daemon.Handover{Dir: s.opts.Dir, Descriptors: h.descriptors(), State: state}, h)
+}
+
+// execute executes the program, watched over by the bridge, which is the
+// service's process until everything runs.
+func (s *Supervisor) execute(binary string, bridge *bridgeClient, left daemon.Handover, h *handover) error {
+	order := watchOrder{
+		Handover: left, Program: binary, Namespace: s.config.Daemon.NetNamespace, Bridge: h.Bridge, Asker: h.Asker,
+		Ledger: s.ledgerFile(), Limit: startLimit, Watchdog: s.opts.Watchdog,
+	}
+	if err := bridge.guard.watch(&order); err != nil {
+		return err
+	}
+	s.tell(daemon.Main(bridge.pid))
+	err := s.opts.Execute(binary, left)
+	return errors.Join(err, bridge.guard.dismiss())
 }
 
 // freezeRouter lets a bridge send the adverts, and nobody else. The returned
 // function undoes it.
-func (s *Supervisor) freezeRouter(h *handover, lead time.Duration) (then time.Time, undo func(), err error) {
+func (s *Supervisor) freezeRouter(h *handover, bridge *bridgeClient, lead time.Duration) (then time.Time, undo func(), err error) {
 	relief := func() []vrrp.Relief { return nil }
 	thaw := func() { _ = s.router.Thaw(s.config, relief()) } // it has only ended when all does
 	defer func() {
@@ -238,17 +280,21 @@ func (s *Supervisor) freezeRouter(h *handover, lead time.Duration) (then time.Ti
 		return then, nil, err
 	}
 	if len(errands.All) > 0 {
-		var bridge *vrrp.BridgeClient
-		if bridge, relief, err = s.startBridge(h, errands); err != nil {
+		if err := bridge.adverts.Prepare(errands); err != nil {
 			return then, nil, err
 		}
 		if errands, err = s.router.Errands(lead); err != nil {
 			return then, nil, err
 		}
-		if err := bridge.Begin(errands); err != nil {
+		relief = func() []vrrp.Relief {
+			reliefs, _ := bridge.adverts.End(errands.Names(), firstLead) // at worst it has ended
+			return reliefs
+		}
+		if err := bridge.adverts.Begin(errands); err != nil {
 			return then, nil, err
 		}
 	}
+	h.Bridge.Idle = len(errands.All) == 0
 	if left := time.Until(vrrp.FromMonotonic(errands.At)); len(errands.All) > 0 && left < lead/10 {
 		return then, nil, errLate
 	}
@@ -261,29 +307,28 @@ func (s *Supervisor) freezeRouter(h *handover, lead time.Duration) (then time.Ti
 	return then, thaw, nil
 }
 
-// startBridge starts one whose sockets are open. Relief ends it, and tells what
-// it has done.
-func (s *Supervisor) startBridge(h *handover, errands vrrp.Errands) (bridge *vrrp.BridgeClient, relief func() []vrrp.Relief, err error) {
-	relief = func() []vrrp.Relief { return nil }
-	conn, pid, err := daemon.StartBridge()
+// bridgeClient is the bridge as the program sees it that has started it.
+type bridgeClient struct {
+	adverts *vrrp.BridgeClient
+	guard   *guardClient
+	pid     int
+	ends    daemon.Ends
+}
+
+// startBridge starts a bridge, which has nothing to do yet.
+func startBridge(h *handover) (*bridgeClient, error) {
+	ends, pid, err := daemon.StartBridge(h.shared())
 	if err != nil {
-		return nil, relief, err
+		return nil, err
 	}
-	bridge = vrrp.NewBridgeClient(conn)
-	if err := bridge.Prepare(errands); err != nil {
-		_ = conn.Close() // which ends it
-		daemon.Await(pid)
-		return nil, relief, err
-	}
-	h.Bridge = &bridgeHandover{int(conn.Fd()), pid}
-	return bridge, func() []vrrp.Relief {
-		reliefs, _ := bridge.End(errands.Names(), firstLead) // at worst it has ended, and so will Await
-		go func() {
-			daemon.Await(pid)
-			_ = conn.Close()
-		}()
-		return reliefs
-	}, nil
+	h.Bridge = bridgeHandover{PID: pid, Adverts: int(ends.Adverts.Fd()), Watch: int(ends.Watch.Fd()), Idle: true}
+	return &bridgeClient{vrrp.NewBridgeClient(ends.Adverts), newGuardClient(ends.Watch), pid, ends}, nil
+}
+
+// end ends a bridge that watches over nobody.
+func (b *bridgeClient) end() {
+	b.ends.Close()
+	daemon.Await(b.pid)
 }
 
 // lastSignals are those that nobody has served; one that ends lvsd does so here.
@@ -311,7 +356,3 @@ func waitFor(limit time.Duration, holds func() bool) bool {
 	}
 	return true
 }
-
-// RunBridge is the process that sends the adverts while another one is taken
-// the place of.
-func RunBridge(conn net.Conn) error { return vrrp.NewBridge(conn, nil).Run() }

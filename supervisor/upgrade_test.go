@@ -24,8 +24,8 @@ import (
 
 // TestMain lets the test binary be the bridge that it starts.
 func TestMain(m *testing.M) {
-	if conn, ok := daemon.OnBridge(); ok {
-		if err := RunBridge(conn); err != nil {
+	if bridge, ok := daemon.OnBridge(); ok {
+		if err := RunBridge(bridge, zap.NewNop(), nil); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // asked starts the bench with a control socket, and answers with how to ask for
 // an upgrade to a shell script.
-func (b *bench) asked(execute func(json.RawMessage, []int) error) (upgrade func(script string) control.Answer) {
+func (b *bench) asked(execute func(daemon.Handover) error) (upgrade func(script string) control.Answer) {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	socket, program := filepath.Join(dir, "socket"), filepath.Join(dir, "program")
@@ -46,11 +46,11 @@ func (b *bench) asked(execute func(json.RawMessage, []int) error) (upgrade func(
 	go func() { _ = server.Run(context.Background()) }()
 	b.options = func(o *Options) {
 		o.Calls, o.Program, o.Test, o.Version = server.Calls(), program, []string{"-t"}, "1"
-		o.Execute = func(path string, state json.RawMessage, descriptors []int) error {
+		o.Execute = func(path string, h daemon.Handover) error {
 			if path != program {
 				b.t.Errorf("executed %s", path)
 			}
-			return execute(state, descriptors)
+			return execute(h)
 		}
 	}
 	b.start()
@@ -68,7 +68,7 @@ func (b *bench) asked(execute func(json.RawMessage, []int) error) (upgrade func(
 }
 
 // agrees is a program that would go on, and finds nothing wrong.
-const agrees = `[ "$1" != upgrade ] || echo lvsd handover 1`
+const agrees = `[ "$1" != upgrade ] || echo lvsd handover 2`
 
 // A program that cannot go on, or refuses the configuration, changes nothing,
 // and neither does one that cannot be executed.
@@ -78,7 +78,7 @@ func TestUpgradeRefused(t *testing.T) {
 	}
 	b := prepare(t)
 	failed := errors.New("no such luck")
-	upgrade := b.asked(func(json.RawMessage, []int) error { return failed })
+	upgrade := b.asked(func(daemon.Handover) error { return failed })
 	b.wait("MASTER", func() bool { return strings.Contains(b.notified(), "INSTANCE VI_1 MASTER 255") })
 	b.table.take()
 	told := b.notified()
@@ -100,9 +100,15 @@ func TestUpgradeRefused(t *testing.T) {
 		}
 	}
 	// A bridge that has not understood in time does nothing.
-	if _, _, err := b.supervisor.freezeRouter(&handover{}, -time.Second); !errors.Is(err, errLate) {
+	h := new(handover)
+	bridge, err := startBridge(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.supervisor.freezeRouter(h, bridge, -time.Second); !errors.Is(err, errLate) {
 		t.Errorf("too late: %v", err)
 	}
+	bridge.end()
 	sent := b.adverts()
 	b.wait("adverts", func() bool { return b.adverts() > sent+1 })
 	b.write(third)
@@ -135,13 +141,9 @@ func TestUpgrade(t *testing.T) {
 		return
 	}
 	b := prepare(t)
-	type left struct {
-		state       json.RawMessage
-		descriptors []int
-	}
-	executed := make(chan left)
-	upgrade := b.asked(func(state json.RawMessage, descriptors []int) error {
-		executed <- left{state, descriptors}
+	executed := make(chan daemon.Handover)
+	upgrade := b.asked(func(h daemon.Handover) error {
+		executed <- h
 		select {} // this program is no more
 	})
 	b.wait("MASTER", func() bool { return strings.Contains(b.notified(), "INSTANCE VI_1 MASTER 255") })
@@ -157,7 +159,7 @@ func TestUpgrade(t *testing.T) {
 	began := time.Now()
 	b.options = func(o *Options) {
 		o.Version = "2"
-		o.Predecessor = &Predecessor{State: was.state, Drop: func() { t.Error("given up") }}
+		o.Predecessor = &Predecessor{State: was.State, Drop: func() { t.Error("given up") }}
 	}
 	b.start()
 	if a, want := <-answered, (control.Answer{Text: "Upgrade complete: lvsd v2 runs in the place of v1"}); a != want {
@@ -193,7 +195,7 @@ func TestUnderstand(t *testing.T) {
 	if got, err := understand(text); err != nil || !reflect.DeepEqual(got, good) {
 		t.Errorf("got %+v %v, want %+v", got, err, good)
 	}
-	for _, bad := range []string{"", "null", "{}", `{"Version":0}`, `{"Version":2,"Program":"1"}`, `{"Version":1,"At":"now"}`, "[]"} {
+	for _, bad := range []string{"", "null", "{}", `{"Version":0}`, `{"Version":1,"Program":"1"}`, `{"Version":2,"At":"now"}`, "[]"} {
 		dropped := false
 		s := New(Options{Log: zap.NewNop(), Predecessor: &Predecessor{State: json.RawMessage(bad), Drop: func() { dropped = true }}})
 		if s.succeed(); s.taking != nil || !dropped {

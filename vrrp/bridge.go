@@ -29,7 +29,8 @@ import (
 //	                               ends then
 //
 // When nobody is left at the other end it ends without a word, as lvsd itself
-// when it is killed.
+// when it is killed; unless it was told to stay, [Bridge.Stay]: then somebody in
+// its own process watches over who takes over, and lets it go on when that fails.
 
 // Errand is what a bridge does for an instance.
 type Errand struct {
@@ -162,7 +163,9 @@ type Bridge struct {
 	sockets map[Socket]Conn
 	all     []*courier
 	payload []byte
-	leaves  time.Time // when it ends; zero: that is not known
+	leaves  time.Time // when its work is done; zero: that is not known
+	stays   bool      // after that, too
+	rests   bool      // its work is done
 	ended   bool
 	failed  error
 }
@@ -174,6 +177,8 @@ type courier struct {
 	conn    Conn
 	due     time.Time
 	adverts uint64
+
+	resigned bool // has said farewell
 }
 
 // NewBridge is a bridge that is told what to do through a connection. The
@@ -187,6 +192,62 @@ func NewBridge(conn io.ReadWriter, opener Opener) *Bridge {
 	return b
 }
 
+// Stay lets the bridge run until [Bridge.Stop]. Call it before [Bridge.Run].
+func (b *Bridge) Stay() { b.stays = true }
+
+// Stop ends a bridge.
+func (b *Bridge) Stop() { b.post(func() { b.ended = true }) }
+
+// reserve is how many numbers that peers may have heard are left out when
+// nobody knows what was sent.
+const reserve = 64
+
+// Resume lets a bridge that stays send again what it sent until it was relieved:
+// who relieved it has failed. It is told what to do through another connection
+// from then on.
+func (b *Bridge) Resume(conn io.ReadWriter) {
+	b.post(func() {
+		b.conn = conn
+		if b.rests || !b.leaves.IsZero() {
+			b.resume(time.Now())
+		}
+		go b.listen(conn)
+	})
+}
+
+func (b *Bridge) resume(now time.Time) {
+	for _, c := range b.all {
+		if c.due.IsZero() {
+			continue
+		}
+		if missed := now.Sub(b.leaves); missed > 0 {
+			n := uint32(missed/c.Every) + reserve
+			c.machine.sequence += n
+			if c.machine.hmac != nil {
+				c.machine.hmac.sent += uint64(n)
+			}
+		}
+		if c.due.Before(now) {
+			c.due = now
+		}
+	}
+	b.leaves, b.rests = time.Time{}, false
+}
+
+// Resign says farewell for all: nobody goes on.
+func (b *Bridge) Resign() {
+	done := make(chan struct{})
+	b.post(func() {
+		for _, c := range b.all {
+			if c.Master && !c.resigned {
+				b.resign(c)
+			}
+		}
+		close(done)
+	})
+	<-done
+}
+
 // Run does what it is told until it is ended, or nobody is there any more.
 func (b *Bridge) Run() (err error) {
 	if err := b.waiter.open(); err != nil {
@@ -198,7 +259,7 @@ func (b *Bridge) Run() (err error) {
 		}
 		err = errors.Join(err, b.waiter.close())
 	}()
-	go b.listen()
+	go b.listen(b.conn)
 	var none volley // it collects no garbage to speak of
 	for !b.ended {
 		if err := b.waiter.wait(b.until(), &none); err != nil {
@@ -206,7 +267,8 @@ func (b *Bridge) Run() (err error) {
 		}
 		b.posts.do()
 		b.send(time.Now())
-		b.ended = b.ended || passed(b.leaves, time.Now())
+		b.rests = passed(b.leaves, time.Now())
+		b.ended = b.ended || b.rests && !b.stays
 	}
 	return b.failed
 }
@@ -216,11 +278,11 @@ func (b *Bridge) post(f func()) {
 	b.waiter.wake()
 }
 
-func (b *Bridge) listen() {
-	for in := json.NewDecoder(b.conn); ; {
+func (b *Bridge) listen(conn io.Reader) {
+	for in := json.NewDecoder(conn); ; {
 		var a ask
 		if err := in.Decode(&a); err != nil {
-			b.post(func() { b.ended = true })
+			b.post(func() { b.ended = b.ended || !b.stays })
 			return
 		}
 		b.post(func() { b.told(&a) })
@@ -255,7 +317,7 @@ func text(err error) string {
 }
 
 func (b *Bridge) reply(r reply) {
-	if err := json.NewEncoder(b.conn).Encode(r); err != nil {
+	if err := json.NewEncoder(b.conn).Encode(r); err != nil && !b.stays {
 		b.ended, b.failed = true, err
 	}
 }
@@ -307,7 +369,11 @@ func (b *Bridge) open(s Socket) (Conn, error) {
 }
 
 func (b *Bridge) until() time.Time {
-	until := earliest(time.Now().Add(time.Hour), b.leaves)
+	until := time.Now().Add(time.Hour)
+	if b.rests {
+		return until
+	}
+	until = earliest(until, b.leaves)
 	for _, c := range b.all {
 		until = earliest(until, c.due)
 	}
@@ -347,15 +413,20 @@ func (b *Bridge) leave(taken []string, then time.Time) {
 		switch {
 		case c.due.IsZero():
 		case !slices.Contains(taken, c.Name):
-			c.due = time.Time{}
-			farewell := c.Advert
-			farewell.Advert.Priority = 0
-			b.advertise(c, time.Now(), farewell)
+			b.resign(c)
 		default:
 			r.Reliefs = append(r.Reliefs, b.relief(c, then))
 		}
 	}
 	b.reply(r)
+}
+
+// resign says farewell, and nothing after it.
+func (b *Bridge) resign(c *courier) {
+	c.due, c.resigned = time.Time{}, true
+	farewell := c.Advert
+	farewell.Advert.Priority = 0
+	b.advertise(c, time.Now(), farewell)
 }
 
 // relief is what will have been done when it ends.

@@ -35,6 +35,7 @@ type replaced struct {
 	handover vrrp.Handover
 	at       time.Time
 	bridge   *vrrp.BridgeClient
+	process  *vrrp.Bridge
 	ended    chan error
 }
 
@@ -42,11 +43,14 @@ type replaced struct {
 const lead = 500 * time.Millisecond
 
 // freeze lets a bridge send for a router.
-func (r *router) freeze(t *testing.T) replaced {
+func (r *router) freeze(t *testing.T, prepare ...func(*vrrp.Bridge)) replaced {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	bridge := vrrp.NewBridge(theirs, r)
-	is := replaced{bridge: vrrp.NewBridgeClient(ours), ended: make(chan error, 1)}
+	for _, f := range prepare {
+		f(bridge)
+	}
+	is := replaced{bridge: vrrp.NewBridgeClient(ours), process: bridge, ended: make(chan error, 1)}
 	go func() { is.ended <- bridge.Run() }()
 	if err := r.runner.Blindfold(); err != nil {
 		t.Fatal(err)
@@ -238,6 +242,56 @@ func TestThaw(t *testing.T) {
 			"8.4140625s 10.0.0.1 > 224.0.0.18 ttl 255 id 6 vrid 51 prio 150",
 		})
 		a.stop(t)
+	})
+}
+
+// A bridge that stays sends again when who relieved it has failed, at once where
+// an advert is missing, with numbers that nobody has heard. Relieved again, it
+// is silent; and it can resign.
+func TestBridgeStays(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		x := virtual("VI_1", 51, 150, vip)
+		x.Authentication = config.Authentication{Type: config.AuthAH, Pass: "s3cret"}
+		a := l.newRouter("10.0.0.1", nil)
+		apply(t, a, resolved(x, virtual("VI_2", 52, 150, "10.0.0.101/24")))
+		l.until(4 * time.Second)
+		is := a.freeze(t, (*vrrp.Bridge).Stay)
+		a.stop(t)
+		l.sent()
+		if _, err := is.bridge.End([]string{"VI_1"}, 50*time.Millisecond); err != nil { // VI_2 resigns
+			t.Fatal(err)
+		}
+		l.until(7 * time.Second) // whoever relieved it has failed meanwhile
+		resume := func() *vrrp.BridgeClient {
+			ours, theirs := net.Pipe()
+			t.Cleanup(func() { _ = ours.Close() })
+			is.process.Resume(theirs)
+			return vrrp.NewBridgeClient(ours)
+		}
+		bridge := resume()
+		l.until(9500 * time.Millisecond)
+		reliefs, err := bridge.End([]string{"VI_1"}, 50*time.Millisecond)
+		if err != nil || len(reliefs) != 1 || reliefs[0].Sequence != 71 {
+			t.Errorf("reliefs %+v %v", reliefs, err)
+		}
+		l.until(9520 * time.Millisecond)
+		resume() // before its work is done
+		l.until(10500 * time.Millisecond)
+		is.process.Resign()
+		is.process.Resign() // says it once
+		l.until(12 * time.Second)
+		is.process.Stop()
+		if err := <-is.ended; err != nil {
+			t.Error(err)
+		}
+		want(t, "wire", l.sent(), []string{
+			"4.5s 10.0.0.1 > 224.0.0.18 ttl 255 id 3 vrid 52 prio 0",
+			"7s 10.0.0.1 > 224.0.0.18 ttl 255 id 3 vrid 51 prio 150 AH 69",
+			"8s 10.0.0.1 > 224.0.0.18 ttl 255 id 4 vrid 51 prio 150 AH 70",
+			"9s 10.0.0.1 > 224.0.0.18 ttl 255 id 5 vrid 51 prio 150 AH 71",
+			"10s 10.0.0.1 > 224.0.0.18 ttl 255 id 6 vrid 51 prio 150 AH 72",
+			"10.5s 10.0.0.1 > 224.0.0.18 ttl 255 id 7 vrid 51 prio 0 AH 73",
+		})
 	})
 }
 

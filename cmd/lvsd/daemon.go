@@ -42,6 +42,9 @@ type life struct {
 
 // daemon runs lvsd: in the foreground with -n, else detached.
 func (p *program) daemon() int {
+	if status, ok := p.bridge(); ok {
+		return status
+	}
 	succeeding := p.succeed()
 	starting, detached := daemon.Inherit()
 	if !p.foreground && !detached && !succeeding {
@@ -67,7 +70,7 @@ func (p *program) daemon() int {
 	// finds a place to run Go code at once, also when all processors are in use.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 	ctx, end := context.WithCancel(context.Background())
-	l.endLog = l.writeLog()
+	l.endLog = writeLog(l.output)
 	l.helpers.Go(func() { _ = daemon.WaitForOrphans(ctx) }) // it has nothing to complain of
 	defer func() {
 		end()
@@ -78,10 +81,10 @@ func (p *program) daemon() int {
 }
 
 // writeLog writes the log until it is ended, and then what is left of it.
-func (l *life) writeLog() (end func()) {
+func writeLog(output *syslog.Output) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var writing sync.WaitGroup
-	writing.Go(func() { _ = l.output.Run(ctx) }) // there is nobody left to tell
+	writing.Go(func() { _ = output.Run(ctx) }) // there is nobody left to tell
 	return func() {
 		cancel()
 		writing.Wait()
@@ -185,7 +188,7 @@ func (l *life) serve(ctx context.Context) int {
 		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Monitor: l.monitor, Terse: l.asKeepalived(),
 		Signals: supervisor.Queue(ctx, l.signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
-		Version: version, Program: l.self(), Test: l.testArguments(), Predecessor: l.predecessor, Execute: l.execute,
+		Version: version, Program: l.self(), Dir: l.dir, Test: l.testArguments(), Predecessor: l.predecessor, Execute: l.execute,
 		Ledger: func() string { return beside(l.files.Parent, ".ledger") },
 	}
 	err := supervisor.New(l.options).Run(context.Background())

@@ -27,9 +27,6 @@ const (
 )
 
 func main() {
-	if status, ok := bridge(); ok {
-		os.Exit(status)
-	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 

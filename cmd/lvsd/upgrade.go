@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -14,6 +13,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/control"
 	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/internal/syslog"
 	"github.com/lvsd/lvsd/supervisor"
 )
 
@@ -29,7 +29,9 @@ with its configuration read again, waits for the outcome and says it. Addresses,
 services, states, connections and the process id stay; no advert is missing, and
 nobody is notified. The new program is asked first whether it takes over and
 what it thinks of the configuration: when it refuses, everything runs on as
-before, and the exit status is that of lvsd -t, or 1.`,
+before, and the exit status is that of lvsd -t, or 1. When it fails after that,
+the former program goes on where it has stopped, in another process: status 7.
+When that fails, too, the addresses are left to the peers: status 8.`,
 		Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			if accepts {
@@ -61,20 +63,30 @@ func (q *question) upgrade(cmd *cobra.Command) int {
 	return q.ask(cmd.OutOrStdout(), cmd.ErrOrStderr())
 }
 
-// bridge is the whole program when it is a bridge: it sends the adverts while
-// lvsd is being replaced.
-func bridge() (status int, ok bool) {
-	conn, ok := daemon.OnBridge()
+// bridge is this program when it sends the adverts while lvsd is being replaced,
+// and watches over that.
+func (p *program) bridge() (status int, ok bool) {
+	told, ok := daemon.OnBridge()
 	if !ok {
 		return 0, false
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE) // its end is that of the connection
-	_ = daemon.Rename(filepath.Base(os.Args[0]))                   // or it is called exe
-	if err := supervisor.RunBridge(conn); err != nil {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	p.rename()
+	p.values()
+	output := syslog.New(p.logOptions(0o177))
+	end := writeLog(output)
+	defer end()
+	if err := supervisor.RunBridge(told, output.Logger(), signals); err != nil {
 		return config.ExitFatal, true
 	}
 	return config.ExitOK, true
 }
+
+// rename gives the process the name that it was called by: it was executed as
+// /proc/self/exe.
+func (p *program) rename() { _ = daemon.Rename(filepath.Base(p.argv[0])) }
 
 // succeed takes what a program in whose place this one goes on has left.
 func (p *program) succeed() (detached bool) {
@@ -82,8 +94,11 @@ func (p *program) succeed() (detached bool) {
 	if !ok {
 		return false
 	}
+	if h.Failed != "" {
+		p.rename()
+	}
 	p.dir = h.Dir
-	p.predecessor = &supervisor.Predecessor{State: h.State, Drop: h.Drop}
+	p.predecessor = &supervisor.Predecessor{State: h.State, Drop: h.Drop, Failed: h.Failed}
 	if err != nil {
 		fmt.Fprintln(p.stderr, err)
 	}
@@ -105,11 +120,11 @@ func (l *life) testArguments() []string {
 
 // execute lets another program go on. SIGHUP, which would end it before it
 // listens, has no effect until then: it reads the configuration anyway.
-func (l *life) execute(path string, state json.RawMessage, descriptors []int) error {
+func (l *life) execute(path string, h daemon.Handover) error {
 	signal.Ignore(syscall.SIGHUP)
 	l.endLog()
-	err := daemon.Execute(path, l.inside, daemon.Handover{Dir: l.dir, Descriptors: descriptors, State: state})
-	l.endLog = l.writeLog()
+	err := daemon.Execute(path, l.inside, h)
+	l.endLog = writeLog(l.output)
 	signal.Notify(l.signals, syscall.SIGHUP)
 	return err
 }

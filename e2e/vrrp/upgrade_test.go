@@ -1,6 +1,8 @@
 package vrrp
 
 import (
+	"errors"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -13,11 +15,28 @@ import (
 // another one, and answers with what came of it.
 func (r *router) upgrade(args ...string) (output string, status int) {
 	r.t.Helper()
-	pid := slices.IndexFunc(r.PIDFiles(), func(path string) bool { return strings.HasSuffix(path, "/keepalived.pid") })
-	if pid < 0 {
+	return r.finishes(rig.Binary(), append([]string{"upgrade", "-p", r.pidFile()}, args...)...)
+}
+
+// upgradeTo is upgrade with another program, however long it takes.
+func (r *router) upgradeTo(program string) (output string, status int) {
+	r.t.Helper()
+	c := r.Command(rig.Binary(), "upgrade", "-p", r.pidFile(), "--binary", program)
+	said, err := c.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		r.t.Fatal(err)
+	}
+	return string(said), c.ProcessState.ExitCode()
+}
+
+// pidFile is the one of the daemon.
+func (r *router) pidFile() string {
+	r.t.Helper()
+	i := slices.IndexFunc(r.PIDFiles(), func(path string) bool { return strings.HasSuffix(path, "/keepalived.pid") })
+	if i < 0 {
 		r.t.Fatalf("%s has no pid file", r)
 	}
-	return r.finishes(rig.Binary(), append([]string{"upgrade", "-p", r.PIDFiles()[pid]}, args...)...)
+	return r.PIDFiles()[i]
 }
 
 // upgraded is what lvsd says when it has gone on in its own place.

@@ -15,9 +15,12 @@ const (
 	Alive    = systemd.SdNotifyWatchdog
 )
 
+// Main says which process is the service's from now on.
+func Main(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
+
 // Ready says that all runs. The service manager may not know the process: the
 // command that it started may have ended.
-func Ready() string { return fmt.Sprintf("%s\nMAINPID=%d", systemd.SdNotifyReady, os.Getpid()) }
+func Ready() string { return systemd.SdNotifyReady + "\n" + Main(os.Getpid()) }
 
 // Reloading says that a reload begins, and when: Type=notify-reload waits for
 // that.

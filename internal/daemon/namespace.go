@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,8 +30,7 @@ const PIDDir = "/run/keepalived"
 // program again, and EnterNamespace does not return. It returns nil in the
 // process that is inside, and an error in one that could not enter.
 func EnterNamespace(name string, private bool, s *Starting) error {
-	mark := name + ":" + strconv.Itoa(os.Getpid())
-	if os.Getenv(inNamespace) == mark {
+	if pid, ok := strings.CutPrefix(os.Getenv(inNamespace), name+":"); ok && meant(pid) {
 		return os.Unsetenv(inNamespace)
 	}
 	runtime.LockOSThread() // for good, unless it stays as it is
@@ -44,7 +44,7 @@ func EnterNamespace(name string, private bool, s *Starting) error {
 	if err := s.keep(); err != nil {
 		return err
 	}
-	if err := os.Setenv(inNamespace, mark); err != nil {
+	if err := os.Setenv(inNamespace, name+":"+strconv.Itoa(os.Getpid())); err != nil {
 		return err
 	}
 	return fmt.Errorf("execute %s in network namespace %s: %w", path, name, unix.Exec(path, os.Args, os.Environ()))

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,12 +19,13 @@ import (
 )
 
 // successor is the environment variable that tells a program that it goes on
-// in the place of another one in the same process: FD:PID. The descriptor is a
-// file in memory that holds a [Handover].
+// in the place of another one: FD:PID, the process itself, or 0 with [Return].
+// The descriptor is a file in memory that holds a [Handover].
 const successor = "LVSD_HANDOVER"
 
 // onBridge is the environment variable that makes a program a bridge:
-// FD:PARENT, the descriptor of the connection that it is told through.
+// FD:FD:PID, the descriptors of the connections that it is told through, and
+// the process at their other end.
 const onBridge = "LVSD_BRIDGE"
 
 // Handover is what a program leaves to the one that takes its place.
@@ -30,6 +33,7 @@ type Handover struct {
 	Dir         string          // where relative paths of the command line begin
 	Descriptors []int           // that stay open
 	State       json.RawMessage // the rest, of no concern here
+	Failed      string          // with [Return]: what became of the program that was to go on
 }
 
 // Execute executes a program in the place of this one: the same process, with
@@ -48,14 +52,28 @@ func Execute(path, namespace string, h Handover) error {
 		}
 		defer unix.CloseOnExec(fd)
 	}
-	pid := strconv.Itoa(os.Getpid())
-	env := append(os.Environ(), fmt.Sprintf("%s=%d:%s", successor, file.Fd(), pid))
-	if namespace != "" {
-		env = append(env, inNamespace+"="+namespace+":"+pid)
-	}
+	env := append(os.Environ(), marks(int(file.Fd()), namespace, os.Getpid())...)
 	runtime.LockOSThread() // its scheduling is that of the successor's first thread
 	defer runtime.UnlockOSThread()
 	return fmt.Errorf("execute %s: %w", path, unix.Exec(path, os.Args, env))
+}
+
+// unknown is the process id in a mark for a process that does not exist yet.
+// It is lvsd, and takes the mark away at once.
+const unknown = 0
+
+// marks are the environment of a successor.
+func marks(fd int, namespace string, pid int) []string {
+	env := []string{fmt.Sprintf("%s=%d:%d", successor, fd, pid)}
+	if namespace != "" {
+		env = append(env, fmt.Sprintf("%s=%s:%d", inNamespace, namespace, pid))
+	}
+	return env
+}
+
+// meant tells whether a mark of [marks] with a process id is for this process.
+func meant(pid string) bool {
+	return pid == strconv.Itoa(os.Getpid()) || pid == strconv.Itoa(unknown)
 }
 
 func inMemory(h Handover) (*os.File, error) {
@@ -85,7 +103,7 @@ func Succeed() (h Handover, ok bool, err error) {
 	_ = os.Unsetenv(successor)
 	descriptor, pid, _ := strings.Cut(value, ":")
 	fd, err := strconv.Atoi(descriptor)
-	if err != nil || pid != strconv.Itoa(os.Getpid()) {
+	if err != nil || !meant(pid) {
 		return h, false, nil // it was meant for somebody else
 	}
 	unix.CloseOnExec(fd)
@@ -107,42 +125,156 @@ func (h *Handover) Drop() {
 	}
 }
 
-// StartBridge executes the running program once more, as a child that finds its
-// end of a connection with [OnBridge]. The file is the other end.
-func StartBridge() (end *os.File, pid int, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, 0, fmt.Errorf("bridge: %w", err)
+// Ends are the connections to a bridge: to what sends the adverts, and to what
+// watches over who takes the place.
+type Ends struct{ Adverts, Watch *os.File }
+
+// Close closes both.
+func (e Ends) Close() { _, _ = e.Adverts.Close(), e.Watch.Close() }
+
+// pairs are the ends of two connections, for one process and another.
+func pairs() (ours, theirs Ends, err error) {
+	var fds [4]int
+	for i := 0; i < len(fds); i += 2 {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			for _, fd := range fds[:i] {
+				_ = unix.Close(fd)
+			}
+			return ours, theirs, os.NewSyscallError("socketpair", err)
+		}
+		copy(fds[i:], pair[:])
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "bridge"), os.NewFile(uintptr(pair[1]), "bridge")
-	defer theirs.Close()
-	c := &exec.Cmd{
-		Path: "/proc/self/exe", Args: os.Args[:1], ExtraFiles: []*os.File{theirs},
-		Env: append(os.Environ(), fmt.Sprintf("%s=%d:%d", onBridge, inherited, os.Getpid())),
-		// Alone in its group: who interrupts lvsd does not mean it.
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
-	}
-	if err := c.Start(); err != nil {
-		return nil, 0, fmt.Errorf("bridge: %w", errors.Join(err, ours.Close()))
-	}
-	pid = c.Process.Pid
-	return ours, pid, c.Process.Release()
+	file := func(fd int) *os.File { return os.NewFile(uintptr(fd), "bridge") }
+	return Ends{file(fds[0]), file(fds[2])}, Ends{file(fds[1]), file(fds[3])}, nil
 }
 
-// OnBridge tells whether this process is a bridge, and through what it is told
-// what to do.
-func OnBridge() (net.Conn, bool) {
+// again executes the running program once more, with files under given
+// descriptors. It is alone in its group: who interrupts lvsd does not mean it.
+//
+// A service manager hears of the end of its own children alone, and waits for
+// nobody else when it stops a service: where the first process has started this
+// one, the new one is its child, too.
+func again(files map[int]*os.File, env []string) (pid int, err error) {
+	c := &exec.Cmd{
+		Path: "/proc/self/exe", Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: env,
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+	}
+	if os.Getppid() == 1 {
+		c.SysProcAttr.Cloneflags = unix.CLONE_PARENT
+	}
+	for fd, file := range files {
+		for len(c.ExtraFiles) <= fd-inherited {
+			c.ExtraFiles = append(c.ExtraFiles, nil)
+		}
+		c.ExtraFiles[fd-inherited] = file
+	}
+	if err := c.Start(); err != nil {
+		return 0, err
+	}
+	pid = c.Process.Pid
+	return pid, c.Process.Release()
+}
+
+// same are copies of descriptors, under their numbers; close ends them.
+func same(fds []int) (files map[int]*os.File, closeAll func(), err error) {
+	files = make(map[int]*os.File)
+	closeAll = func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}
+	for _, fd := range fds {
+		n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, inherited)
+		if err != nil {
+			closeAll()
+			return nil, nil, fmt.Errorf("descriptor %d: %w", fd, err)
+		}
+		files[fd] = os.NewFile(uintptr(n), "kept")
+	}
+	return files, closeAll, nil
+}
+
+// StartBridge executes the running program once more, as a process that finds
+// its ends of two connections with [OnBridge], and the descriptors to keep under
+// the numbers that they have here.
+func StartBridge(keep []int) (ours Ends, pid int, err error) {
+	ours, theirs, err := pairs()
+	if err != nil {
+		return ours, 0, fmt.Errorf("bridge: %w", err)
+	}
+	defer theirs.Close()
+	adverts, watch := int(theirs.Adverts.Fd()), int(theirs.Watch.Fd())
+	files, closeAll, err := same(append([]int{adverts, watch}, keep...))
+	if err == nil {
+		defer closeAll()
+		pid, err = again(files, append(os.Environ(), fmt.Sprintf("%s=%d:%d:%d", onBridge, adverts, watch, os.Getpid())))
+	}
+	if err != nil {
+		ours.Close()
+		return ours, 0, fmt.Errorf("bridge: %w", err)
+	}
+	return ours, pid, nil
+}
+
+// Bridge is what a bridge is told through, and by which process.
+type Bridge struct {
+	Adverts, Watch net.Conn // what to send, and to watch over the process
+	PID            int
+}
+
+// OnBridge tells whether this process is a bridge.
+func OnBridge() (b Bridge, ok bool) {
 	value, ok := os.LookupEnv(onBridge)
 	if !ok {
-		return nil, false
+		return b, false
 	}
 	_ = os.Unsetenv(onBridge)
-	if value != fmt.Sprintf("%d:%d", inherited, os.Getppid()) {
-		return nil, false
+	var adverts, watch int
+	if _, err := fmt.Sscanf(value, "%d:%d:%d", &adverts, &watch, &b.PID); err != nil || os.Getppid() != b.PID && os.Getppid() != 1 {
+		return b, false
 	}
-	unix.CloseOnExec(inherited)
-	conn, err := Connection(inherited)
-	return conn, err == nil
+	unix.CloseOnExec(adverts)
+	unix.CloseOnExec(watch)
+	var errs [2]error
+	b.Adverts, errs[0] = Connection(adverts)
+	b.Watch, errs[1] = Connection(watch)
+	return b, errors.Join(errs[:]...) == nil
+}
+
+// Return lets the program of this bridge go on where the one that started it
+// has ended, with the same arguments, descriptors and handover. The numbers are
+// those under which the handover has its ends of the connections.
+func Return(namespace string, h Handover, adverts, watch int) (ours Ends, pid int, err error) {
+	ours, theirs, err := pairs()
+	if err != nil {
+		return ours, 0, fmt.Errorf("return: %w", err)
+	}
+	defer theirs.Close()
+	defer func() {
+		if err != nil {
+			ours.Close()
+			err = fmt.Errorf("return: %w", err)
+		}
+	}()
+	state, err := inMemory(h)
+	if err != nil {
+		return ours, 0, err
+	}
+	defer state.Close()
+	kept := slices.DeleteFunc(slices.Clone(h.Descriptors), func(fd int) bool { return fd == adverts || fd == watch })
+	files, closeAll, err := same(kept)
+	if err != nil {
+		return ours, 0, err
+	}
+	defer closeAll()
+	files[adverts], files[watch] = theirs.Adverts, theirs.Watch
+	free := slices.Max(slices.Collect(maps.Keys(files))) + 1
+	files[free] = state
+	// The watchdog that asks for the former process asks for this one now.
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WATCHDOG_PID=") })
+	pid, err = again(files, append(env, marks(free, namespace, unknown)...))
+	return ours, pid, err
 }
 
 // Connection is a socket that this process was given.
@@ -155,7 +287,26 @@ func Connection(fd int) (net.Conn, error) {
 	return net.FileConn(f)
 }
 
-// Await waits for a child of a predecessor.
+// Watch tells when a process ends, whose child it may be; signal sends it one
+// until then. Both are for a process that ends soon itself.
+func Watch(pid int) (ended <-chan struct{}, signal func(syscall.Signal), err error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("watch process %d: %w", pid, err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); !errors.Is(err, unix.EINTR) {
+				return
+			}
+		}
+	}()
+	return done, func(s syscall.Signal) { _ = unix.PidfdSendSignal(fd, s, nil, 0) }, nil // it may have ended
+}
+
+// Await waits for a process, if it is a child.
 func Await(pid int) {
 	for {
 		if _, err := unix.Wait4(pid, nil, 0, nil); !errors.Is(err, unix.EINTR) {
