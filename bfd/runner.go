@@ -400,6 +400,9 @@ type Status struct {
 	State    wire.State
 }
 
+// Up says that the neighbour answers.
+func (s *Status) Up() bool { return s.State == wire.Up }
+
 // Snapshot is the status of every session, by name.
 func (r *Runner) Snapshot() ([]Status, error) {
 	var all []Status

@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // Config is one configuration, all files of it together.
 type Config struct {
 	Global    Global
@@ -73,6 +75,16 @@ func (c *Command) Program() string {
 		return ""
 	}
 	return words[0]
+}
+
+// Quoted is the command as keepalived prints it: the words that are executed,
+// each in single quotes.
+func (c *Command) Quoted() string {
+	args := c.Args
+	if c.Shell {
+		args = []string{"/bin/sh", "-c", c.Line}
+	}
+	return "'" + strings.Join(args, "' '") + "'"
 }
 
 // IsZero reports whether no command was configured.

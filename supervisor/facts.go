@@ -102,7 +102,7 @@ func (s *Supervisor) vrrpFacts(f *dump.Facts) {
 		f.Instances[v.Name] = dump.Instance{
 			State: v.State, Priority: v.Priority, Source: v.Source, Master: v.Master, MasterPriority: v.MasterPriority,
 			MasterInterval: v.MasterInterval, Faulty: v.Faulty, Undecided: v.Undecided, Changed: v.Changed, Due: v.Due, Down: v.Down,
-			Stats: counters(&v.Stats),
+			Reason: int(v.Stats.Reason), Stats: counters(&v.Stats),
 		}
 	}
 	f.Groups = map[string]dump.Group{}
@@ -134,6 +134,12 @@ func (s *Supervisor) trackerFacts(f *dump.Facts) {
 			f.Files[t.Name], _ = filewatch.Read(t.File) // one that cannot be read counts as 0
 		}
 	}
+	f.Sessions = map[string]bool{}
+	if sessions, err := s.watch.sessions.Snapshot(); err == nil { // with -B there are none
+		for _, session := range sessions {
+			f.Sessions[session.Name] = session.Up()
+		}
+	}
 	f.Processes = map[string]dump.Process{}
 	for name, c := range s.watch.processes.Counts() {
 		f.Processes[name] = dump.Process{Current: c.Processes, Quorum: c.Quorum}
@@ -155,6 +161,7 @@ func counters(s *vrrp.Stats) dump.Stats {
 		ExtMissing: s.AuthExtMissing, ExtMalformed: s.AuthExtMalformed, ExtUnknownKey: s.AuthExtUnknownKey,
 		ExtInvalidHMAC: s.AuthExtInvalidHMAC, ExtStale: s.AuthExtStale, ExtReplay: s.AuthExtReplay,
 		PriorityZeroReceived: s.PriZeroRcvd, PriorityZeroSent: s.PriZeroSent,
+		Version: s.VersionErr, Checksum: s.ChecksumErr, VRID: s.VRIDErr,
 	}
 }
 

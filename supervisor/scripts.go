@@ -5,6 +5,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dbus"
+	"github.com/lvsd/lvsd/internal/snmp"
 	"github.com/lvsd/lvsd/ipvs"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/vrrp"
@@ -16,7 +17,8 @@ type scripts struct {
 	dispatch *notify.Dispatcher
 	fifos    *notify.FIFOs
 	mail     *notify.Mailer
-	bus      *dbus.Bus     // nil without VRRP
+	bus      *dbus.Bus // nil without VRRP
+	agent    *snmp.Agent
 	changed  chan struct{} // told of any change
 	sync     *syncFollower
 
@@ -51,12 +53,14 @@ func (s *scripts) Notify(b vrrp.Became) {
 	if b.Group {
 		if g := s.groups[b.Name]; g != nil {
 			s.tell(notify.GroupEvent(g, b.State), 0)
+			s.agent.Group(g.Name, b.State)
 		}
 		return
 	}
 	if i := s.instances[b.Name]; i != nil {
 		s.tell(notify.InstanceEvent(i, b.State, b.Priority), b.Priority)
 		s.bus.State(i, s.paths, notify.Told(i, b.State))
+		s.agent.Instance(i, notify.Told(i, b.State), b.Source, snmp.Reason(b.Reason))
 		if b.State == config.Deleted {
 			delete(s.instances, b.Name)
 		}

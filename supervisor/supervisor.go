@@ -20,6 +20,7 @@ import (
 	"github.com/lvsd/lvsd/internal/filewatch"
 	"github.com/lvsd/lvsd/internal/kernel"
 	"github.com/lvsd/lvsd/internal/procwatch"
+	"github.com/lvsd/lvsd/internal/snmp"
 	"github.com/lvsd/lvsd/ipvs"
 	"github.com/lvsd/lvsd/notify"
 	"github.com/lvsd/lvsd/parser"
@@ -42,10 +43,14 @@ type Options struct {
 	Monitor  bool // -a: log every address that comes or goes
 	Terse    bool // called as keepalived: log no problem that it would not speak of
 
-	Signals  <-chan os.Signal     // SIGHUP and its like; SIGTERM and SIGINT end Run
-	Calls    <-chan *control.Call // questions of subcommands; nil: none
-	Watchdog time.Duration        // how often the service manager hears that all is well; 0: never
-	Started  func()               // called once everything runs; may be nil
+	Signals     <-chan os.Signal     // SIGHUP and its like; SIGTERM and SIGINT end Run
+	Calls       <-chan *control.Call // questions of subcommands; nil: none
+	SNMP        bool                 // -x: all of it, whatever the configuration says
+	SNMPSocket  string               // -A: where the master agent is; empty: as the configuration says
+	FullVersion string               // of this program, as SNMP shows it
+
+	Watchdog time.Duration // how often the service manager hears that all is well; 0: never
+	Started  func()        // called once everything runs; may be nil
 
 	// Begin is called with the configuration before anything of it runs, and
 	// its error ends Run; may be nil.
@@ -125,6 +130,8 @@ type Supervisor struct {
 	mail        *notify.Mailer
 	bus         *dbus.Bus      // nil with NoVRRP
 	asked       chan os.Signal // signals that the bus stands for
+	agent       *snmp.Agent
+	questions   chan question // of the agent
 	scripts     *scripts
 	watch       watchers
 	threads     *threads
@@ -245,6 +252,9 @@ func (s *Supervisor) load(file string) (*config.Config, []config.Problem, error)
 	if err == nil && s.opts.NetNamespace != "" {
 		next.Daemon.NetNamespace = s.opts.NetNamespace
 	}
+	if err == nil {
+		s.opts.snmp(&next.Global.Interface)
+	}
 	return next, problems, err
 }
 
@@ -294,6 +304,9 @@ func (s *Supervisor) build(next *config.Config) {
 		s.scripts.bus = s.bus
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch), Taking: s.takingVRRP()})
 	}
+	s.questions = make(chan question)
+	s.agent = snmp.New(snmp.Options{Log: s.agentLog(), Daemon: agentDaemon{s}, Version: s.opts.FullVersion})
+	s.scripts.agent = s.agent
 	s.threads = &threads{log: s.log, vrrp: func() int { return 0 }}
 	if s.router != nil {
 		s.threads.vrrp = s.router.Thread
@@ -343,6 +356,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 	p.run("threads", s.threads.Run)
 	p.run("sync daemons", s.sync.daemons.Run)
 	s.kernelLinks.OnAddresses(s.suspension.addresses)
+	p.run("SNMP", s.agent.Run)
 	if s.opts.Monitor {
 		s.kernelLinks.OnSighting(s.sighted)
 	}
@@ -366,6 +380,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
+	s.agent.Apply(next)
 	if !s.opts.NoBFD {
 		if s.taking != nil {
 			if err := s.watch.sessions.TakeOver(bfd.Taking{Sessions: s.taking.BFD, At: s.taking.then()}); err != nil {
@@ -519,6 +534,8 @@ func (s *Supervisor) serve(ctx context.Context, parts *parts) error {
 			}
 		case sig := <-s.asked:
 			s.signal(sig)
+		case q := <-s.questions:
+			s.reply(q)
 		case call := <-s.opts.Calls:
 			if s.answer(call); s.ending {
 				return nil

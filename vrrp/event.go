@@ -137,6 +137,9 @@ type Became struct {
 	State    config.State
 	Priority int  // effective priority; 0 for groups
 	Silent   bool // the group has told this state already: no script for the instance
+
+	Source config.Addr  // that its adverts are sent from; of instances, unset: none
+	Reason MasterReason // why it became MASTER last; of instances
 }
 
 // ReceivedLowerPriority says that a MASTER saw an advert of a lower priority:

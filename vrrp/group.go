@@ -280,7 +280,7 @@ func (g *Group) shutdown(now time.Time, out *effects) {
 func (g *Group) tell(m *Machine, out *effects) {
 	silent := g.sync != nil && m.told && g.state == m.state
 	m.told = true
-	out.add(Became{Name: m.cfg.Name, State: m.state, Priority: int(m.priority), Silent: silent})
+	out.add(Became{Name: m.cfg.Name, State: m.state, Priority: int(m.priority), Silent: silent, Source: m.Source(), Reason: m.stats.Reason})
 }
 
 // told is the notification of the sync group's state, when it is a new one.

@@ -158,6 +158,7 @@ func (m *Machine) enter(now time.Time, s config.State) {
 func (m *Machine) toMaster(now time.Time, out *effects) {
 	m.enter(now, config.Master)
 	m.stats.BecomeMaster++
+	m.stats.Reason = m.masterReason()
 	m.master = netip.Addr{}
 	m.reinstate(now, out)
 	m.send(now, out)

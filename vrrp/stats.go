@@ -33,6 +33,32 @@ type Stats struct {
 	NotListening    uint64 // arrived in INIT, FAULT or STOP, during the startup delay, or at an owner that listens to nobody
 	OldChecksum     uint64 // accepted: v3 checksum for the multicast group in a unicast advert
 	MessageChecksum uint64 // accepted: v3 checksum without pseudo-header
+
+	Reason MasterReason // why it became MASTER last
+}
+
+// MasterReason is vrrpv3StatisticsNewMasterReason of RFC 6527.
+type MasterReason uint8
+
+// The reasons to become MASTER.
+const (
+	ReasonNone      MasterReason = 0 // it never has
+	ReasonPriority  MasterReason = 1 // the master has resigned, with priority 0
+	ReasonPreempted MasterReason = 2 // the master had a lower priority
+	ReasonSilence   MasterReason = 3 // there was no master, or it has fallen silent
+)
+
+// masterReason is why m becomes MASTER.
+func (m *Machine) masterReason() MasterReason {
+	switch {
+	case !m.master.IsValid():
+		return ReasonSilence
+	case m.masterPriority == 0:
+		return ReasonPriority
+	case m.masterPriority < m.priority:
+		return ReasonPreempted
+	}
+	return ReasonSilence
 }
 
 // rejected is the counter of a reason to reject.

@@ -186,6 +186,7 @@ func (l *life) serve(ctx context.Context) int {
 	l.options = supervisor.Options{
 		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace, ForceUmask: l.mask,
 		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Monitor: l.monitor, Terse: l.asKeepalived(),
+		SNMP: l.snmp, SNMPSocket: l.snmpSocket, FullVersion: fullName,
 		Signals: supervisor.Queue(ctx, l.signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
 		Version: version, Program: l.self(), Dir: l.dir, Test: l.testArguments(), Predecessor: l.predecessor, Execute: l.execute,

@@ -61,6 +61,8 @@ type settings struct {
 	allConfig   bool
 	configID    string
 	keepVRRP    bool
+	snmp        bool
+	snmpSocket  string
 	keepIPVS    bool
 	version     bool
 	help        bool
@@ -97,8 +99,8 @@ var optionTable = []option{
 	{short: 'c', long: "checkers_pid", arg: required, name: "FILE", help: "use the specified pidfile for the checkers process", bind: str(func(s *settings) *string { return &s.checkersPid })},
 	{short: 'a', long: "address-monitoring", help: "log all addresses that come or go", bind: flag(func(s *settings) *bool { return &s.monitor })},
 	{short: 'b', long: "bfd_pid", arg: required, name: "FILE", help: "use the specified pidfile for the BFD process", bind: str(func(s *settings) *string { return &s.bfdPid })},
-	{short: 'x', long: "snmp"},
-	{short: 'A', long: "snmp-agent-socket", arg: required},
+	{short: 'x', long: "snmp", help: "enable all of SNMP, whatever the configuration says", bind: flag(func(s *settings) *bool { return &s.snmp })},
+	{short: 'A', long: "snmp-agent-socket", arg: required, name: "SOCKET", help: "use the specified socket of the master agent (unix:/var/agentx/master)", bind: str(func(s *settings) *string { return &s.snmpSocket })},
 	{short: 's', long: "namespace", arg: required, name: "NAME", help: "run in network namespace NAME (overrides the configuration)", bind: str(func(s *settings) *string { return &s.namespace })},
 	{short: 'm', long: "core-dump", help: "produce a core dump after a crash", bind: flag(func(s *settings) *bool { return &s.core })},
 	{short: 'M', long: "core-dump-pattern", arg: optional, name: "PATN", help: "as -m, and set /proc/sys/kernel/core_pattern to PATN (core)", bind: corePattern},

@@ -136,7 +136,7 @@ func masked(mask []byte) bool {
 }
 
 func (p *printer) misc(x *config.MiscParams) {
-	p.field("script", quoted(&x.MiscPath))
+	p.field("script", x.MiscPath.Quoted())
 	p.fitness(&x.MiscPath)
 	p.field("timeout", wholes(x.MiscTimeout.Value))
 	p.field("dynamic", choose(x.MiscDynamic, "YES", "NO"))

@@ -138,7 +138,7 @@ func moment(t time.Time) string {
 // commandText is a command as it is executed, and the numbers of its user; and
 // that it cannot be run.
 func (p *printer) commandText(c *config.Command) string {
-	text := quoted(c) + ", uid:gid " + p.account(c.User)
+	text := c.Quoted() + ", uid:gid " + p.account(c.User)
 	if why := p.unfit(c); why != "" {
 		text += ", cannot be run: " + why
 	}
@@ -157,14 +157,6 @@ func (p *printer) fitness(c *config.Command) {
 	if why := p.unfit(c); why != "" {
 		p.line("   Cannot be run: %s", why)
 	}
-}
-
-func quoted(c *config.Command) string {
-	args := c.Args
-	if c.Shell {
-		args = []string{"/bin/sh", "-c", c.Line}
-	}
-	return "'" + strings.Join(args, "' '") + "'"
 }
 
 // account is USER [GROUP] in numbers; names where nobody knows them.

@@ -24,6 +24,7 @@ type Facts struct {
 	Scripts   map[string]Script
 	Files     map[string]int // values of track_files
 	Processes map[string]Process
+	Sessions  map[string]bool // bfd_instances that are up
 	Services  map[config.ServiceKey]Service
 }
 
@@ -53,6 +54,7 @@ type Instance struct {
 	Faulty         bool          // it has a reason of its own to be in FAULT
 	Undecided      bool          // it waits for the verdict of a script
 	Changed        time.Time     // the last transition; zero: none
+	Reason         int           // why it is the master, vrrpv3StatisticsNewMasterReason of RFC 6527
 	Due            time.Time     // when its timer ends; zero: none runs
 	Down           time.Duration // Active_Down_Interval, RFC 9568 section 6.1
 	Stats          Stats
@@ -116,4 +118,5 @@ type Stats struct {
 	ExtMissing, ExtMalformed, ExtUnknownKey  uint64 // auth_hmac
 	ExtInvalidHMAC, ExtStale, ExtReplay      uint64
 	PriorityZeroReceived, PriorityZeroSent   uint64
+	Version, Checksum, VRID                  uint64 // not in keepalived.stats
 }

@@ -144,7 +144,7 @@ func scriptsJSON(i *config.Instance) (o object) {
 		{"script_deleted", i.NotifyDeleted.Value}, {"script", i.Notify}, {"script_master_rx_lower_pri", i.NotifyMasterRxLowerPri},
 	} {
 		if !script.cmd.IsZero() {
-			o = append(o, member{script.name, quoted(script.cmd)})
+			o = append(o, member{script.name, script.cmd.Quoted()})
 		}
 	}
 	return o
@@ -192,7 +192,7 @@ func commands(c *config.Config, tracks []config.Track) (all []string) {
 	for _, t := range tracks {
 		for k := range c.Scripts {
 			if c.Scripts[k].Name == t.Name {
-				all = append(all, quoted(&c.Scripts[k].Script))
+				all = append(all, c.Scripts[k].Script.Quoted())
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func (p *printer) scripts(c *config.Config) {
 func (p *printer) script(c *config.Config, s *config.TrackScript) {
 	state := p.facts.Scripts[s.Name]
 	p.line(" VRRP Script = %s", s.Name)
-	p.field("Command", quoted(&s.Script))
+	p.field("Command", s.Script.Quoted())
 	p.fitness(&s.Script)
 	p.line("   Interval = %g sec", s.Interval.Seconds())
 	timeout := s.Timeout.Value

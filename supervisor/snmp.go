@@ -1,0 +1,96 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/dump"
+)
+
+// snmp is what the command line says about SNMP.
+func (o *Options) snmp(x *config.ExternalInterfaces) {
+	if o.SNMP {
+		x.EnableSNMPVRRP, x.EnableSNMPChecker, x.EnableSNMPRFCv2, x.EnableSNMPRFCv3 = true, true, true, true
+	}
+	if o.SNMPSocket != "" {
+		x.SNMPSocket = o.SNMPSocket
+	}
+}
+
+// agentLog is the one that keepalived's process would write to.
+func (s *Supervisor) agentLog() *zap.Logger {
+	if s.opts.NoVRRP {
+		return s.log.Named("healthcheckers")
+	}
+	return s.log.Named("vrrp")
+}
+
+// question is one of the SNMP agent, which the supervisor answers between
+// other things.
+type question struct {
+	change func(*config.Config) // nil: it wants to know what holds
+	answer chan<- answered
+}
+
+type answered struct {
+	config *config.Config
+	facts  *dump.Facts
+	err    error
+}
+
+// agentDaemon is what the SNMP agent asks.
+type agentDaemon struct{ s *Supervisor }
+
+// Snapshot implements snmp.Daemon.
+func (d agentDaemon) Snapshot(ctx context.Context) (*config.Config, *dump.Facts, error) {
+	a := d.ask(ctx, nil)
+	return a.config, a.facts, a.err
+}
+
+// Change implements snmp.Daemon.
+func (d agentDaemon) Change(ctx context.Context, change func(*config.Config)) error {
+	return d.ask(ctx, change).err
+}
+
+func (d agentDaemon) ask(ctx context.Context, change func(*config.Config)) answered {
+	answer := make(chan answered, 1) // nobody may be there any more
+	select {
+	case d.s.questions <- question{change, answer}:
+	case <-ctx.Done():
+		return answered{err: ctx.Err()}
+	}
+	select {
+	case a := <-answer:
+		return a
+	case <-ctx.Done():
+		return answered{err: ctx.Err()}
+	}
+}
+
+// reply answers the SNMP agent.
+func (s *Supervisor) reply(q question) {
+	if q.change == nil {
+		q.answer <- answered{config: s.config, facts: s.facts()}
+		return
+	}
+	next := *s.config
+	next.Instances = slices.Clone(next.Instances)
+	q.change(&next)
+	q.answer <- answered{err: s.amend(&next)}
+}
+
+// amend makes the instances of another configuration run, which lasts until
+// the next reload.
+func (s *Supervisor) amend(next *config.Config) error {
+	s.scripts.learn(next)
+	if s.router != nil {
+		if err := s.applyVRRP(next); err != nil {
+			return err
+		}
+	}
+	s.config, s.due = next, &next.Global
+	return nil
+}
