@@ -8,6 +8,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/internal/snmp"
 )
 
 // snmp is what the command line says about SNMP.
@@ -26,6 +27,20 @@ func (s *Supervisor) agentLog() *zap.Logger {
 		return s.log.Named("healthcheckers")
 	}
 	return s.log.Named("vrrp")
+}
+
+// shown are the parts that SNMP has: those whose process keepalived would have.
+func (s *Supervisor) shown(c *config.Config) (p snmp.Parts) {
+	x := &c.Global.Interface
+	for _, d := range s.documents(c) {
+		switch d.Process {
+		case "vrrp":
+			p.VRRP, p.RFC2787, p.RFC6527 = x.EnableSNMPVRRP, x.EnableSNMPRFCv2, x.EnableSNMPRFCv3
+		case "healthcheckers":
+			p.Checker = x.EnableSNMPChecker
+		}
+	}
+	return p
 }
 
 // question is one of the SNMP agent, which the supervisor answers between

@@ -380,7 +380,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	s.mail.Apply(next)
 	s.fifos.Apply(s.usedFIFOs(next))
 	s.links.beats.Apply(next.Linkbeats())
-	s.agent.Apply(next)
+	s.agent.Apply(next, s.shown(next))
 	if !s.opts.NoBFD {
 		if s.taking != nil {
 			if err := s.watch.sessions.TakeOver(bfd.Taking{Sessions: s.taking.BFD, At: s.taking.then()}); err != nil {

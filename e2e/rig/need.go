@@ -32,6 +32,9 @@ var hostNeeds = []need{
 	{"nft", "nftables"},
 	{"python3", "python3"},
 	{"rpm", "rpm"},
+	{"snmpd", "snmpd"},
+	{"snmptrapd", "snmptrapd"},
+	{"snmpwalk", "snmp"},
 	{"tcpdump", "tcpdump"},
 }
 

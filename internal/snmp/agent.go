@@ -37,7 +37,7 @@ type Agent struct {
 
 	mu      sync.Mutex
 	traps   bool
-	parts   config.ExternalInterfaces
+	parts   Parts
 	router  string               // routerId
 	started map[string]time.Time // instances, when they left INIT
 
@@ -58,34 +58,38 @@ func New(o Options) *Agent {
 func (a *Agent) Run(ctx context.Context) error { return a.agent.Run(ctx) }
 
 // Apply takes from a configuration what is to be shown, and where.
-func (a *Agent) Apply(c *config.Config) {
+func (a *Agent) Apply(c *config.Config, parts Parts) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.parts, a.traps = c.Global.Interface, c.Global.Interface.EnableTraps
+	a.parts, a.traps = parts, c.Global.Interface.EnableTraps
 	if a.router = c.Global.RouterID; a.router == "" {
 		a.router = hostname()
 	}
-	a.agent.Apply(agentx.Settings{Socket: c.Global.Interface.SNMPSocket, Subtrees: subtrees(&c.Global.Interface)})
+	a.agent.Apply(agentx.Settings{Socket: c.Global.Interface.SNMPSocket, Subtrees: parts.subtrees()})
 }
 
-// subtrees are those of the parts that are asked for.
-func subtrees(x *config.ExternalInterfaces) (all []agentx.Subtree) {
+// Parts are what is shown beside what holds for all.
+type Parts struct{ VRRP, Checker, RFC2787, RFC6527 bool }
+
+// subtrees are those of the parts; without any, what holds for all is not
+// shown either.
+func (p Parts) subtrees() (all []agentx.Subtree) {
+	if p == (Parts{}) {
+		return nil
+	}
 	for _, part := range []struct {
 		on   bool
 		tree agentx.Subtree
 	}{
 		{true, agentx.Subtree{Root: global, Text: "The MIB module for Keepalived"}},
-		{x.EnableSNMPVRRP, agentx.Subtree{Root: router, Text: "The MIB module for KEEPALIVED-VRRP"}},
-		{x.EnableSNMPChecker, agentx.Subtree{Root: check, Text: "The MIB module for Keepalived checker"}},
-		{x.EnableSNMPRFCv2, agentx.Subtree{Root: vrrp2, Text: "The MIB module for VRRP"}},
-		{x.EnableSNMPRFCv3, agentx.Subtree{Root: vrrp3, Text: "The MIB module for VRRPV3"}},
+		{p.VRRP, agentx.Subtree{Root: router, Text: "The MIB module for KEEPALIVED-VRRP"}},
+		{p.Checker, agentx.Subtree{Root: check, Text: "The MIB module for Keepalived checker"}},
+		{p.RFC2787, agentx.Subtree{Root: vrrp2, Text: "The MIB module for VRRP"}},
+		{p.RFC6527, agentx.Subtree{Root: vrrp3, Text: "The MIB module for VRRPV3"}},
 	} {
 		if part.on {
 			all = append(all, part.tree)
 		}
-	}
-	if len(all) == 1 { // what holds for all is not shown alone
-		return nil
 	}
 	return all
 }
@@ -110,11 +114,17 @@ func (a *Agent) View(ctx context.Context) (agentx.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &State{Version: a.o.Version, Config: c, Facts: facts, Up: time.Since(a.began), Began: a.beginning}
+	s := &State{Version: a.o.Version, Parts: a.shown(), Config: c, Facts: facts, Up: time.Since(a.began), Began: a.beginning}
 	a.view = s.view()
 	a.taken = time.Now()
 	a.cost = a.taken.Sub(began)
 	return a.view, nil
+}
+
+func (a *Agent) shown() Parts {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.parts
 }
 
 // forget makes that the next view is a new one.

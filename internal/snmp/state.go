@@ -11,6 +11,7 @@ import (
 // State is what views are made of.
 type State struct {
 	Version string // of the program
+	Parts   Parts
 	Config  *config.Config
 	Facts   *dump.Facts
 	Up      time.Duration                       // since the agent began, at the moment of Facts
@@ -66,15 +67,14 @@ var (
 // view is the whole tree.
 func (s *State) view() view {
 	s.prepare()
-	x := &s.Config.Global.Interface
 	parts := []view{s.global()}
-	if x.EnableSNMPVRRP {
+	if s.Parts.VRRP {
 		parts = append(parts, s.instances(), s.syncGroups(), s.addresses(), s.routes(), s.rules(), s.trackers(), s.tracked())
 	}
-	if x.EnableSNMPRFCv2 {
+	if s.Parts.RFC2787 {
 		parts = append(parts, s.rfc2787())
 	}
-	if x.EnableSNMPRFCv3 {
+	if s.Parts.RFC6527 {
 		parts = append(parts, s.rfc6527())
 	}
 	return joined(parts...)

@@ -34,7 +34,7 @@ func (a *Agent) Instance(i *config.Instance, now config.State, source netip.Addr
 	if !a.traps {
 		return
 	}
-	if a.parts.EnableSNMPVRRP {
+	if a.parts.VRRP {
 		a.o.Log.Info("(" + i.Name + ") Sending SNMP notification")
 		a.agent.Notify(router.Sub(10, 0, 2), // vrrpInstanceStateChange
 			agentx.VarBind{Name: router.Sub(3, 1, 2), Value: agentx.Text(i.Name)},
@@ -57,12 +57,12 @@ func (a *Agent) newMaster(i *config.Instance, source netip.Addr, why Reason) {
 	if err != nil { // it has gone, and nobody needs to know who is master there
 		return
 	}
-	if a.parts.EnableSNMPRFCv2 && i.Version.Value == 2 {
+	if a.parts.RFC2787 && i.Version.Value == 2 {
 		a.o.Log.Info("(" + i.Name + ") Sending SNMP notification vrrpTrapNewMaster")
 		a.agent.Notify(vrrp2.Sub(0, 1),
 			agentx.VarBind{Name: vrrp2.Sub(1, 3, 1, 7, uint32(link.Index), uint32(i.VirtualRouterID)), Value: agentx.IPAddress(source)})
 	}
-	if a.parts.EnableSNMPRFCv3 {
+	if a.parts.RFC6527 {
 		a.o.Log.Info("("+i.Name+") Sending SNMP notification vrrpv3NotifyNewMaster", zap.Int("reason", int(why)))
 		row := rowOf(i, link.Index)
 		a.agent.Notify(vrrp3.Sub(0, 1),
@@ -75,7 +75,7 @@ func (a *Agent) newMaster(i *config.Instance, source netip.Addr, why Reason) {
 func (a *Agent) Group(name string, now config.State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.traps || !a.parts.EnableSNMPVRRP {
+	if !a.traps || !a.parts.VRRP {
 		return
 	}
 	a.o.Log.Info("VRRP_Group(" + name + "): Sending SNMP notification")
