@@ -75,12 +75,6 @@ func merged[T any](tables ...rows[T]) rows[T] {
 	return all
 }
 
-// later says that the keyword is read and not acted on yet.
-func (r row[T]) later() row[T] {
-	r.unused = true
-	return r
-}
-
 // block is a table of keywords and its place in the language.
 type block[T any] struct {
 	path string // virtual_server/real_server; empty for the top level

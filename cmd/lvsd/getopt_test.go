@@ -63,7 +63,7 @@ func TestSettings(t *testing.T) {
 		{"--config-test=log", settings{configTest: true, testLog: "log"}},
 		{"-DDC -p /p -r/r --checkers_pid=/c", settings{detail: 2, onlyCheck: true, pid: "/p", vrrpPid: "/r", checkersPid: "/c"}},
 		{"-d --signum RELOAD", settings{dump: true, signum: "RELOAD"}},
-		{"-xs ns -g -M", settings{namespace: "ns", core: true, corePattern: "core", logFile: "/tmp/keepalived.log"}},
+		{"-xs ns -Atcp:h:705 -g -M", settings{snmp: true, snmpSocket: "tcp:h:705", namespace: "ns", core: true, corePattern: "core", logFile: "/tmp/keepalived.log"}},
 		{"-ag/log --flush-log-file", settings{monitor: true, logFile: "/log"}},
 		{"--log-file=/log", settings{logFile: "/log"}},
 		{"-Mcore.%p -u022 --ignore-sigint -BRX --all", settings{core: true, corePattern: "core.%p", umask: "022", noSigint: true, noBFD: true}},

@@ -41,16 +41,14 @@ nothing would be different but what docs/compatibility.md lists
 		{name: "SNMP", found: migrate.Report{
 			Starts:  []migrate.Start{{Where: "/u", Args: strings.Fields("keepalived -x -f /dev/null")}, {Where: "process 9", Args: strings.Fields("keepalived --zz")}},
 			Readers: []migrate.Reader{{Name: "snmpd", Pid: 8, Uses: "SNMP, when keepalived registers with it"}},
-		}, problems: []config.Problem{at(3, "not-acted-on", "enable_snmp_vrrp: not acted on yet")}, status: config.ExitFatal, want: `
+		}, problems: []config.Problem{at(3, "not-acted-on", "nftables_ipvs: not acted on yet")}, status: config.ExitFatal, want: `
 /u: keepalived -x -f /dev/null
-    --snmp is not acted on yet
 /dev/null: keepalived -t answers 0
-    k.conf:3: enable_snmp_vrrp: not acted on yet
+    k.conf:3: nftables_ipvs: not acted on yet
 process 9: keepalived --zz
     Unknown option --zz
 snmpd (process 8) uses SNMP, when keepalived registers with it
-    lvsd does not speak SNMP yet
-4 would be different, beside what docs/compatibility.md lists
+2 would be different, beside what docs/compatibility.md lists
 `},
 	} {
 		t.Run(test.name, func(t *testing.T) {
