@@ -34,7 +34,7 @@ func (t *transactions) answer(ctx context.Context, p *PDU) *PDU {
 	case TestSet:
 		t.number, t.set, t.undo = p.Transaction, p.VarBinds, nil
 		code, index := t.handler.Test(ctx, p.VarBinds)
-		r.Error, r.Index = code, uint16(min(index, math.MaxUint16)) //nolint:gosec // bounded
+		r.Error, r.Index = code, uint16(min(index, math.MaxUint16))
 	case CommitSet:
 		r.Error = t.commit(ctx, p.Transaction)
 	case UndoSet:

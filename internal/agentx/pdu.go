@@ -103,7 +103,7 @@ func (p *PDU) Append(b []byte) []byte {
 		b = appendOctets(b, p.Context)
 	}
 	b = p.appendBody(b)
-	binary.BigEndian.PutUint32(b[begin+16:], uint32(len(b)-begin-headerSize)) //nolint:gosec // see maxPayload
+	binary.BigEndian.PutUint32(b[begin+16:], uint32(len(b)-begin-headerSize))
 	return b
 }
 

@@ -58,7 +58,7 @@ type Options struct {
 	ID      OID    // who it is
 	Text    string // the same in words
 
-	minDelay time.Duration // 0: minDelay
+	dial func(ctx context.Context, socket string) (net.Conn, error) // nil: dial
 }
 
 // Times of [Subagent.Run].
@@ -76,12 +76,12 @@ const maxNotifications = 1024
 
 // Subagent is a program at an SNMP daemon.
 type Subagent struct {
-	o    Options
-	wake chan struct{} // there is something to do
+	o       Options
+	wake    chan struct{} // there is something to send
+	applied chan struct{} // there are other settings
 
 	mu       sync.Mutex
 	settings Settings
-	changed  int // how often settings were
 	queue    []notification
 }
 
@@ -93,8 +93,10 @@ type notification struct {
 // New makes a Subagent that does nothing before Run, and is nowhere before
 // Apply.
 func New(o Options) *Subagent {
-	o.minDelay = cmp.Or(o.minDelay, minDelay)
-	return &Subagent{o: o, wake: make(chan struct{}, 1)}
+	if o.dial == nil {
+		o.dial = dial
+	}
+	return &Subagent{o: o, wake: make(chan struct{}, 1), applied: make(chan struct{}, 1)}
 }
 
 // Apply says where to be, and with which subtrees; without any, nowhere.
@@ -103,8 +105,7 @@ func (s *Subagent) Apply(settings Settings) {
 	defer s.mu.Unlock()
 	if !s.settings.equal(&settings) {
 		s.settings = settings
-		s.changed++
-		s.rouse()
+		rouse(s.applied)
 	}
 }
 
@@ -121,7 +122,7 @@ func (s *Settings) equal(t *Settings) bool {
 }
 
 // snmpTrapOID is what a notification begins with, RFC 3416 section 4.2.6.
-var snmpTrapOID = OID{1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0} //nolint:gochecknoglobals // a constant
+var snmpTrapOID = OID{1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0}
 
 // Notify sends a notification, unless too many wait.
 func (s *Subagent) Notify(trap OID, variables ...VarBind) {
@@ -130,68 +131,58 @@ func (s *Subagent) Notify(trap OID, variables ...VarBind) {
 	if len(s.settings.Subtrees) > 0 && len(s.queue) < maxNotifications {
 		all := append([]VarBind{{snmpTrapOID, Name(trap)}}, variables...)
 		s.queue = append(s.queue, notification{time.Now(), all})
-		s.rouse()
+		rouse(s.wake)
 	}
 }
 
-func (s *Subagent) rouse() {
+func rouse(who chan<- struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case who <- struct{}{}:
 	default:
 	}
 }
 
-func (s *Subagent) current() (Settings, int) {
+func (s *Subagent) current() Settings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.settings, s.changed
+	return s.settings
 }
 
 // Run is at the daemon until ctx ends, whenever there is something to
 // register.
 func (s *Subagent) Run(ctx context.Context) error {
-	delay, said := s.o.minDelay, ""
+	delay, said := minDelay, ""
 	for ctx.Err() == nil {
 		var again <-chan time.Time
-		if settings, _ := s.current(); len(settings.Subtrees) > 0 {
+		if settings := s.current(); len(settings.Subtrees) > 0 {
 			began := time.Now()
-			switch err := s.session(ctx); {
+			switch err := s.session(ctx, settings); {
 			case err == nil || ctx.Err() != nil: // it ends, or is to be another
-				said = ""
+				delay, said = minDelay, ""
 				continue
 			case err.Error() != said:
 				said = err.Error()
 				s.o.Log.Warn("no SNMP master agent, trying again", zap.Error(err))
 			}
 			if time.Since(began) > connectLimit {
-				delay = s.o.minDelay
+				delay = minDelay
 			}
 			again = time.After(delay)
 			delay = min(2*delay, maxDelay)
 		}
 		select {
 		case <-ctx.Done():
-		case <-s.wakeUnless(again != nil):
+		case <-s.applied:
 		case <-again:
 		}
 	}
 	return nil
 }
 
-// wakeUnless is what ends a wait: while a connection is to be tried again,
-// notifications do not.
-func (s *Subagent) wakeUnless(waiting bool) <-chan struct{} {
-	if waiting {
-		return nil
-	}
-	return s.wake
-}
-
 // session is a connection from its beginning to its end. An end that was not
 // asked for is an error.
-func (s *Subagent) session(ctx context.Context) error {
-	settings, version := s.current()
-	conn, err := dial(ctx, settings.Socket)
+func (s *Subagent) session(ctx context.Context, settings Settings) error {
+	conn, err := s.o.dial(ctx, settings.Socket)
 	if err != nil {
 		return err
 	}
@@ -203,7 +194,7 @@ func (s *Subagent) session(ctx context.Context) error {
 		return err
 	}
 	s.o.Log.Info("AgentX subagent connected")
-	return s.serve(ctx, l, version)
+	return s.serve(ctx, l, settings)
 }
 
 // begin opens the session and registers the subtrees.
@@ -232,7 +223,7 @@ var (
 )
 
 // serve answers requests and sends notifications.
-func (s *Subagent) serve(ctx context.Context, l *link, version int) error {
+func (s *Subagent) serve(ctx context.Context, l *link, settings Settings) error {
 	requests, failed := make(chan PDU), make(chan error, 1)
 	done := make(chan struct{})
 	var reading sync.WaitGroup
@@ -245,15 +236,17 @@ func (s *Subagent) serve(ctx context.Context, l *link, version int) error {
 	t := &transactions{handler: s.o.Handler}
 	silent := false
 	for {
-		if _, now := s.current(); now != version || ctx.Err() != nil {
+		if now := s.current(); !now.equal(&settings) || ctx.Err() != nil {
 			_ = s.flush(l)
-			return l.write(&PDU{Kind: Close, Reason: reasonShutdown})
+			_ = l.write(&PDU{Kind: Close, Reason: reasonShutdown})
+			return nil
 		}
 		if err := s.flush(l); err != nil {
 			return fmt.Errorf("lost the master agent: %w", err)
 		}
 		select {
 		case <-s.wake:
+		case <-s.applied:
 		case <-ctx.Done():
 		case err := <-failed:
 			return fmt.Errorf("lost the master agent: %w", err)
@@ -282,16 +275,21 @@ func (s *Subagent) serve(ctx context.Context, l *link, version int) error {
 // reasonShutdown is that of a Close, RFC 2741 section 6.2.2.
 const reasonShutdown = 5
 
+// flush sends what waits. What cannot be sent waits on, for the next session.
 func (s *Subagent) flush(l *link) error {
 	s.mu.Lock()
 	queue := s.queue
 	s.queue = nil
 	s.mu.Unlock()
-	for _, n := range queue {
+	for i, n := range queue {
 		if time.Since(n.at) > staleAfter {
 			continue
 		}
 		if err := l.write(&PDU{Kind: Notify, VarBinds: n.variables}); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.queue = append(queue[i:], s.queue...)
+			s.queue = s.queue[max(len(s.queue)-maxNotifications, 0):]
 			return err
 		}
 	}

@@ -37,12 +37,12 @@ type Value struct {
 
 // Integer is an Integer32 or an enumeration.
 func Integer[T ~int | ~int32 | ~uint8](n T) Value {
-	return Value{Type: TypeInteger, Number: uint64(uint32(int32(n)))} //nolint:gosec // on the wire it has 32 bits
+	return Value{Type: TypeInteger, Number: uint64(uint32(int32(n)))}
 }
 
 // Gauge is a Gauge32 or Unsigned32.
 func Gauge[T ~int | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~int64](n T) Value {
-	return Value{Type: TypeGauge32, Number: uint64(uint32(n))} //nolint:gosec // on the wire it has 32 bits
+	return Value{Type: TypeGauge32, Number: uint64(uint32(n))}
 }
 
 // Counter32 wraps at 2^32.
@@ -55,7 +55,7 @@ func Counter64(n uint64) Value { return Value{Type: TypeCounter64, Number: n} }
 
 // Ticks are hundredths of a second; they wrap at 2^32.
 func Ticks(n int64) Value {
-	return Value{Type: TypeTimeTicks, Number: uint64(uint32(n))} //nolint:gosec // it wraps
+	return Value{Type: TypeTimeTicks, Number: uint64(uint32(n))}
 }
 
 // Text is a DisplayString.
@@ -81,7 +81,7 @@ func IPAddress(a netip.Addr) Value {
 func Name(o OID) Value { return Value{Type: TypeOID, OID: o} }
 
 // Int is the number of an Integer.
-func (v Value) Int() int { return int(int32(uint32(v.Number))) } //nolint:gosec // on the wire it has 32 bits
+func (v Value) Int() int { return int(int32(uint32(v.Number))) }
 
 // VarBind is an object and its value.
 type VarBind struct {
@@ -90,7 +90,7 @@ type VarBind struct {
 }
 
 func appendOctets(b []byte, s string) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(len(s))) //nolint:gosec // PDUs are shorter
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 	b = append(b, s...)
 	return append(b, make([]byte, (4-len(s)%4)%4)...)
 }
@@ -112,7 +112,7 @@ func appendVarBind(b []byte, v *VarBind) []byte {
 	b = appendOID(b, v.Name, false)
 	switch v.Value.Type {
 	case TypeInteger, TypeCounter32, TypeGauge32, TypeTimeTicks:
-		b = binary.BigEndian.AppendUint32(b, uint32(v.Value.Number)) //nolint:gosec // as its constructor made it
+		b = binary.BigEndian.AppendUint32(b, uint32(v.Value.Number))
 	case TypeCounter64:
 		b = binary.BigEndian.AppendUint64(b, v.Value.Number)
 	case TypeOctets, TypeIPAddress, TypeOpaque:
