@@ -114,6 +114,15 @@ func (s *Service) KernelKeys() iter.Seq[ServiceKey] {
 	}
 }
 
+// AddrIn is the address of the server under one of the keys of its service.
+// Only NAT can translate ports: other servers have that of the service.
+func (s *Server) AddrIn(key ServiceKey) netip.AddrPort {
+	if s.Method == NAT {
+		return s.Addr
+	}
+	return netip.AddrPortFrom(s.Addr.Addr(), key.Addr.Port())
+}
+
 // LastInRange is the address whose last part, an octet of IPv4 or 16 bits of
 // IPv6, is n.
 func LastInRange(first Addr, n uint16) Addr {

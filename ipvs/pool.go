@@ -104,6 +104,7 @@ type Pool struct {
 	service config.Service
 	servers map[netip.AddrPort]*health // nil: not configured yet
 	sum     int64                      // of the weights that are up
+	alive   int                        // servers that are up
 	up      bool                       // the quorum is held
 	gone    bool                       // removed, or at its end
 }
@@ -156,9 +157,9 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 			h.learn(v)
 		}
 	}
-	p.sum = 0
+	p.sum, p.alive = 0, 0
 	for _, h := range p.servers {
-		p.sum += h.serves()
+		p.count(h, 1)
 	}
 	for i := range prev.Servers {
 		s := &prev.Servers[i]
@@ -267,11 +268,19 @@ func (p *Pool) hear(e Health) []Effect {
 	return out
 }
 
+// count takes a server into the sums, or with -1 out of them.
+func (p *Pool) count(h *health, times int) {
+	p.sum += int64(times) * h.serves()
+	if h.alive {
+		p.alive += times
+	}
+}
+
 func (p *Pool) judge(h *health, e Health) (out []Effect) {
 	alive, weight := h.alive, h.weight()
-	p.sum -= h.serves()
+	p.count(h, -1)
 	other := h.learn(e)
-	p.sum += h.serves()
+	p.count(h, 1)
 	switch {
 	case alive != h.alive:
 		out = p.became(h, e.Reason)

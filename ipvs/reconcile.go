@@ -61,6 +61,7 @@ type Options struct {
 type Change struct {
 	Service *config.Service
 	Became
+	Alive int // real servers that are up
 }
 
 // Manager makes the kernel's services as the configuration and the health of
@@ -398,9 +399,9 @@ func (m *Manager) step(e *entry, ev Event) {
 				m.touchSome(r, effect.Addr)
 			}
 		case Became:
-			service := e.pool.service
+			service, alive := e.pool.service, e.pool.alive
 			if m.opts.OnChange != nil {
-				m.tell = append(m.tell, func() { m.opts.OnChange(Change{&service, effect}) })
+				m.tell = append(m.tell, func() { m.opts.OnChange(Change{&service, effect, alive}) })
 			}
 		case Alert:
 			key := e.pool.service.Key

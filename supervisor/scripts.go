@@ -129,6 +129,11 @@ func (s *scripts) service(c ipvs.Change) {
 	}
 	s.dispatch.Notify(e)
 	s.fifos.LVS(e)
+	if c.Server != nil {
+		s.agent.Server(c.Service, c.Server, c.Up, c.Alive)
+	} else {
+		s.agent.Quorum(c.Service, c.Up, c.Alive)
+	}
 	if c.Server == nil && c.Service.SMTPAlert {
 		s.mail.Quorum(notify.QuorumChange{
 			Service: c.Service.Key.String(), Up: c.Up, Starting: c.Starting,

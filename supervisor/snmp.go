@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 
 	"go.uber.org/zap"
@@ -9,6 +10,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
 	"github.com/lvsd/lvsd/internal/snmp"
+	"github.com/lvsd/lvsd/ipvs"
 )
 
 // snmp is what the command line says about SNMP.
@@ -43,10 +45,30 @@ func (s *Supervisor) shown(c *config.Config) (p snmp.Parts) {
 	return p
 }
 
+// counters reads what passes through the kernel's services, beside what makes
+// them.
+func (s *Supervisor) counters(n ipvs.KernelOptions) func(config.ServiceKey) (*snmp.Traffic, error) {
+	if s.opts.IPVS != nil {
+		return nil
+	}
+	kernel := ipvs.NewKernel(n)
+	return func(key config.ServiceKey) (*snmp.Traffic, error) {
+		t, err := kernel.Traffic(key)
+		if t == nil {
+			return nil, err
+		}
+		all := &snmp.Traffic{Counters: snmp.Counters(t.Counters), Servers: make(map[netip.AddrPort]snmp.ServerTraffic, len(t.Dests))}
+		for addr, d := range t.Dests {
+			all.Servers[addr] = snmp.ServerTraffic{Counters: snmp.Counters(d.Counters), Active: d.Active, Inactive: d.Inactive, Persistent: d.Persistent}
+		}
+		return all, err
+	}
+}
+
 // question is one of the SNMP agent, which the supervisor answers between
 // other things.
 type question struct {
-	change func(*config.Config) // nil: it wants to know what holds
+	change func(*config.Config) error // nil: it wants to know what holds
 	answer chan<- answered
 }
 
@@ -66,11 +88,11 @@ func (d agentDaemon) Snapshot(ctx context.Context) (*config.Config, *dump.Facts,
 }
 
 // Change implements snmp.Daemon.
-func (d agentDaemon) Change(ctx context.Context, change func(*config.Config)) error {
+func (d agentDaemon) Change(ctx context.Context, change func(*config.Config) error) error {
 	return d.ask(ctx, change).err
 }
 
-func (d agentDaemon) ask(ctx context.Context, change func(*config.Config)) answered {
+func (d agentDaemon) ask(ctx context.Context, change func(*config.Config) error) answered {
 	answer := make(chan answered, 1) // nobody may be there any more
 	select {
 	case d.s.questions <- question{change, answer}:
@@ -92,17 +114,25 @@ func (s *Supervisor) reply(q question) {
 		return
 	}
 	next := *s.config
-	next.Instances = slices.Clone(next.Instances)
-	q.change(&next)
-	q.answer <- answered{err: s.amend(&next)}
+	next.Instances, next.Services = slices.Clone(next.Instances), slices.Clone(next.Services)
+	err := q.change(&next)
+	if err == nil {
+		err = s.amend(&next)
+	}
+	q.answer <- answered{err: err}
 }
 
-// amend makes the instances of another configuration run, which lasts until
-// the next reload.
+// amend makes the instances and services of another configuration run, which
+// lasts until the next reload.
 func (s *Supervisor) amend(next *config.Config) error {
 	s.scripts.learn(next)
 	if s.router != nil {
 		if err := s.applyVRRP(next); err != nil {
+			return err
+		}
+	}
+	if !s.opts.NoCheck {
+		if err := s.applyServices(next.KernelServices()); err != nil {
 			return err
 		}
 	}

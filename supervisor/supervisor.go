@@ -284,9 +284,9 @@ func (s *Supervisor) build(next *config.Config) {
 	vrrpLog, checkLog := s.log.Named("vrrp"), s.log.Named("healthcheckers")
 	s.dispatch = notify.New(notify.Options{Log: s.log})
 	s.fifos = notify.NewFIFOs(s.log)
-	table := s.opts.IPVS
+	table, there := s.opts.IPVS, ipvs.KernelOptions{Namespace: next.Daemon.NetNamespaceIPVS.Value, Receive: next.Global.Receive.LVSNetlinkCmd}
 	if table == nil {
-		table = ipvs.NewKernel(ipvs.KernelOptions{Namespace: next.Daemon.NetNamespaceIPVS.Value, Receive: next.Global.Receive.LVSNetlinkCmd})
+		table = ipvs.NewKernel(there)
 	}
 	s.sync = &syncFollower{daemons: ipvs.NewSyncDaemons(checkLog, table, s.opts.KeepIPVS)}
 	s.mail = notify.NewMailer(mailOptions(s.log))
@@ -305,7 +305,7 @@ func (s *Supervisor) build(next *config.Config) {
 		s.router = vrrp.New(vrrp.Options{Log: vrrpLog, Host: s.claims, Notifier: s.scripts, Observe: observers(vrrpLog, s.watch), Taking: s.takingVRRP()})
 	}
 	s.questions = make(chan question)
-	s.agent = snmp.New(snmp.Options{Log: s.agentLog(), Daemon: agentDaemon{s}, Version: s.opts.FullVersion})
+	s.agent = snmp.New(snmp.Options{Log: s.agentLog(), Daemon: agentDaemon{s}, Version: s.opts.FullVersion, Traffic: s.counters(there)})
 	s.scripts.agent = s.agent
 	s.threads = &threads{log: s.log, vrrp: func() int { return 0 }}
 	if s.router != nil {

@@ -18,8 +18,8 @@ type Daemon interface {
 	// Snapshot is what holds now.
 	Snapshot(ctx context.Context) (*config.Config, *dump.Facts, error)
 	// Change makes what runs another configuration, until the next reload:
-	// change gets a copy and changes it.
-	Change(ctx context.Context, change func(*config.Config)) error
+	// change gets a copy and changes it; with an error nothing changes.
+	Change(ctx context.Context, change func(*config.Config) error) error
 }
 
 // Options are what an [Agent] needs.
@@ -27,6 +27,9 @@ type Options struct {
 	Log     *zap.Logger
 	Daemon  Daemon
 	Version string // of the program, as objects show it
+	// Traffic is that of a service of the kernel, nil when there is none; it is
+	// called by one goroutine. A nil function: nobody counts.
+	Traffic func(config.ServiceKey) (*Traffic, error)
 }
 
 // Agent is lvsd at an SNMP daemon. Whoever tells it something never waits.
@@ -42,9 +45,11 @@ type Agent struct {
 	started map[string]time.Time // instances, when they left INIT
 
 	// What follows belongs to the goroutine of Run.
-	view  view
-	taken time.Time
-	cost  time.Duration
+	services, servers *counting
+	counted           *config.Config // what they are about
+	view              view
+	taken             time.Time
+	cost              time.Duration
 }
 
 // New makes an Agent that does nothing before Run and is nowhere before Apply.
@@ -114,7 +119,8 @@ func (a *Agent) View(ctx context.Context) (agentx.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &State{Version: a.o.Version, Parts: a.shown(), Config: c, Facts: facts, Up: time.Since(a.began), Began: a.beginning}
+	a.count(c)
+	s := &State{Traffic: a.services, ServerTraffic: a.servers, Version: a.o.Version, Parts: a.shown(), Config: c, Facts: facts, Up: time.Since(a.began), Began: a.beginning}
 	a.view = s.view()
 	a.taken = time.Now()
 	a.cost = a.taken.Sub(began)
@@ -125,6 +131,25 @@ func (a *Agent) shown() Parts {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.parts
+}
+
+// count follows a configuration: how old the numbers may be, and what they are
+// about.
+func (a *Agent) count(c *config.Config) {
+	if a.o.Traffic == nil {
+		return
+	}
+	x := &c.Global.Interface
+	vs, rs := x.SNMPVSStatsUpdateInterval, x.SNMPVSStatsUpdateInterval
+	if x.SNMPRSStatsUpdateInterval.Set {
+		rs = x.SNMPRSStatsUpdateInterval.Value
+	}
+	if c == a.counted {
+		return
+	}
+	a.counted = c
+	a.services = &counting{a.o.Traffic, vs, make(map[config.ServiceKey]*counted)}
+	a.servers = &counting{a.o.Traffic, rs, make(map[config.ServiceKey]*counted)}
 }
 
 // forget makes that the next view is a new one.
@@ -188,12 +213,9 @@ func (a *Agent) Commit(ctx context.Context, variables []agentx.VarBind) (func(co
 	}, nil
 }
 
-func (a *Agent) change(ctx context.Context, f func(*config.Config) error) (failed error) {
+func (a *Agent) change(ctx context.Context, f func(*config.Config) error) error {
 	ctx, cancel := context.WithTimeout(ctx, viewLimit)
 	defer cancel()
 	defer a.forget()
-	if err := a.o.Daemon.Change(ctx, func(c *config.Config) { failed = f(c) }); err != nil {
-		return err
-	}
-	return failed
+	return a.o.Daemon.Change(ctx, f)
 }

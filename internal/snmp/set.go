@@ -1,6 +1,8 @@
 package snmp
 
 import (
+	"slices"
+
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/agentx"
 )
@@ -8,25 +10,22 @@ import (
 // setter changes a configuration; back changes it back.
 type setter func(c *config.Config) (back func(*config.Config))
 
+// maxWeight is that of a real server.
+const maxWeight = 65535
+
 // setting is what a variable sets, or why it cannot be set. These can be:
-// vrrpInstanceBasePriority and vrrpInstancePreempt.
+// vrrpInstanceBasePriority, vrrpInstancePreempt and realServerWeight.
 func setting(c *config.Config, v *agentx.VarBind) (setter, agentx.Error) {
-	entry := router.Sub(3, 1)
-	if !v.Name.Under(entry) || len(v.Name) != len(entry)+2 {
-		return nil, agentx.NotWritable
-	}
-	column, row := v.Name[len(entry)], v.Name[len(entry)+1]
-	if row < 1 || uint64(row) > uint64(len(c.Instances)) {
-		return nil, agentx.NotWritable
-	}
-	name := c.Instances[row-1].Name
-	switch column {
-	case 7:
-		return number(v, 1, config.Owner, name, func(i *config.Instance) int { return int(i.Priority.Value) },
+	instances, servers := router.Sub(3, 1), check.Sub(4, 1)
+	switch at := v.Name; {
+	case at.Under(instances.Sub(7)) && len(at) == len(instances)+2:
+		return instanceSetting(c, v, config.Owner, func(i *config.Instance) int { return int(i.Priority.Value) },
 			func(i *config.Instance, n int) { i.Priority.Value = uint8(n) })
-	case 13:
-		return number(v, 1, 2, name, func(i *config.Instance) int { return 1 + count(i.NoPreempt) },
+	case at.Under(instances.Sub(13)) && len(at) == len(instances)+2:
+		return instanceSetting(c, v, 2, func(i *config.Instance) int { return 1 + count(i.NoPreempt) },
 			func(i *config.Instance, n int) { i.NoPreempt = n == 2 })
+	case at.Under(servers.Sub(7)) && len(at) == len(servers)+3:
+		return weightSetting(c, v)
 	}
 	return nil, agentx.NotWritable
 }
@@ -38,15 +37,27 @@ func count(b bool) int {
 	return 0
 }
 
-// number sets an Integer32 of an instance, in a range.
-func number(v *agentx.VarBind, low, high int, name string, get func(*config.Instance) int, set func(*config.Instance, int)) (setter, agentx.Error) {
-	n := v.Value.Int()
-	switch {
+// integer is what is to be set, from low to high.
+func integer(v *agentx.VarBind, low, high int) agentx.Error {
+	switch n := v.Value.Int(); {
 	case v.Value.Type != agentx.TypeInteger:
-		return nil, agentx.WrongType
+		return agentx.WrongType
 	case n < low || n > high:
-		return nil, agentx.WrongValue
+		return agentx.WrongValue
 	}
+	return agentx.NoError
+}
+
+// instanceSetting sets a number from 1 on of an instance.
+func instanceSetting(c *config.Config, v *agentx.VarBind, high int, get func(*config.Instance) int, set func(*config.Instance, int)) (setter, agentx.Error) {
+	row := v.Name[len(v.Name)-1]
+	if row < 1 || uint64(row) > uint64(len(c.Instances)) {
+		return nil, agentx.NotWritable
+	}
+	if code := integer(v, 1, high); code != agentx.NoError {
+		return nil, code
+	}
+	name, n := c.Instances[row-1].Name, v.Value.Int()
 	change := func(c *config.Config, n int) (was int) {
 		for i := range c.Instances {
 			if c.Instances[i].Name == name {
@@ -58,6 +69,42 @@ func number(v *agentx.VarBind, low, high int, name string, get func(*config.Inst
 	}
 	return func(c *config.Config) func(*config.Config) {
 		was := change(c, n)
+		return func(c *config.Config) { change(c, was) }
+	}, agentx.NoError
+}
+
+// weightSetting sets the weight of a real server. The sorry server has the
+// first number, where there is one.
+func weightSetting(c *config.Config, v *agentx.VarBind) (setter, agentx.Error) {
+	service, row := uint64(v.Name[len(v.Name)-2]), uint64(v.Name[len(v.Name)-1])
+	if service < 1 || service > uint64(len(c.Services)) {
+		return nil, agentx.NotWritable
+	}
+	of := &c.Services[service-1]
+	if of.SorryServer != nil {
+		row--
+	}
+	if row < 1 || row > uint64(len(of.RealServers)) {
+		return nil, agentx.NotWritable
+	}
+	if code := integer(v, 0, maxWeight); code != agentx.NoError {
+		return nil, code
+	}
+	change := func(c *config.Config, weight config.Opt[int]) (was config.Opt[int]) {
+		if service > uint64(len(c.Services)) {
+			return weight // a reload has taken it away
+		}
+		of := &c.Services[service-1]
+		if row > uint64(len(of.RealServers)) {
+			return weight
+		}
+		of.RealServers = slices.Clone(of.RealServers)
+		server := &of.RealServers[row-1]
+		was, server.Weight = server.Weight, weight
+		return was
+	}
+	return func(c *config.Config) func(*config.Config) {
+		was := change(c, config.Some(v.Value.Int()))
 		return func(c *config.Config) { change(c, was) }
 	}, agentx.NoError
 }

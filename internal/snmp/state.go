@@ -17,8 +17,11 @@ type State struct {
 	Up      time.Duration                       // since the agent began, at the moment of Facts
 	Began   func(instance string) time.Duration // when an instance left INIT, since the agent began
 
-	links  map[string]*dump.Link
-	groups map[string]*config.SyncGroup // by their members
+	Traffic, ServerTraffic *counting // nil: nobody counts
+
+	links   map[string]*dump.Link
+	groups  map[string]*config.SyncGroup // by their members
+	running map[config.ServiceKey]*config.Service
 }
 
 // prepare makes what is looked up often.
@@ -70,6 +73,13 @@ func (s *State) view() view {
 	parts := []view{s.global()}
 	if s.Parts.VRRP {
 		parts = append(parts, s.instances(), s.syncGroups(), s.addresses(), s.routes(), s.rules(), s.trackers(), s.tracked())
+	}
+	if s.Parts.Checker {
+		s.running = make(map[config.ServiceKey]*config.Service)
+		for _, service := range s.Config.KernelServices() {
+			s.running[service.Key] = &service
+		}
+		parts = append(parts, s.checkers())
 	}
 	if s.Parts.RFC2787 {
 		parts = append(parts, s.rfc2787())
