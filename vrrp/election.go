@@ -27,10 +27,12 @@ func (g *Group) backupHears(now time.Time, m *Machine, d *wire.Datagram, out *ef
 	if m.heard.Priority == 0 {
 		m.detail(out, "Backup received priority 0 advertisement")
 		m.deadline, m.expired = now.Add(m.skew(m.priority)), false
+		m.cause = ReasonPriority
 		return
 	}
 	if !m.obeys(now, out) {
 		m.report(now, lowerPriority, d, out) // and the timer keeps running
+		m.cause = ReasonPreempted
 		return
 	}
 	m.follow(now, d, out)
@@ -61,7 +63,7 @@ func (m *Machine) follow(now time.Time, d *wire.Datagram, out *effects) {
 	if m.cfg.Version.Value == 3 {
 		m.followInterval(now, d, out)
 	}
-	m.masterPriority = m.heard.Priority
+	m.masterPriority, m.cause = m.heard.Priority, ReasonSilence
 	if d.Src != m.master {
 		m.master = d.Src
 		m.reported.forgive(now)

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -36,6 +37,7 @@ type InstanceHandover struct {
 	Learned        time.Duration
 	Master         netip.Addr
 	MasterPriority uint8
+	Cause          MasterReason // why it would be MASTER next
 	Rival          RivalHandover
 	Announce       AnnounceHandover
 	Trackers       []TrackerHandover
@@ -98,7 +100,7 @@ func (m *Machine) handover(now time.Time) InstanceHandover {
 	h := InstanceHandover{
 		Key: m.cfg.Key(), Name: m.cfg.Name, Started: m.started, Told: m.told, State: m.state,
 		Due: after(m.deadline, now), Expired: m.expired, Changed: after(m.changed, now), PreemptAt: after(m.preemptAt, now), Quiet: after(m.quiet, now),
-		Priority: m.priority, Learned: m.learned, Master: m.master, MasterPriority: m.masterPriority,
+		Priority: m.priority, Learned: m.learned, Master: m.master, MasterPriority: m.masterPriority, Cause: m.cause,
 		Rival:    RivalHandover{after(m.rival.patience, now), after(m.rival.last, now), m.rival.reduced},
 		Announce: AnnounceHandover{after(m.announce.again, now), after(m.announce.refresh, now), after(m.announce.lower, now), after(m.announce.extra, now)},
 		Sequence: m.sequence, Numbers: m.numbers.handover(), Stats: m.stats,
@@ -136,7 +138,7 @@ func (m *Machine) takeOver(h *InstanceHandover, then, now time.Time) {
 		m.deadline = at(h.Due, now)
 	}
 	m.changed, m.preemptAt, m.quiet = at(h.Changed, then), at(h.PreemptAt, then), at(h.Quiet, then)
-	m.learned, m.master, m.masterPriority = h.Learned, h.Master, h.MasterPriority
+	m.learned, m.master, m.masterPriority, m.cause = h.Learned, h.Master, h.MasterPriority, cmp.Or(h.Cause, ReasonSilence)
 	m.rival = rivalry{at(h.Rival.Patience, then), at(h.Rival.Last, then), h.Rival.Reduced}
 	m.announce = announcer{at(h.Announce.Again, then), at(h.Announce.Refresh, then), at(h.Announce.Lower, then), at(h.Announce.Extra, then)}
 	m.sequence, m.numbers, m.stats = h.Sequence, takenOver(h.Numbers), h.Stats

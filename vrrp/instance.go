@@ -33,6 +33,7 @@ type Machine struct {
 	learned        time.Duration // Active_Adver_Interval, RFC 9568 section 6.1
 	master         netip.Addr    // who sent the last accepted advert
 	masterPriority uint8         // the priority in it
+	cause          MasterReason  // why it would be MASTER, if the timer of a BACKUP ran out now
 	changed        time.Time     // of the state; zero: never
 	preemptAt      time.Time     // end of preempt_delay; zero: none runs
 
@@ -54,7 +55,7 @@ type Machine struct {
 
 // NewMachine is a virtual router in INIT. The configuration is resolved.
 func NewMachine(cfg config.Instance) *Machine {
-	m := &Machine{cfg: cfg}
+	m := &Machine{cfg: cfg, cause: ReasonSilence}
 	m.learned = m.interval()
 	m.track(nil)
 	m.priority = m.effective()
@@ -151,14 +152,15 @@ func (m *Machine) enter(now time.Time, s config.State) {
 	m.state, m.changed = s, now
 	m.deadline, m.expired, m.preemptAt = time.Time{}, false, time.Time{}
 	m.announce, m.answered = announcer{}, [2]time.Time{}
+	m.cause = ReasonSilence
 	m.reported.forgive(now)
 }
 
 // toMaster: the advert leaves first, then the addresses are taken.
 func (m *Machine) toMaster(now time.Time, out *effects) {
+	m.stats.Reason = m.cause
 	m.enter(now, config.Master)
 	m.stats.BecomeMaster++
-	m.stats.Reason = m.masterReason()
 	m.master = netip.Addr{}
 	m.reinstate(now, out)
 	m.send(now, out)

@@ -48,19 +48,6 @@ const (
 	ReasonSilence   MasterReason = 3 // there was no master, or it has fallen silent
 )
 
-// masterReason is why m becomes MASTER.
-func (m *Machine) masterReason() MasterReason {
-	switch {
-	case !m.master.IsValid():
-		return ReasonSilence
-	case m.masterPriority == 0:
-		return ReasonPriority
-	case m.masterPriority < m.priority:
-		return ReasonPreempted
-	}
-	return ReasonSilence
-}
-
 // rejected is the counter of a reason to reject.
 func (s *Stats) rejected(why reason) *uint64 {
 	switch why {
