@@ -72,6 +72,16 @@ type Became struct {
 	Weight   int64 // of a service: the sum of the weights that are up
 }
 
+// Leaves says that a real server that is up, or with a nil Server the service,
+// ends with lvsd. omega decides whether scripts hear of that; SNMP always does.
+type Leaves struct {
+	Server *config.Server
+	Alive  int // real servers that are still up
+}
+
+// ShuttingDown is the reason for what happens at the end of lvsd.
+const ShuttingDown = "Shutting down"
+
 // Alert is what smtp_alert of a real server tells: a check that has changed its
 // verdict, or a server that was up and leaves.
 type Alert struct {
@@ -94,6 +104,7 @@ type Log struct {
 func (Want) effect()     {}
 func (WantDest) effect() {}
 func (Became) effect()   {}
+func (Leaves) effect()   {}
 func (Alert) effect()    {}
 func (Log) effect()      {}
 
@@ -144,7 +155,7 @@ func (p *Pool) Step(ev Event) []Effect {
 	case Removed:
 		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing", true, p.up)
 	case Shutdown:
-		return p.end(nil, "Shutting down", p.service.Omega, p.service.Omega)
+		return p.end(nil, ShuttingDown, p.service.Omega, p.service.Omega)
 	}
 	return nil
 }

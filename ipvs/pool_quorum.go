@@ -73,6 +73,13 @@ func (p *Pool) end(out []Effect, doing string, servers, quorum bool) []Effect {
 			out = append(out, Became{Server: s, Reason: doing})
 			out = append(out, farewell(doing, h)...)
 		}
+		if doing == ShuttingDown && h.alive {
+			p.alive--
+			out = append(out, Leaves{s, p.alive})
+		}
+	}
+	if doing == ShuttingDown {
+		out = append(out, Leaves{})
 	}
 	if quorum {
 		out = append(out, Became{Reason: doing}) // of no weight: all servers have left

@@ -125,6 +125,12 @@ func (p *player) step(ev Event) {
 				who = e.Server.Addr.String()
 			}
 			fmt.Fprintf(&p.out, "\t=> %s is %s%s\n", who, map[bool]string{true: "UP", false: "DOWN"}[e.Up], weighed(e))
+		case Leaves:
+			who := "the service"
+			if e.Server != nil {
+				who = e.Server.Addr.String()
+			}
+			fmt.Fprintf(&p.out, "\t=> %s leaves, %d are up\n", who, e.Alive)
 		case Alert:
 			fmt.Fprintf(&p.out, "\t=> mail about %s: %s\n", e.Server.Addr, told(e))
 		case Want:

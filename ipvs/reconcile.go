@@ -39,6 +39,8 @@ type Options struct {
 	// servers, after the kernel knows. It must not block and must not call the
 	// Manager. May be nil.
 	OnChange func(Change)
+	// OnLeave is told what leaves with lvsd, as OnChange. May be nil.
+	OnLeave func(*config.Service, Leaves)
 	// OnAlert is told what smtp_alert of a real server tells, as OnChange and
 	// after it. May be nil.
 	OnAlert func(service config.ServiceKey, alert Alert)
@@ -402,6 +404,11 @@ func (m *Manager) step(e *entry, ev Event) {
 			service, alive := e.pool.service, e.pool.alive
 			if m.opts.OnChange != nil {
 				m.tell = append(m.tell, func() { m.opts.OnChange(Change{&service, effect, alive}) })
+			}
+		case Leaves:
+			service := e.pool.service
+			if m.opts.OnLeave != nil {
+				m.tell = append(m.tell, func() { m.opts.OnLeave(&service, effect) })
 			}
 		case Alert:
 			key := e.pool.service.Key

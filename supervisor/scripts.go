@@ -129,10 +129,12 @@ func (s *scripts) service(c ipvs.Change) {
 	}
 	s.dispatch.Notify(e)
 	s.fifos.LVS(e)
-	if c.Server != nil {
+	switch {
+	case c.Reason == ipvs.ShuttingDown: // see leaves
+	case c.Server != nil:
 		s.agent.Server(c.Service, c.Server, c.Up, c.Alive)
-	} else {
-		s.agent.Quorum(c.Service, c.Up, c.Alive)
+	default:
+		s.agent.Quorum(c.Service, snmp.QuorumOf(c.Up), c.Alive)
 	}
 	if c.Server == nil && c.Service.SMTPAlert {
 		s.mail.Quorum(notify.QuorumChange{
@@ -141,6 +143,15 @@ func (s *scripts) service(c ipvs.Change) {
 		})
 	}
 	s.poke()
+}
+
+// leaves is told what ends with lvsd.
+func (s *scripts) leaves(service *config.Service, l ipvs.Leaves) {
+	if l.Server != nil {
+		s.agent.Server(service, l.Server, false, l.Alive)
+		return
+	}
+	s.agent.Quorum(service, snmp.QuorumShutdown, 0)
 }
 
 // alert is told what smtp_alert of a real server tells.

@@ -318,7 +318,7 @@ func (s *Supervisor) build(next *config.Config) {
 	})
 	s.kernelLinks = kernel.NewLinks(vrrpLog, s.host, s.links.changed)
 	s.services = ipvs.New(ipvs.Options{
-		Log: checkLog, Kernel: table, OnChange: s.scripts.service, OnAlert: s.scripts.alert,
+		Log: checkLog, Kernel: table, OnChange: s.scripts.service, OnAlert: s.scripts.alert, OnLeave: s.scripts.leaves,
 		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush && s.taking == nil, Abandoned: s.abandoned,
 		Taking: s.takingServices(),
 	})

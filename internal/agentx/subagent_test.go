@@ -395,7 +395,7 @@ func TestDial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	conn, err := dial(t.Context(), "tcp:"+l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

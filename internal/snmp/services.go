@@ -61,8 +61,8 @@ func (s *State) serviceGroups() view {
 	for i := range s.Config.ServiceGroups {
 		g := &s.Config.ServiceGroups[i]
 		groups.add(g.Name, uint32(i+1))
-		for k := range g.Entries {
-			members.add(&g.Entries[k], uint32(i+1), uint32(k+1))
+		for k, e := range marksFirst(g.Entries) {
+			members.add(e, uint32(i+1), uint32(k+1))
 		}
 	}
 	type row = *config.GroupEntry
@@ -86,6 +86,18 @@ func (s *State) serviceGroups() view {
 		)...)
 }
 
+// marksFirst is the order in which keepalived has them.
+func marksFirst(entries []config.GroupEntry) (all []*config.GroupEntry) {
+	for _, marks := range []bool{true, false} {
+		for i := range entries {
+			if entries[i].IsMark() == marks {
+				all = append(all, &entries[i])
+			}
+		}
+	}
+	return all
+}
+
 // memberType: fwmark, ip, iprange.
 func memberType(e *config.GroupEntry) int {
 	switch {
@@ -106,10 +118,10 @@ func (s *State) services(t *table[*served]) view {
 		c(2, func(v *served) agentx.Value { return agentx.Integer(serviceType(v)) }), // virtualServerType
 		c(3, func(v *served) agentx.Value { return text(v.Group) }),                  // virtualServerNameOfGroup
 		c(4, func(v *served) agentx.Value { return some(v.FWMark) }),                 // virtualServerFwMark
-		c(5, func(v *served) agentx.Value { return family(v.Addr.Addr()) }),          // virtualServerAddrType
-		c(6, func(v *served) agentx.Value { return agentx.Address(v.Addr.Addr()) }),  // virtualServerAddress
+		c(5, addressType), // virtualServerAddrType
+		c(6, func(v *served) agentx.Value { return agentx.Address(v.Addr.Addr()) }), // virtualServerAddress
 		c(7, servicePort),
-		c(8, func(v *served) agentx.Value { return protocolOf(v.VirtualServer) }), // virtualServerProtocol
+		c(8, serviceProtocol), // virtualServerProtocol
 		c(9, func(v *served) agentx.Value { return scheduler(v.Scheduler()) }),    // virtualServerLoadBalancingAlgo
 		c(10, func(v *served) agentx.Value { return agentx.Integer(v.Method()) }), // virtualServerLoadBalancingKind
 		c(11, func(v *served) agentx.Value { return truth(v.alive() > 0) }),       // virtualServerStatus: alive, dead

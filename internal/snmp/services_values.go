@@ -42,6 +42,25 @@ func protocolOf(v *config.VirtualServer) agentx.Value {
 	return agentx.Integer(4)
 }
 
+// serviceProtocol is virtualServerProtocol; none of a mark without one.
+func serviceProtocol(v *served) agentx.Value {
+	if v.Key().FWMark != 0 && !v.Protocol.Set {
+		return agentx.Value{}
+	}
+	return protocolOf(v.VirtualServer)
+}
+
+// addressType is virtualServerAddrType, of marks and groups too.
+func addressType(v *served) agentx.Value {
+	switch v.Family() {
+	case config.Inet:
+		return agentx.Integer(1)
+	case config.Inet6:
+		return agentx.Integer(2)
+	}
+	return agentx.Value{}
+}
+
 // scheduler is virtualServerLoadBalancingAlgo.
 func scheduler(name string) agentx.Value {
 	i := slices.Index([]string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"}, name)
@@ -69,7 +88,7 @@ func persistTimeout(v *served) agentx.Value {
 // granularity is virtualServerPersistGranularity, the netmask of IPv4.
 func granularity(v *served) agentx.Value {
 	switch {
-	case v.PersistenceTimeout == 0 || v.Family() == config.Inet6:
+	case v.Family() == config.Inet6:
 	case v.PersistenceNetmask.IsValid():
 		return agentx.Address(v.PersistenceNetmask)
 	case v.PersistenceGranularity == 0:

@@ -23,8 +23,26 @@ func (a *Agent) Server(of *config.Service, s *config.Server, up bool, alive int)
 	}, a.about(of, nil, alive)...)...)
 }
 
+// Quorum is virtualServerQuorumStatus.
+type Quorum int
+
+// What there is of a quorum.
+const (
+	QuorumMet      Quorum = 1
+	QuorumNotMet   Quorum = 2
+	QuorumShutdown Quorum = 3 // lvsd ends
+)
+
+// QuorumOf says whether it is held.
+func QuorumOf(held bool) Quorum {
+	if held {
+		return QuorumMet
+	}
+	return QuorumNotMet
+}
+
 // Quorum tells that a service has gained or lost its quorum.
-func (a *Agent) Quorum(of *config.Service, up bool, alive int) {
+func (a *Agent) Quorum(of *config.Service, now Quorum, alive int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.traps || !a.parts.Checker {
@@ -33,7 +51,7 @@ func (a *Agent) Quorum(of *config.Service, up bool, alive int) {
 	a.o.Log.Info("Sending SNMP notification for VS " + of.Key.String())
 	service := check.Sub(3, 1)
 	a.agent.Notify(check.Sub(5, 0, 2), a.about(of, []agentx.VarBind{ // virtualServerQuorumStateChange
-		{Name: service.Sub(23), Value: truth(up)},               // virtualServerQuorumStatus
+		{Name: service.Sub(23), Value: agentx.Integer(now)},     // virtualServerQuorumStatus
 		{Name: service.Sub(22), Value: agentx.Gauge(of.Quorum)}, // virtualServerQuorum
 	}, alive)...)
 }
