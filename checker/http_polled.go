@@ -10,9 +10,9 @@ import (
 type plainGet struct{ *httpGet }
 
 // start is Check on a poller.
-func (g plainGet) start(p *poller, done func(Result)) {
+func (g plainGet) start(p *poller, done func(Result)) *flight {
 	t := &httpTalk{httpGet: g.httpGet, answer: answer{text: g.want.collector()}}
-	p.travel(journey{dialer: g.dialer, network: "tcp", step: g.timeout, pieces: true, total: httpSteps * g.timeout, talk: t}, func(err error) {
+	return p.travel(journey{dialer: g.dialer, network: "tcp", step: g.timeout, pieces: true, total: httpSteps * g.timeout, talk: t}, func(err error) {
 		switch {
 		case errors.Is(err, unix.ENETUNREACH) && !t.connected:
 			done(httpFailure(&httpError{saysUnreachable, err}))

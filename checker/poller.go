@@ -29,6 +29,7 @@ type poller struct {
 // flight is a connection that is open. Its end is told once.
 type flight struct {
 	journey
+	poller     *poller
 	fd, serial int32 // the serial number is apart from earlier ones with the same descriptor
 	done       func(error)
 	end        time.Time // by which all has to be over
@@ -53,52 +54,58 @@ func newPoller() (*poller, error) {
 	return &poller{epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd, buffer: make([]byte, 64<<10), flying: make(map[int]*flight)}, nil
 }
 
-// errPollerEnded is no server's failure.
-var errPollerEnded = os.NewSyscallError("epoll_wait", net.ErrClosed)
+// What is no server's failure.
+var (
+	errPollerEnded = os.NewSyscallError("epoll_wait", net.ErrClosed)
+	errAborted     = os.NewSyscallError("close", net.ErrClosed)
+)
 
 // connect makes a connection and closes it again. done is told as by travel.
-func (p *poller) connect(d dialer, timeout time.Duration, done func(error)) {
-	p.travel(journey{dialer: d, network: "tcp", step: timeout}, done)
+func (p *poller) connect(d dialer, timeout time.Duration, done func(error)) *flight {
+	return p.travel(journey{dialer: d, network: "tcp", step: timeout}, done)
 }
 
 // travel makes a connection, talks on it, and closes it. done is told once, by
 // any goroutine or before travel returns, how it went: of the connection what
-// [dialer.dial] would have said. It must not block.
-func (p *poller) travel(j journey, done func(error)) {
+// [dialer.dial] would have said. It must not block. The flight is nil when it has
+// ended.
+func (p *poller) travel(j journey, done func(error)) *flight {
 	fd, err := j.socket()
 	if err != nil {
 		done(err)
-		return
+		return nil
 	}
 	err = j.connect(fd, j.version())
 	if errors.Is(err, unix.EINPROGRESS) || err == nil && j.talk != nil {
-		if err = p.await(fd, j, done); err == nil {
-			return
+		var a *flight
+		if a, err = p.await(fd, j, done); err == nil {
+			return a
 		}
 	}
 	_ = unix.Close(fd)
 	done(err)
+	return nil
 }
 
 // await has what happens to a socket told to its flight.
-func (p *poller) await(fd int, j journey, done func(error)) error {
-	a := &flight{journey: j, fd: int32(fd), done: done, end: j.limit(), watched: unix.EPOLLOUT}
+func (p *poller) await(fd int, j journey, done func(error)) (*flight, error) {
+	a := &flight{journey: j, poller: p, fd: int32(fd), done: done, end: j.limit(), watched: unix.EPOLLOUT}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.flying == nil {
-		return errPollerEnded
+		return nil, errPollerEnded
 	}
 	p.serial++
 	a.serial = p.serial
 	event := a.interest()
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
-		return os.NewSyscallError("epoll_ctl", err)
+		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
 	p.flying[fd] = a
 	a.timer = time.AfterFunc(j.step, func() { p.late(a) })
-	return nil
+	return a, nil
 }
 
 func (a *flight) interest() unix.EpollEvent {
@@ -186,21 +193,26 @@ func (p *poller) late(a *flight) {
 	a.done(err)
 }
 
+// abort ends a flight at once, if it is still there.
+func (a *flight) abort(why error) {
+	a.mu.Lock()
+	ended := a.over
+	if !ended {
+		a.poller.land(a)
+	}
+	a.mu.Unlock()
+	if !ended {
+		a.done(why)
+	}
+}
+
 func (p *poller) close() {
 	p.mu.Lock()
 	flying := p.flying
 	p.flying = nil
 	p.mu.Unlock()
 	for _, a := range flying {
-		a.mu.Lock()
-		ended := a.over
-		if !ended {
-			p.land(a)
-		}
-		a.mu.Unlock()
-		if !ended {
-			a.done(errPollerEnded)
-		}
+		a.abort(errPollerEnded)
 	}
 	p.epoll.Close()
 }

@@ -101,10 +101,12 @@ type job struct {
 	due     time.Time
 	timer   *time.Timer
 	seen    uint32 // the last Apply that named it
+	serial  uint32 // counts beginnings and ends of its probes
 	busy    bool   // queued or under way
 	removed bool
-	cancel  func() // ends the probe that is under way; nil: it ends by itself
-	unsure  string // the last [Result.Unsure]
+	cancel  func()  // ends the probe that a worker waits for; nil: it ends by itself
+	flight  *flight // the probe that is polled; nil: none
+	unsure  string  // the last [Result.Unsure]
 }
 
 // jobID is a check among those of its service.
@@ -227,5 +229,8 @@ func (s *Scheduler) remove(j *job) {
 	}
 	if j.cancel != nil {
 		j.cancel()
+	}
+	if j.flight != nil {
+		go j.flight.abort(errAborted) // whose end takes the lock
 	}
 }

@@ -81,7 +81,7 @@ type startFunc func(done func(Result))
 
 func (f startFunc) Check(context.Context) Result { panic("it has a poller") }
 
-func (f startFunc) start(_ *poller, done func(Result)) { f(done) }
+func (f startFunc) start(_ *poller, done func(Result)) *flight { f(done); return nil }
 
 func (b *bench) check(ctx context.Context, target netip.AddrPort) Result {
 	b.note(&b.probes, "%v", target)
@@ -366,6 +366,76 @@ func TestRemovedDuringProbe(t *testing.T) {
 			t.Error(b.probes)
 		}
 	})
+}
+
+// A probe that is polled ends with its check: its descriptor is closed and its
+// place is given to the next one at once.
+func TestRemovedGivesItsPlace(t *testing.T) {
+	mute := full(t, patience)
+	mute.Timing = &config.Timing{ConnectTimeout: config.Some(time.Hour), DelayLoop: config.Some(time.Hour)}
+	answering, _ := listen(t, "127.0.0.1:0")
+	answering.Timing = mute.Timing
+	server := func(c config.Check) config.Server {
+		c.Kind = config.TCPCheck
+		return config.Server{Addr: c.Target(), Checks: []config.Check{c}}
+	}
+	told := make(chan Report, 2)
+	s := New(Options{Log: zap.NewNop(), Rand: rand.New(rand.NewPCG(1, 2)), InFlight: 1, OnResult: func(r Report) { told <- r }})
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- s.Run(ctx) }()
+	service := config.Service{Servers: []config.Server{server(mute)}}
+	look := func(what string, is func() bool) {
+		t.Helper()
+		for until := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("not within a minute: %s", what)
+			}
+		}
+	}
+	flying := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.poller == nil {
+			return 0
+		}
+		s.poller.mu.Lock()
+		defer s.poller.mu.Unlock()
+		return len(s.poller.flying)
+	}
+	if err := s.Apply([]config.Service{service}); err != nil {
+		t.Fatal(err)
+	}
+	look("a connection that nobody takes", func() bool { return flying() == 1 })
+	service.Servers = append(service.Servers, server(answering))
+	if err := s.Apply([]config.Service{service}); err != nil {
+		t.Fatal(err)
+	}
+	look("another one that waits", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.queue) == 1
+	})
+	service.Servers = service.Servers[1:]
+	if err := s.Apply([]config.Service{service}); err != nil {
+		t.Fatal(err)
+	}
+	look("its probe", func() bool { return len(told) == 1 })
+	if r := <-told; !r.Up || r.Server != answering.Target() {
+		t.Errorf("%+v", r)
+	}
+	look("the place of the last one", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.working == 0
+	})
+	if n := flying(); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+	cancel()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
 }
 
 // Probes that end because the scheduler stops say nothing about their servers.

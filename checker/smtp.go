@@ -45,9 +45,9 @@ func (s *smtp) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (s *smtp) start(p *poller, done func(Result)) {
+func (s *smtp) start(p *poller, done func(Result)) *flight {
 	t := &smtpTalk{smtp: s}
-	p.travel(s.journey(t), func(err error) { done(s.judge(t, err)) })
+	return p.travel(s.journey(t), func(err error) { done(s.judge(t, err)) })
 }
 
 func (s *smtp) journey(t *smtpTalk) journey {

@@ -12,8 +12,9 @@ import (
 // polled is a [Checker] whose probe can do without a goroutine that waits.
 type polled interface {
 	// start begins a probe. done is told once, by any goroutine or before
-	// start returns; it does not block.
-	start(p *poller, done func(Result))
+	// start returns; it does not block. The flight ends it early; nil: it has
+	// ended.
+	start(p *poller, done func(Result)) *flight
 }
 
 // fire is a timer's own goroutine. It becomes a worker if one more is allowed.
@@ -68,17 +69,38 @@ func (s *Scheduler) work(j *job) {
 	for ; j != nil; j = s.next() {
 		s.mu.Lock()
 		checker, poller := j.recipe.probes[j.policy.Probe()], s.poller
+		j.serial++
 		s.mu.Unlock()
 		began := time.Now()
 		if p, ok := checker.(polled); ok && poller != nil {
-			done := func(r Result) { s.ended(j, began, r) }
-			defer s.recovered(j, done)
-			p.start(poller, done)
+			s.fly(j, began, p, poller)
 			return
 		}
 		if o, ok := s.conclude(j, began, s.probe(j, checker)); ok {
 			s.tell(j, o)
 		}
+	}
+}
+
+// fly begins a probe that is polled.
+func (s *Scheduler) fly(j *job, began time.Time, c polled, p *poller) {
+	done := func(r Result) { s.ended(j, began, r) }
+	defer s.recovered(j, done)
+	s.mu.Lock()
+	serial := j.serial
+	s.mu.Unlock()
+	f := c.start(p, done)
+	if f == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case j.serial != serial: // it has ended meanwhile
+	case j.removed:
+		go f.abort(errAborted)
+	default:
+		j.flight = f
 	}
 }
 
@@ -121,6 +143,8 @@ func (o outcome) silent() bool {
 func (s *Scheduler) conclude(j *job, began time.Time, r Result) (o outcome, telling bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	j.serial++
+	j.flight = nil
 	if j.removed || !s.running() || s.frozen {
 		return outcome{}, false
 	}
