@@ -20,6 +20,7 @@ func (c *Config) Lint(env Environment) []Problem {
 	l := newLinter(c, env)
 	for _, lint := range [...]func(*linter){
 		(*linter).mixedForwarding,
+		(*linter).mixedChecksums,
 		(*linter).uselessPersistence,
 		(*linter).offLink,
 		(*linter).sharedSegment,

@@ -4,6 +4,7 @@ package parser
 const (
 	anInstance = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n"
 	aService   = "virtual_server 10.0.0.1 80 {\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n"
+	aTunnel    = "virtual_server fwmark 7 {\n    lb_algo rr\n    lb_kind TUN\n"
 	aServer    = "    real_server 10.0.0.5 80 {\n    }\n"
 	anAddress  = "    virtual_ipaddress {\n        10.0.0.1/24\n    }\n"
 )
@@ -97,6 +98,8 @@ var explanations = map[string]explanation{
 		example: "vrrp_script check {\n    interval 2\n}"},
 	"missing-vrid": {text: "An instance has no virtual_router_id, 1 to 255, which its adverts carry. keepalived does not start.",
 		example: "vrrp_instance VI_1 {\n    interface eth0\n" + anAddress + "}"},
+	"mixed-checksums": {text: "Two real or sorry servers have the same address, and one is sent GRE with checksums, the other without. IPVS does both, but the host at that address cannot: the device that unwraps the one kind drops the other, and checks do not go through the tunnel and succeed. Say csum for all servers of an address or for none, or give the host a second address.",
+		example: aTunnel + "    real_server 10.0.0.5 80 {\n        lvs_method TUN type gre\n    }\n    real_server 10.0.0.5 81 {\n        lvs_method TUN type gre csum\n    }\n}"},
 	"mixed-forwarding": {text: "Several virtual_server blocks are for the same service and forward in different ways. The kernel has one service; lvsd gives each real server the method of its block. With keepalived each block has a health and a quorum of its own, its log has errors, and a reload removes and adds the real servers of the second block. One block says the same: lvs_method in each real_server.",
 		example: aService + aServer + "}\nvirtual_server 10.0.0.1 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 10.0.0.6 80 {\n    }\n}"},
 	"nested-sequence": {text: "A line that ~SEQ or ~LST repeats uses a definition that begins with ~SEQ or ~LST itself. keepalived 2.4.3 takes that for an unknown keyword. Write both before the same line: ~SEQ(A, 1, 2) ~SEQ(B, 1, 2) $BLOCK.",

@@ -65,6 +65,20 @@ var lints = map[string]struct{ falls, stands []string }{
 			balanced("fwmark 3", "rr", "DR", "10.9.9.9"),
 		},
 	},
+	"mixed-checksums": {
+		[]string{
+			balanced("10.0.0.1 80", "rr", "TUN type gre", "10.0.0.5 80") + balanced("10.0.0.2 80", "rr", "TUN type gre csum", "10.0.0.5 80"),
+			balanced("10.0.0.1 80", "rr", "TUN type gre csum", "10.0.0.5 80", "sorry_server 10.0.0.5 80", "sorry_server_lvs_method TUN type gre"),
+			balanced("10.0.0.1 80", "rr", "NAT", "10.0.0.6 80", "real_server 2001:db8::5 80 {\n        lvs_method TUN type gre nocsum\n    }") +
+				balanced("10.0.0.2 80", "rr", "TUN type gre csum", "2001:db8::5 80"),
+		},
+		[]string{
+			balanced("10.0.0.1 80", "rr", "TUN type gre csum", "10.0.0.5 80") + balanced("10.0.0.2 80", "rr", "TUN type gre csum", "10.0.0.5 80"),
+			balanced("10.0.0.1 80", "rr", "TUN type gre", "10.0.0.5 80") + balanced("10.0.0.2 80", "rr", "TUN type gre csum", "10.0.0.6 80"),
+			balanced("10.0.0.1 80", "rr", "TUN type gre", "10.0.0.5 80") + balanced("10.0.0.2 80", "rr", "TUN type gue port 6080 csum", "10.0.0.5 80"),
+			balanced("10.0.0.1 80", "rr", "TUN type gre csum", "10.0.0.5 80") + balanced("10.0.0.2 80", "rr", "TUN", "10.0.0.5 80") + balanced("10.0.0.3 80", "rr", "NAT", "10.0.0.5 80"),
+		},
+	},
 	"mixed-forwarding": {
 		[]string{balanced("10.0.0.1 80", "rr", "DR", "10.0.0.5 80") + balanced("10.0.0.1 80", "rr", "TUN", "10.0.0.6 80")},
 		[]string{
@@ -281,7 +295,7 @@ func TestLintOffline(t *testing.T) {
 // verdict, is not printed in its form, and fails a strict test.
 func TestLintVerdict(t *testing.T) {
 	for _, code := range []string{
-		"off-link", "mixed-forwarding", "vrid-on-segment", "useless-weight", "untracked-script", "silent-addresses", "vip-prefix", "unequal-tracking", "useless-persistence",
+		"off-link", "mixed-checksums", "mixed-forwarding", "vrid-on-segment", "useless-weight", "untracked-script", "silent-addresses", "vip-prefix", "unequal-tracking", "useless-persistence",
 	} {
 		for _, text := range lints[code].falls {
 			_, problems, err := Load(Options{File: "main", Files: Memory{"main": text}, Environment: bench{}})
