@@ -257,6 +257,7 @@ type Service struct {
 	Origin             Origin
 	Key                ServiceKey
 	Entries            []GroupEntry // of a group; see [Service.KernelKeys]
+	Mark               uint32       // that packets to Entries are given: nftables_ipvs; 0: none
 	Scheduler          string
 	SchedFlags         SchedFlags
 	PersistenceEngine  string // empty: none

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 )
 
 // VirtualServerGroup is a virtual_server_group block: a service with several
@@ -66,6 +67,11 @@ func (g *VirtualServerGroup) Families() (inet, inet6, plain bool) {
 	return inet, inet6, plain
 }
 
+// hasMark says that one of the entries is a firewall mark.
+func (g *VirtualServerGroup) hasMark() bool {
+	return slices.ContainsFunc(g.Entries, func(e GroupEntry) bool { return e.IsMark() })
+}
+
 // MaxRange is how many addresses of an entry are acted on: as many as an IPv4
 // prefix of 16 bits or the last part of an IPv6 address has.
 const MaxRange = 1 << 16
@@ -90,8 +96,24 @@ func (e *GroupEntry) addresses() iter.Seq[Addr] {
 }
 
 // KernelKeys are the kernel's services that a service runs as: itself, or one
-// for each address and each mark of its group.
+// for each address and each mark of its group, or one of each family for the
+// mark of all its addresses.
 func (s *Service) KernelKeys() iter.Seq[ServiceKey] {
+	if s.Mark == 0 {
+		return s.Addresses()
+	}
+	return func(yield func(ServiceKey) bool) {
+		g := VirtualServerGroup{Entries: s.Entries}
+		inet, inet6, _ := g.Families()
+		if !inet || yield(ServiceKey{FWMark: s.Mark}) {
+			_ = inet6 && yield(ServiceKey{FWMark: s.Mark, IPv6: true})
+		}
+	}
+}
+
+// Addresses are what a service answers to: itself, or each address and each
+// mark of its group.
+func (s *Service) Addresses() iter.Seq[ServiceKey] {
 	return func(yield func(ServiceKey) bool) {
 		if s.Key.Group == "" {
 			yield(s.Key)
@@ -121,6 +143,15 @@ func (s *Server) AddrIn(key ServiceKey) netip.AddrPort {
 		return s.Addr
 	}
 	return netip.AddrPortFrom(s.Addr.Addr(), key.Addr.Port())
+}
+
+// Marked are the packets that are given a firewall mark: those of a protocol to
+// addresses and ports, the last ones included.
+type Marked struct {
+	Protocol            Protocol
+	First, Last         Addr // of one family
+	FirstPort, LastPort uint16
+	Mark                uint32
 }
 
 // LastInRange is the address whose last part, an octet of IPv4 or 16 bits of

@@ -50,6 +50,9 @@ func (v *validator) services() {
 
 // ranges looks for those that are too long to be acted on.
 func (v *validator) ranges(g *VirtualServerGroup) {
+	if v.c.Global.Firewall.NFTablesIPVS != "" && !g.hasMark() {
+		return // no address is a service of its own
+	}
 	for k := range g.Entries {
 		if e := &g.Entries[k]; e.TooLong() {
 			v.add(e.Origin, ClassNone, "invalid-value", "virtual server group %s: %s has more than %d addresses, the first %d are used", g.Name, e.String(), MaxRange, MaxRange).Severity = Warning

@@ -19,6 +19,10 @@
 // in the kernel but not in the configuration belong to somebody else and are
 // left alone.
 //
+// With nftables_ipvs a service of a group is one of a firewall mark, which
+// [Marks] gives and a [Marker] puts on the packets to its addresses: after the
+// service is there, and until it goes.
+//
 // [SyncDaemons] is a second, smaller shell: the kernel's daemons that send and
 // receive connections.
 package ipvs

@@ -53,6 +53,8 @@ type Options struct {
 	// Flush removes every service that is not in the configuration at the
 	// first Apply: lvs_flush.
 	Flush bool
+	// Marker gives packets the marks of [config.Service.Mark]; nil: nobody does.
+	Marker Marker
 	// Taking are the services of a predecessor in whose place the Manager
 	// goes on at its first Apply; nil: a start like any other.
 	Taking *Handover
@@ -86,6 +88,9 @@ type Manager struct {
 	failed      map[config.ServiceKey]*row // not as wanted, tried again later
 	round       []*row                     // to be compared with the kernel's
 	hurry       bool                       // round is gone through without a rest
+	marked      []config.Marked            // what the marks of the services stand for
+	remark      bool                       // it is to be looked at now
+	unmarked    bool                       // it is not as wanted, tried again later
 	ready       chan struct{}              // closed
 	tell        []func()                   // due after the kernel's work
 }
@@ -131,7 +136,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer compare.Stop()
 	for {
 		switch {
-		case len(m.failed) == 0:
+		case len(m.failed) == 0 && !m.unmarked:
 			retry, backoff = nil, minBackoff
 		case retry == nil:
 			retry = time.After(backoff)
@@ -181,6 +186,15 @@ func (m *Manager) Resync() {
 	m.call(func() {
 		m.refill()
 		m.hurry = true
+		m.complain(m.compareMarks())
+	})
+}
+
+// Remark looks at what the Marker has, which is to have it in another way.
+func (m *Manager) Remark() {
+	m.call(func() {
+		m.remark = true
+		m.complain(m.settle())
 	})
 }
 
@@ -206,6 +220,9 @@ func (m *Manager) Snapshot() []Status {
 				if _, failed := m.failed[r.key]; failed {
 					s.Programmed = false
 				}
+			}
+			if m.unmarked && e.pool.service.Mark != 0 {
+				s.Programmed = false
 			}
 			all = append(all, s)
 		}
@@ -261,6 +278,7 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 		}
 	}
 	m.claim(services, rows)
+	m.marked, m.remark = marked(services), true
 	return m.repair()
 }
 
@@ -338,6 +356,7 @@ func (m *Manager) repair() error {
 	for _, r := range m.failed {
 		m.touch(r)
 	}
+	m.remark = m.remark || m.unmarked
 	return m.settle()
 }
 
@@ -371,7 +390,9 @@ func (m *Manager) stop() error {
 	for _, key := range m.order {
 		m.step(m.services[key], Shutdown{})
 	}
+	m.marked, m.remark = nil, true
 	if m.flushOnStop {
+		m.complain(m.mark())
 		if err := m.opts.Kernel.Flush(); err != nil {
 			m.complain(fmt.Errorf("flush the table of virtual services: %w", err))
 		} else {

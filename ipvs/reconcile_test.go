@@ -159,7 +159,7 @@ func TestAdoptsAndLeavesAlone(t *testing.T) {
 				"-e -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1", "-d -t 10.0.0.1:80 -r 10.0.0.9:80",
 			}
 			if flush {
-				want = append([]string{"-D -t 10.9.9.9:80"}, want...)
+				want = append(want, "-D -t 10.9.9.9:80")
 			}
 			wantOps(t, r.kernel, want...)
 			if err := r.stop(); err != nil {

@@ -23,6 +23,9 @@ type row struct {
 	places map[netip.AddrPort]int // in have.Dests; nil: not known
 }
 
+// leaves says that the service is not to be there any more.
+func (r *row) leaves() bool { return r.owner == nil || r.owner.pool.gone }
+
 func (r *row) want() *Service {
 	if r.owner == nil {
 		return nil

@@ -25,11 +25,13 @@ func (m *Manager) settle() error {
 	return err
 }
 
+// program makes services before packets get their marks, and removes them when
+// none gets them any more.
 func (m *Manager) program() error {
 	dirty := m.dirty
 	m.dirty = nil
 	if len(dirty) == 0 && (m.listed || len(m.opts.Abandoned) == 0) {
-		return nil
+		return m.mark()
 	}
 	for _, r := range dirty {
 		r.dirty = false
@@ -39,12 +41,31 @@ func (m *Manager) program() error {
 			r.whole, r.some = false, nil
 		}
 	}()
-	if err := m.list(); err != nil {
+	stale, err := m.list()
+	if err != nil {
 		for _, r := range dirty {
 			m.failed[r.key] = r
 		}
 		return err
 	}
+	var comes, goes []*row
+	for _, r := range dirty {
+		if r.leaves() {
+			goes = append(goes, r)
+		} else {
+			comes = append(comes, r)
+		}
+	}
+	err = errors.Join(m.settleRows(comes), m.mark(), m.settleRows(goes))
+	for _, failure := range m.do(stale) {
+		if failure != nil {
+			m.opts.Log.Error("remove a virtual service that is not configured", zap.Error(failure))
+		}
+	}
+	return err
+}
+
+func (m *Manager) settleRows(dirty []*row) error {
 	errs := m.reconcile(dirty)
 	for i, r := range dirty {
 		switch {
@@ -60,18 +81,44 @@ func (m *Manager) program() error {
 	return errors.Join(errs...)
 }
 
-// list reads the kernel's table, once: what is there already of the
-// configuration is adopted.
-func (m *Manager) list() error {
-	if m.listed {
+// mark gives packets the marks of the services, when that is due.
+func (m *Manager) mark() error {
+	if !m.remark {
 		return nil
+	}
+	m.remark = false
+	if m.opts.Marker == nil {
+		return nil
+	}
+	_, err := m.opts.Marker.Mark(m.marked)
+	m.unmarked = err != nil
+	return err
+}
+
+// compareMarks makes the marks as they were, when somebody has changed them.
+func (m *Manager) compareMarks() error {
+	if m.opts.Marker == nil || m.unmarked || !m.listed {
+		return nil // it is looked at anyway
+	}
+	m.remark = false
+	changed, err := m.opts.Marker.Mark(m.marked)
+	if m.unmarked = err != nil; changed {
+		m.opts.Log.Warn("somebody has changed the firewall marks of virtual server groups, they are made as configured")
+	}
+	return err
+}
+
+// list reads the kernel's table, once: what is there already of the
+// configuration is adopted. The others are those that are to go.
+func (m *Manager) list() (stale []*row, err error) {
+	if m.listed {
+		return nil, nil
 	}
 	table, err := m.opts.Kernel.List()
 	if err != nil {
-		return fmt.Errorf("read the table of virtual services: %w", err)
+		return nil, fmt.Errorf("read the table of virtual services: %w", err)
 	}
 	m.listed = true
-	var stale []*row
 	for key, have := range table {
 		r := m.rows[key]
 		switch {
@@ -85,12 +132,7 @@ func (m *Manager) list() error {
 	for _, r := range m.rows {
 		r.known = true
 	}
-	for _, err := range m.do(stale) {
-		if err != nil {
-			m.opts.Log.Error("remove a virtual service that is not configured", zap.Error(err))
-		}
-	}
-	return nil
+	return stale, nil
 }
 
 // reconcile makes rows as they are wanted. Those of which the kernel turns out
@@ -215,10 +257,11 @@ const (
 
 // compare goes on with a round, or begins the next one.
 func (m *Manager) compare() error {
-	if len(m.round) == 0 {
-		m.refill()
+	if len(m.round) > 0 {
+		return m.compareSome()
 	}
-	return m.compareSome()
+	m.refill()
+	return errors.Join(m.compareMarks(), m.compareSome())
 }
 
 // pause is how long to wait for the next compare. Whoever has nothing to do

@@ -10,7 +10,7 @@ import (
 func globalBlock() *block[config.Global] {
 	return &block[config.Global]{path: "global_defs", rows: merged(
 		globalRows(), readingRows(), mailRows(), scriptRows(), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
-		reloadRows(), lookRows(), busRows(), dumpRows(), firewallRows(), unused(firewallUnusedRows()), processNameRows(), globalProcessRows(), bufferRows(),
+		reloadRows(), lookRows(), busRows(), dumpRows(), firewallRows(), processNameRows(), globalProcessRows(), bufferRows(),
 		processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP }),
 		processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker }),
 		bfdProcessRows(),

@@ -172,15 +172,7 @@ func firewallRows() rows[config.Global] {
 			or("invalid nftables chain priority '%V'"),
 		"nftables_ifindex":  yes(func(g *global) *bool { return &g.Firewall.NFTablesIfindex }),
 		"nftables_counters": yes(func(g *global) *bool { return &g.Firewall.NFTablesCounters }),
-	}
-}
-
-// firewallUnusedRows are those of it that are not acted on.
-func firewallUnusedRows() rows[config.Global] {
-	type global = config.Global
-	priority := num[int](-1<<31, maxInt)
-	return rows[global]{
-		"nftables_ipvs": {apply: nftables("ipvs nftables", "keepalived_ipvs", func(g *global) *string { return &g.Firewall.NFTablesIPVS })},
+		"nftables_ipvs":     {apply: nftables("ipvs nftables", "keepalived_ipvs", func(g *global) *string { return &g.Firewall.NFTablesIPVS })},
 		"nftables_ipvs_priority": set(priority, func(g *global) *int { return &g.Firewall.NFTablesIPVSPriority }).
 			or("invalid ipvs nftables chain priority '%V'"),
 		"nftables_ipvs_start_fwmark": set(num[uint32](1, 1<<32-1), func(g *global) *uint32 { return &g.Firewall.NFTablesIPVSStartFWMark }).

@@ -175,7 +175,7 @@ func (s *suspension) apply(services []config.Service) {
 		if !services[i].HASuspend {
 			continue
 		}
-		for key := range services[i].KernelKeys() {
+		for key := range services[i].Addresses() {
 			s.services[services[i].Key] = append(s.services[services[i].Key], key.Addr.Addr())
 		}
 	}

@@ -70,6 +70,7 @@ func (s *Supervisor) facts() *dump.Facts {
 	f.Scheduled, f.Refused = s.schedule.at, s.refused
 	s.vrrpFacts(f)
 	s.trackerFacts(f)
+	f.Marks = s.marking.of(s.serving)
 	f.Services = map[config.ServiceKey]dump.Service{}
 	for _, v := range s.services.Snapshot() {
 		service := dump.Service{Quorum: v.Quorum, Servers: map[netip.AddrPort]dump.Server{}}

@@ -28,6 +28,7 @@ import (
 //   - rule {"From":"10.0.0.0/8",...}
 //   - setting {"Link":"eth0","Name":"arp_ignore","Was":"0","Set":"1"}
 //   - service 6 10.0.0.1:80
+//   - marks keepalived_ipvs
 //     ~ service 6 10.0.0.1:80
 //
 // Without a file it forgets: the methods of a nil ledger do nothing.
@@ -42,7 +43,7 @@ type ledger struct {
 }
 
 // entry is something in the kernel: a link, an address, a route, a rule, a
-// sysctl or a service.
+// sysctl, a table of marks or a service.
 type entry struct {
 	dev         string
 	prefix      netip.Prefix
@@ -51,10 +52,12 @@ type entry struct {
 	closed      string       // an address that takes no packets, likewise
 	route, rule string       // likewise
 	setting     string       // a sysctl that was set, likewise
+	marks       string       // a table of nftables_ipvs, and its network namespace
 	service     config.ServiceKey
 }
 
-// isService tells services from what is claimed of the host.
+// isService tells services, and the table of their marks, from what is claimed of
+// the host.
 func (e entry) isService() bool {
 	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == "" && e.setting == ""
 }
@@ -81,6 +84,8 @@ func (e entry) String() string {
 		return "rule " + e.rule
 	case e.setting != "":
 		return "setting " + e.setting
+	case e.marks != "":
+		return "marks " + e.marks
 	case k.FWMark != 0:
 		return fmt.Sprintf("service fwmark %d %t", k.FWMark, k.IPv6)
 	default:
@@ -105,6 +110,9 @@ func parseEntry(line string) (e entry, ok bool) {
 	}
 	if setting, ok := strings.CutPrefix(line, "setting "); ok {
 		return entry{setting: setting}, json.Valid([]byte(setting))
+	}
+	if marks, ok := strings.CutPrefix(line, "marks "); ok {
+		return entry{marks: marks}, marks != ""
 	}
 	if words := strings.Fields(line); len(words) >= 3 && words[0] == "address" {
 		var err, errPeer error

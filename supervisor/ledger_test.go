@@ -33,13 +33,14 @@ func TestLedger(t *testing.T) {
 		Rules: []config.Rule{{From: netip.MustParsePrefix("10.2.0.0/16"), Action: config.RuleLookup, Table: 5}},
 	})
 	setting := entry{setting: `{"Link":"eth0","Name":"arp_ignore","Was":"0","Set":"1"}`}
+	marks := entry{marks: "keepalived_ipvs ns1"}
 	mark := entry{service: config.ServiceKey{FWMark: 7, IPv6: true}}
 
 	l, left := openLedger(zap.NewNop(), path)
 	if len(left) > 0 {
 		t.Errorf("a new ledger has %v", left)
 	}
-	l.enter(address("10.0.0.1/24"), address("2001:db8::1/64"), service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, peer)
+	l.enter(address("10.0.0.1/24"), address("2001:db8::1/64"), service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, marks, peer)
 	l.enter(policy...)
 	l.Setting(kernel.Setting{Link: "eth0", Name: "arp_ignore", Was: "0", Set: "1"})
 	l.Setting(kernel.Setting{Link: "eth1", Name: "arp_ignore", Was: "0", Set: "1"})
@@ -50,7 +51,7 @@ func TestLedger(t *testing.T) {
 	}
 
 	l, left = openLedger(zap.NewNop(), path)
-	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, setting}
+	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], marks, policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, setting}
 	if !slices.Equal(left, want) {
 		t.Errorf("left behind: %v, want %v", left, want)
 	}

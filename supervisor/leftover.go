@@ -65,11 +65,21 @@ func (e entry) set() (s kernel.Setting) {
 func servicesOf(left []entry) map[config.ServiceKey]bool {
 	keys := make(map[config.ServiceKey]bool)
 	for _, e := range left {
-		if e.isService() {
+		if e.isService() && e.marks == "" {
 			keys[e.service] = true
 		}
 	}
 	return keys
+}
+
+// marksOf are the tables of marks among what was left behind.
+func marksOf(left []entry) (names []string) {
+	for _, e := range left {
+		if e.marks != "" {
+			names = append(names, e.marks)
+		}
+	}
+	return names
 }
 
 // serviceEntries are the kernel's services that services run as.

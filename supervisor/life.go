@@ -96,6 +96,8 @@ func immutable(prev, next *config.Config) error {
 		return errImmutable("IPVS network namespace")
 	case a.Instance != b.Instance:
 		return errImmutable("instance name")
+	case prev.Global.Firewall.NFTablesIPVS != next.Global.Firewall.NFTablesIPVS:
+		return errImmutable("IPVS nftables table name")
 	case prev.Global.DisableLocalIGMP != next.Global.DisableLocalIGMP:
 		return errImmutable("disable_local_igmp")
 	}

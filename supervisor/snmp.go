@@ -132,7 +132,7 @@ func (s *Supervisor) amend(next *config.Config) error {
 		}
 	}
 	if !s.opts.NoCheck {
-		if err := s.applyServices(next.KernelServices()); err != nil {
+		if err := s.applyServices(next.KernelServices(), &next.Global.Firewall); err != nil {
 			return err
 		}
 	}

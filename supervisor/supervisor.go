@@ -122,6 +122,7 @@ type Supervisor struct {
 
 	ledger    *ledger
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
+	unnamed   []string                   // its tables of marks, likewise
 
 	host        *kernel.Host
 	claims      *claims // of host
@@ -139,6 +140,7 @@ type Supervisor struct {
 	router      *vrrp.Runner // nil with NoVRRP
 	kernelLinks *kernel.Links
 	services    *ipvs.Manager
+	marking     *marking
 	sync        *syncFollower
 	checks      *checker.Scheduler
 	told        *checker.Watch
@@ -215,7 +217,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 	var left []entry
 	s.ledger, left = openLedger(s.log, s.ledgerFile())
 	s.host.Journal(s.ledger)
-	s.abandoned = servicesOf(left)
+	s.abandoned, s.unnamed = servicesOf(left), marksOf(left)
 	s.build(next)
 	s.inherit(ctx)
 	s.enlarge(&next.Global.Receive)
@@ -317,10 +319,11 @@ func (s *Supervisor) build(next *config.Config) {
 		}
 	})
 	s.kernelLinks = kernel.NewLinks(vrrpLog, s.host, s.links.changed)
+	s.marking = newMarking(checkLog, next)
 	s.services = ipvs.New(ipvs.Options{
 		Log: checkLog, Kernel: table, OnChange: s.scripts.service, OnAlert: s.scripts.alert, OnLeave: s.scripts.leaves,
 		KeepOnStop: s.opts.KeepIPVS, Flush: next.Global.LVSFlush && s.taking == nil, Abandoned: s.abandoned,
-		Taking: s.takingServices(),
+		Taking: s.takingServices(), Marker: s.marking.marker(),
 	})
 	s.checks = checker.New(checker.Options{
 		Log: checkLog, Rand: random(),
@@ -402,7 +405,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 		s.sessions.apply(next)
 	}
 	if !s.opts.NoCheck {
-		if err := s.applyServices(next.KernelServices()); err != nil {
+		if err := s.applyServices(next.KernelServices(), &next.Global.Firewall); err != nil {
 			return err
 		}
 	}
@@ -465,11 +468,16 @@ func (s *Supervisor) usedFIFOs(c *config.Config) config.FIFOs {
 
 // applyServices: what single services lack in the kernel is tried again, and
 // does not keep back the others.
-func (s *Supervisor) applyServices(services []config.Service) error {
-	if config.SameServices(s.serving, services) && len(s.abandoned) == 0 {
+func (s *Supervisor) applyServices(services []config.Service, firewall *config.Firewall) error {
+	s.marking.give(services, firewall.NFTablesIPVSStartFWMark)
+	other := s.marking.prioritise(firewall.NFTablesIPVSPriority)
+	if config.SameServices(s.serving, services) && len(s.abandoned)+len(s.unnamed) == 0 {
+		if other {
+			s.services.Remark()
+		}
 		return nil
 	}
-	entries := serviceEntries(services)
+	entries := append(serviceEntries(services), s.marking.entries()...)
 	s.ledger.enter(entries...)
 	s.suspension.apply(services)
 	err := s.told.Apply(services, func(known []checker.Report) error {
@@ -488,6 +496,8 @@ func (s *Supervisor) applyServices(services []config.Service) error {
 		s.ledger.crossServices(entries...)
 	}
 	s.abandoned = nil
+	s.marking.sweep(s.unnamed)
+	s.unnamed = nil
 	if err := s.checks.Apply(services); err != nil {
 		return err
 	}
@@ -508,6 +518,7 @@ func (s *Supervisor) stop(parts *parts) {
 	if !s.opts.KeepIPVS {
 		s.ledger.crossServices()
 	}
+	s.marking.close()
 	s.ledger.close()
 }
 

@@ -73,6 +73,12 @@ func (p *printer) serviceGroup(c *config.Config, g *config.VirtualServerGroup) {
 	inet, inet6 := groupFamilies(c, g)
 	p.line(" ------< Virtual server group >------")
 	p.line(" Virtual Server Group = %s, IPv4 = %s, IPv6 = %s", g.Name, yesNo(inet), yesNo(inet6))
+	if c.Global.Firewall.NFTablesIPVS != "" {
+		mark := func(protocol config.Protocol) uint32 {
+			return p.facts.Marks[config.ServiceKey{Group: g.Name, Protocol: protocol}]
+		}
+		p.line("   Fwmark TCP: %d UDP: %d SCTP: %d", mark(config.TCP), mark(config.UDP), mark(config.SCTP))
+	}
 	for i := range g.Entries {
 		switch e := &g.Entries[i]; {
 		case e.IsMark() && e.Family != 0:

@@ -26,6 +26,7 @@ type Facts struct {
 	Processes map[string]Process
 	Sessions  map[string]bool // bfd_instances that are up
 	Services  map[config.ServiceKey]Service
+	Marks     map[config.ServiceKey]uint32 // that the services of groups have been given: nftables_ipvs
 }
 
 // Link is an interface of the machine.
