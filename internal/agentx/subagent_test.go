@@ -175,6 +175,18 @@ func (tr *tree) Commit(_ context.Context, all []VarBind) (func(context.Context) 
 	return func(context.Context) error { tr.set = was; return nil }, tr.fail
 }
 
+// endless has an instance behind each.
+type endless struct{ *tree }
+
+func (endless) Next(Range) (VarBind, bool) { return VarBind{OID{1}, Gauge(1)}, true }
+
+// TestBulkEnds: a daemon may ask for more than a message has room for.
+func TestBulkEnds(t *testing.T) {
+	if n := len(bulk(endless{}, &PDU{MaxRepetitions: 65535, Ranges: make([]Range, 3)})); n < maxVariables || n > maxVariables+3 {
+		t.Errorf("%d variables", n)
+	}
+}
+
 var subtrees = []Subtree{{OID{1, 9}, "nine"}, {OID{1, 11}, "eleven"}}
 
 // play runs a test in virtual time.
@@ -221,6 +233,7 @@ func TestSession(t *testing.T) {
 			{PDU{Kind: GetNext, Ranges: []Range{{Start: OID{1, 9}}, {Start: OID{1, 9, 2}}, {Start: OID{1, 9, 2}, Include: true}, {Start: OID{1, 9, 4}, End: OID{1, 9, 5}}}}, "1.9.1=66:1 1.9.3=66:3 1.9.2=66:2 1.9.4=130:0"},
 			{PDU{Kind: GetBulk, NonRepeaters: 1, MaxRepetitions: 3, Ranges: []Range{{Start: OID{1}}, {Start: OID{1, 9, 1}}, {Start: OID{1, 9, 4}}}}, "1.9.1=66:1 1.9.2=66:2 1.9.5=66:5 1.9.3=66:3 1.9.5=130:0 1.9.4=66:4 1.9.5=130:0"},
 			{PDU{Kind: GetBulk, NonRepeaters: 9, MaxRepetitions: 65535, Ranges: []Range{{Start: OID{1}}}}, "1.9.1=66:1"},
+			{PDU{Kind: GetBulk, MaxRepetitions: 65535, Ranges: []Range{{Start: OID{1, 9, 3}}}}, "1.9.4=66:4 1.9.5=66:5 1.9.5=130:0"},
 			{PDU{Kind: TestSet, Transaction: 1, VarBinds: []VarBind{{OID{1}, Gauge(1)}, {OID{1}, Text("x")}}}, "error 7 at 2"},
 			{PDU{Kind: TestSet, Transaction: 2, VarBinds: []VarBind{{OID{1}, Gauge(1)}}}, ""},
 			{PDU{Kind: CommitSet, Transaction: 3}, "error 14 at 0"}, // another one
