@@ -32,9 +32,9 @@ type Traffic struct {
 // Attributes with the numbers of a service and of a destination.
 const (
 	svcStats64     = 12
-	destActive     = 6
-	destInactive   = 7
-	destPersistent = 8
+	destActive     = 7
+	destInactive   = 8
+	destPersistent = 9
 	destStats64    = 12
 )
 

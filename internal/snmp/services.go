@@ -128,8 +128,8 @@ func (s *State) services(t *table[*served]) view {
 		c(12, func(v *served) agentx.Value { return text(v.VirtualHost) }),        // virtualServerVirtualHost
 		c(13, func(v *served) agentx.Value { return truth(v.PersistenceTimeout > 0) }),
 		c(14, persistTimeout), c(15, granularity), c(51, granularity6),
-		c(16, func(v *served) agentx.Value { return seconds(v.delayLoop()) }), // virtualServerDelayLoop
-		c(17, func(v *served) agentx.Value { return truth(v.HASuspend) }),     // virtualServerHaSuspend
+		c(16, func(v *served) agentx.Value { return seconds(v.timing().DelayLoop.Value) }), // virtualServerDelayLoop
+		c(17, func(v *served) agentx.Value { return truth(v.HASuspend) }),                  // virtualServerHaSuspend
 		c(18, func(v *served) agentx.Value { return truth(v.Alpha) }),
 		c(19, func(v *served) agentx.Value { return truth(v.Omega) }),
 		c(20, func(v *served) agentx.Value { return agentx.Gauge(len(v.servers)) }), // virtualServerRealServersTotal
@@ -140,22 +140,22 @@ func (s *State) services(t *table[*served]) view {
 		c(25, func(v *served) agentx.Value { return script(v.QuorumDown) }),
 		c(26, func(v *served) agentx.Value { return agentx.Gauge(v.Hysteresis) }),
 		c(37, func(v *served) agentx.Value { return truth(v.OPS) }),
-		c(52, func(v *served) agentx.Value { return truth(v.PersistenceTimeout > 0) }), // virtualServerHashed
-		c(53, func(v *served) agentx.Value { return v.flag(config.SchedFlag1, "sh") }), // virtualServerSHFallback
-		c(54, func(v *served) agentx.Value { return v.flag(config.SchedFlag2, "sh") }), // virtualServerSHPort
-		c(55, func(v *served) agentx.Value { return v.flag(config.SchedFlag3, "") }),   // virtualServerSched3
-		c(56, func(v *served) agentx.Value { return truth(!v.InhibitOnFailure) }),      // virtualServerActionWhenDown: remove, inhibit
+		c(52, func(*served) agentx.Value { return truth(false) }),                 // virtualServerHashed: the kernel sets that flag itself
+		c(53, func(v *served) agentx.Value { return v.flag(config.SchedFlag1) }),  // virtualServerSHFallback
+		c(54, func(v *served) agentx.Value { return v.flag(config.SchedFlag2) }),  // virtualServerSHPort
+		c(55, func(v *served) agentx.Value { return v.flag(config.SchedFlag3) }),  // virtualServerSched3
+		c(56, func(v *served) agentx.Value { return truth(!v.InhibitOnFailure) }), // virtualServerActionWhenDown: remove, inhibit
 		c(57, func(v *served) agentx.Value { return agentx.Gauge(v.Timing.Retry.Value) }),
 		c(58, func(v *served) agentx.Value { return seconds(v.Timing.DelayBeforeRetry.Value) }),
 		c(59, func(v *served) agentx.Value { return seconds(v.Timing.Warmup.Value) }),
 		c(60, func(v *served) agentx.Value { return agentx.Integer(v.Weight) }),
 		c(61, func(v *served) agentx.Value { return truth(v.SMTPAlert.Value) }),
-		c(62, func(v *served) agentx.Value { return v.flag(config.SchedFlag1, "mh") }), // virtualServerMHFallback
-		c(63, func(v *served) agentx.Value { return v.flag(config.SchedFlag2, "mh") }), // virtualServerMHPort
-		c(64, func(v *served) agentx.Value { return micros(v.delayLoop()) }),
+		c(62, func(v *served) agentx.Value { return v.flag(config.SchedFlag1) }), // virtualServerMHFallback
+		c(63, func(v *served) agentx.Value { return v.flag(config.SchedFlag2) }), // virtualServerMHPort
+		c(64, func(v *served) agentx.Value { return micros(v.timing().DelayLoop.Value) }),
 		c(65, func(v *served) agentx.Value { return micros(v.Timing.DelayBeforeRetry.Value) }),
 		c(66, func(v *served) agentx.Value { return micros(v.Timing.Warmup.Value) }),
-		c(67, func(v *served) agentx.Value { return micros(v.Timing.ConnectTimeout.Value) }),
+		c(67, func(v *served) agentx.Value { return micros(v.timing().ConnectTimeout.Value) }),
 		c(68, func(v *served) agentx.Value { return tunnelType(v.Method(), v.Tunnel) }),
 		c(69, func(v *served) agentx.Value { return tunnelPort(v.Method(), v.Tunnel) }),
 		c(70, func(v *served) agentx.Value { return tunnelChecksum(v.Method(), v.Tunnel) }),
@@ -186,8 +186,8 @@ func (s *State) servers(t *table[*balanced]) view {
 		c(5, func(b *balanced) agentx.Value { return agentx.Gauge(b.Addr.Port()) }),        // realServerPort
 		regular(6, func(b *balanced) agentx.Value { return truth(b.up) }),                  // realServerStatus: alive, dead
 		regular(7, func(b *balanced) agentx.Value { return agentx.Integer(b.now.Weight) }), // realServerWeight
-		regular(8, func(b *balanced) agentx.Value { return agentx.Gauge(b.UThreshold) }),
-		regular(9, func(b *balanced) agentx.Value { return agentx.Gauge(b.LThreshold) }),
+		regular(8, func(b *balanced) agentx.Value { return some(b.UThreshold) }),
+		regular(9, func(b *balanced) agentx.Value { return some(b.LThreshold) }),
 		regular(10, func(b *balanced) agentx.Value { return truth(!b.InhibitOnFailure) }), // realServerActionWhenDown
 		regular(11, func(b *balanced) agentx.Value { return script(b.NotifyUp) }),
 		regular(12, func(b *balanced) agentx.Value { return script(b.NotifyDown) }),

@@ -111,10 +111,8 @@ func granularity6(v *served) agentx.Value {
 	return agentx.Gauge(v.PersistenceGranularity)
 }
 
-// flag is a flag of the scheduler, that one alone unless its name is empty.
-func (v *served) flag(f config.SchedFlags, of string) agentx.Value {
-	return truth(v.SchedFlags&f != 0 && (of == "" || v.Scheduler() == of))
-}
+// flag is a flag of the scheduler. Those of sh and mh are the same ones.
+func (v *served) flag(f config.SchedFlags) agentx.Value { return truth(v.SchedFlags&f != 0) }
 
 func micros(d time.Duration) agentx.Value { return agentx.Gauge(d.Microseconds()) }
 
@@ -179,6 +177,5 @@ func (b *balanced) delayLoop() time.Duration {
 	return config.Timing{}.Over(b.written.Timing).Over(&b.of.Timing).Over(config.DefaultTiming(config.TCPCheck)).DelayLoop.Value
 }
 
-func (v *served) delayLoop() time.Duration {
-	return v.Timing.Over(config.DefaultTiming(config.TCPCheck)).DelayLoop.Value
-}
+// timing is that of checks that inherit it, as far as it has defaults.
+func (v *served) timing() config.Timing { return v.Timing.Over(config.DefaultTiming(config.TCPCheck)) }
