@@ -101,6 +101,7 @@ type rawConn struct {
 	rx, tx int
 	in     *inbox
 	heard  wire.Datagram // what is handed over
+	slot   int           // where it is in the inbox
 	out    Outgoing      // what is sent, and
 	letter letter        // what becomes of it
 	rest   func()        // may be nil: lets the socket rest when it has much to say
@@ -208,8 +209,7 @@ func (c *rawConn) Receive(each func(*wire.Datagram)) {
 	for taken := 0; taken < mostAtOnce; {
 		n := c.in.receive(c.rx)
 		for i := range n {
-			var ok bool
-			if c.heard, ok = c.parse(c.in.at(i)); ok && c.heard.Dst == c.socket.local() {
+			if c.take(i) {
 				each(&c.heard)
 			}
 		}
@@ -220,6 +220,13 @@ func (c *rawConn) Receive(each func(*wire.Datagram)) {
 	if c.rest != nil && c.pulse.fast(time.Now()) {
 		c.rest()
 	}
+}
+
+// take looks at a datagram in the inbox, and says whether it is for this socket.
+func (c *rawConn) take(slot int) (ok bool) {
+	c.slot = slot
+	c.heard, ok = c.parse(c.in.at(slot))
+	return ok && c.heard.Dst == c.socket.local()
 }
 
 // Filter implements [Conn].

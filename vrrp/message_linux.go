@@ -37,6 +37,16 @@ type mmsghdr struct {
 
 // receive fills the inbox from a socket, and says how many datagrams there are.
 func (in *inbox) receive(fd int) int {
+	in.clear()
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.headers)), batch, unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// clear makes room.
+func (in *inbox) clear() {
 	for i := range in.headers {
 		h := &in.headers[i]
 		if !in.ready {
@@ -49,11 +59,6 @@ func (in *inbox) receive(fd int) int {
 		h.SetControllen(len(in.controls[i]))
 	}
 	in.ready = true
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.headers)), batch, unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
 }
 
 // at is datagram i, its ancillary data and its sender.
@@ -102,6 +107,22 @@ func (l *letter) seal(fd int, ancillary []byte, flags int) {
 //go:nosplit
 func (l *letter) leave() {
 	_, _, l.errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&l.header)), uintptr(l.flags))
+}
+
+// renew makes another datagram of it, with the identification after its last one,
+// as [following] has it. The kernel makes the sum of the header.
+//
+//go:norace
+//go:nosplit
+func (l *letter) renew() {
+	if l.header.Namelen != unix.SizeofSockaddrInet4 {
+		return
+	}
+	id := uint16(l.bytes[4])<<8 + uint16(l.bytes[5]) + 1
+	if id == 0 {
+		id = 1
+	}
+	l.bytes[4], l.bytes[5] = byte(id>>8), byte(id)
 }
 
 func failure(errno unix.Errno) error {

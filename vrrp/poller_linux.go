@@ -30,6 +30,7 @@ type poller struct {
 	events              [64]unix.EpollEvent
 	thread              thread
 	slumber             slumber
+	dozing              doze
 }
 
 // watch is a connection, and whom to tell of input.
@@ -88,8 +89,9 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 	until := deadline
 	if len(p.resting) > 0 {
 		until = earliest(until, p.resting[0].until)
+		p.wakeful()
 	}
-	until, long := p.slumber.plan(time.Now(), until, v.n > 0)
+	until, long := p.slumber.plan(time.Now(), until, v.n > 0 || p.dozing.count > 0)
 	if !until.Equal(deadline) {
 		v.n = 0 // its time is still to come
 	}
@@ -109,6 +111,9 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 // the world need not wait for the end of it.
 func (p *poller) sleep(v *volley, long bool) (int, error) {
 	p.thread.pause()
+	if long && p.dozing.count > 0 {
+		return p.drowse()
+	}
 	n, errno := sleep(p.epoll, p.timer, &p.events, v, long)
 	return n, failure(errno)
 }

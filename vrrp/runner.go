@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
 )
 
 // Options is the world of a [Runner]. Host and Notifier are required.
@@ -62,7 +63,8 @@ type Runner struct {
 	payload    []byte   // of the advert being sent
 	volley     volley   // the adverts that are due next
 	heard      Received // the event of the datagram being looked at
-	logUnknown bool     // log_unknown_vrids
+	memory     func(time.Time, Conn, *wire.Datagram)
+	logUnknown bool // log_unknown_vrids
 	receiving  config.ReceiveBuffers
 	process    config.GlobalProcess
 	clock      clock
@@ -91,6 +93,7 @@ type member struct {
 	deaf   bool       // it could not be opened, which the machine has been told
 	id     uint16     // of the last datagram
 	last   SendAdvert // the last advert; none before it names the instance
+	echo   echo       // of the MASTER's advert, while one like it would change nothing
 }
 
 // New makes a runner; nothing runs before [Runner.Run].
@@ -107,6 +110,7 @@ func New(o Options) *Runner {
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
 	}
+	r.memory = r.relive
 	r.waiter = newPoller(&r.posts)
 	if o.Opener != nil {
 		r.waiter = newSleeper(o.Opener)
@@ -141,12 +145,17 @@ func (r *Runner) Thread() int { return r.waiter.threadID() }
 // master. Therefore the time up to which deadlines are served is taken first,
 // and what has arrived until then is heard before them.
 func (r *Runner) turn() error {
-	until := r.until(time.Now())
+	now := time.Now()
+	until := r.until(now)
+	r.doze(now)
 	r.aim(until)
 	if err := r.waiter.wait(until, &r.volley); err != nil {
 		return err
 	}
-	now := time.Now()
+	if last := r.waiter.recall(r.memory); !last.IsZero() {
+		until = r.until(last)
+	}
+	now = time.Now()
 	if r.volley.fired { // nothing had arrived then
 		r.stepAt(r.volley.at, r.volley.group, TimerFired{})
 		r.volley.fired = false
@@ -206,6 +215,18 @@ func (r *Runner) serve(now time.Time) {
 
 // until is when the loop must be awake again.
 func (r *Runner) until(now time.Time) time.Time {
+	until := r.aside(now)
+	if r.frozen {
+		return until
+	}
+	if g := r.groups.first(); g != nil && !g.deadline.IsZero() && g.deadline.Before(until) {
+		until = g.deadline
+	}
+	return until
+}
+
+// aside is until for what is not about groups.
+func (r *Runner) aside(now time.Time) time.Time {
 	const long = time.Hour
 	until := now.Add(long)
 	if r.frozen {
@@ -213,9 +234,6 @@ func (r *Runner) until(now time.Time) time.Time {
 	}
 	if r.freezing != nil {
 		until = earliest(until, r.freezing.at)
-	}
-	if g := r.groups.first(); g != nil && !g.deadline.IsZero() && g.deadline.Before(until) {
-		until = g.deadline
 	}
 	if !r.retry.IsZero() && r.retry.Before(until) {
 		until = r.retry
@@ -311,9 +329,10 @@ func (r *Runner) link(name string) LinkChanged {
 // group and nothing else.
 func (r *Runner) step(g *group, ev Event) { r.stepAt(time.Now(), g, ev) }
 
-func (r *Runner) stepAt(now time.Time, g *group, ev Event) {
+// stepAt reports whether the group has only taken note.
+func (r *Runner) stepAt(now time.Time, g *group, ev Event) (quiet bool) {
 	if g.failed || r.frozen {
-		return
+		return false
 	}
 	before := g.deadline
 	defer func() {
@@ -327,6 +346,11 @@ func (r *Runner) stepAt(now time.Time, g *group, ev Event) {
 	effects := g.step(now, ev)
 	g.deadline = g.Deadline()
 	r.perform(g.queue, effects)
+	if _, received := ev.(*Received); received && len(effects) == 0 {
+		return true
+	}
+	r.unfamiliar(g)
+	return false
 }
 
 // bury takes a group out of the running after a panic: its masters resign, its

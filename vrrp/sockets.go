@@ -35,7 +35,7 @@ type socket struct {
 // newSocket is a socket that is not open yet.
 func (r *Runner) newSocket(link string) *socket {
 	s := &socket{link: link}
-	hear := func(d *wire.Datagram) { r.receive(s, d) }
+	hear := func(d *wire.Datagram) { r.receive(time.Now(), s, d) }
 	s.input.run = func() {
 		s.waits.Store(false)
 		if s.conn != nil {
@@ -177,7 +177,7 @@ func (r *Runner) tellSockets(g *group) {
 }
 
 // receive takes a datagram to the instance that it is for.
-func (r *Runner) receive(s *socket, d *wire.Datagram) {
+func (r *Runner) receive(now time.Time, s *socket, d *wire.Datagram) {
 	const vridAt = 1
 	if len(d.Payload) <= vridAt {
 		return
@@ -195,7 +195,10 @@ func (r *Runner) receive(s *socket, d *wire.Datagram) {
 		}
 	}
 	r.heard = Received{Instance: m.Name(), Datagram: *d}
-	r.step(m.group, &r.heard)
+	rcvd := m.stats.AdvertRcvd
+	if quiet := r.stepAt(now, m.group, &r.heard); quiet && m.stats.AdvertRcvd > rcvd {
+		m.becomeFamiliar(now)
+	}
 }
 
 // stranger is log_unknown_vrids, once for each of them until a reload.

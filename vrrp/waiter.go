@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp/wire"
 )
 
 // waiter is where the loop waits for its next input: epoll on a thread of its
@@ -19,6 +20,16 @@ type waiter interface {
 	prepare(s Socket) (slow func())
 	// abandon gives up what was prepared and not opened.
 	abandon()
+	// doze begins to say what the next wait may do by itself: for a MASTER, for a
+	// BACKUP. The answer is no where that cannot be, and wakeful takes it back.
+	doze(limit time.Time) bool
+	sends(c Conn, o Outgoing, due time.Time, every time.Duration) bool
+	hears(c Conn, e *echo, due time.Time, down time.Duration) bool
+	wakeful()
+	// recall tells what was done then, in order: all that was due was sent, or,
+	// with a connection, something was heard. What is sent because of the first
+	// has been. It answers with the time of the last, zero when there is none.
+	recall(tell func(at time.Time, c Conn, heard *wire.Datagram)) time.Time
 	// wait returns at a time, after wake, or when a connection has something to
 	// receive, which the connection has told then. It may return early. A
 	// volley may be fired at that time, if there was nothing else before.
@@ -82,8 +93,13 @@ func (s *sleeper) prepare(k Socket) (slow func()) {
 	return nil
 }
 
-func (*sleeper) abandon()                                              {}
-func (*sleeper) look() error                                           { return nil }
-func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error { return nil }
-func (*sleeper) threadID() int                                         { return 0 }
-func (*sleeper) late(time.Duration) string                             { return "" }
+func (*sleeper) doze(time.Time) bool                                        { return false }
+func (*sleeper) sends(Conn, Outgoing, time.Time, time.Duration) bool        { return false }
+func (*sleeper) hears(Conn, *echo, time.Time, time.Duration) bool           { return false }
+func (*sleeper) wakeful()                                                   {}
+func (*sleeper) recall(func(time.Time, Conn, *wire.Datagram)) (t time.Time) { return t }
+func (*sleeper) abandon()                                                   {}
+func (*sleeper) look() error                                                { return nil }
+func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error      { return nil }
+func (*sleeper) threadID() int                                              { return 0 }
+func (*sleeper) late(time.Duration) string                                  { return "" }
