@@ -65,6 +65,7 @@ const bootstrapDelay = time.Second
 // Scheduler runs the checks of all real servers.
 type Scheduler struct {
 	opts  Options
+	born  time.Time // see together
 	build func(config.Check) (recipe, error)
 	poll  func() (*poller, error) // nil: every probe has a worker
 
@@ -123,7 +124,7 @@ func (j *job) name() string {
 
 // New prepares a Scheduler; nothing is probed before Run.
 func New(opts Options) *Scheduler {
-	s := &Scheduler{opts: opts, poll: newPoller, services: make(map[config.ServiceKey]*service)}
+	s := &Scheduler{opts: opts, born: time.Now(), poll: newPoller, services: make(map[config.ServiceKey]*service)}
 	s.build = s.recipe
 	s.patterns = make(patterns)
 	return s
@@ -210,16 +211,33 @@ func (s *Scheduler) start(j *job) {
 	if warmup := j.policy.Timing.Warmup.Value; warmup > 0 {
 		delay += time.Duration(s.opts.Rand.Int64N(int64(warmup)))
 	}
-	s.arm(j, time.Now().Add(delay))
+	s.arm(j, time.Now().Add(delay+tick/2-1)) // not before
 }
 
 func (s *Scheduler) arm(j *job, at time.Time) {
+	at = s.together(at)
 	j.due = at
 	if j.timer == nil {
 		j.timer = time.AfterFunc(time.Until(at), func() { s.fire(j) })
 		return
 	}
 	j.timer.Reset(time.Until(at))
+}
+
+// Checks that are due at about the same time are due together, if that is not
+// soon: to wake up for each of them costs more than a probe.
+const (
+	tick = 10 * time.Millisecond
+	far  = 50 * tick
+)
+
+// together is a time nearby for everybody. It is the nearest, so that one that is
+// a round trip late is not later the next time.
+func (s *Scheduler) together(at time.Time) time.Time {
+	if time.Until(at) < far {
+		return at
+	}
+	return s.born.Add(at.Sub(s.born).Round(tick))
 }
 
 func (s *Scheduler) remove(j *job) {

@@ -235,6 +235,7 @@ func TestSpreadAndIdle(t *testing.T) {
 		before := runtime.NumGoroutine()
 		const n = 1000
 		b.apply(t, web(n, "delay_loop=10s warmup=10s"))
+		time.Sleep(time.Millisecond) // some are due at full seconds
 		perSecond := make([]int, 14)
 		for i := range perSecond {
 			sleep(time.Second)
@@ -253,6 +254,39 @@ func TestSpreadAndIdle(t *testing.T) {
 		}
 		if !slices.Equal(perSecond[1:4], perSecond[11:14]) {
 			t.Errorf("the second round differs from the first: %v", perSecond)
+		}
+		b.stop(t)
+	})
+}
+
+// Checks that are due within some milliseconds wake the processor once, and none
+// of them is early or late the next time.
+func TestDueTogether(t *testing.T) {
+	bubble(t, 0, func(t *testing.T, b *bench) {
+		b.answers(func(context.Context, netip.AddrPort) Result {
+			time.Sleep(3 * time.Millisecond)
+			return Result{Up: true}
+		})
+		time.Sleep(1234567 * time.Nanosecond)
+		const n = 1000
+		b.apply(t, web(n, "delay_loop=2s warmup=1s"))
+		sleep(3*time.Second + 999*time.Millisecond)
+		times := map[string]int{}
+		last := map[string]time.Duration{}
+		for _, p := range b.take() {
+			at, target, _ := strings.Cut(p, " ")
+			times[at]++
+			when, err := time.ParseDuration(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if was, again := last[target]; again && when-was != 2*time.Second {
+				t.Errorf("%s: %s after the probe before", target, when-was)
+			}
+			last[target] = when
+		}
+		if len(last) != n || len(times) > 301 {
+			t.Errorf("probes of %d servers at %d times", len(last), len(times))
 		}
 		b.stop(t)
 	})
