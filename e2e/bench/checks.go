@@ -56,7 +56,7 @@ func compareKinds(ctx context.Context, keepalived, _ string) error {
 	}
 	fmt.Printf("\n%-44s  %21s   %21s   %13s\n", "", "keepalived", "lvsd", "lvsd / keepalived")
 	fmt.Printf("%-44s  %21s   %21s   %13s\n", "a check that succeeds", "cpu us", "cpu us", "cpu")
-	err = onStage(ctx, func(s *stage) {
+	return onStage(ctx, func(s *stage) {
 		dir := s.TempDir()
 		library := compileAcknowledge(s, dir)
 		h := rig.New(s).Host("checks")
@@ -75,10 +75,6 @@ func compareKinds(ctx context.Context, keepalived, _ string) error {
 			fmt.Printf("%-44s  %21.1f   %21.1f   %13.2f\n", name, us(k), us(l), ratio(l, k))
 		}
 	})
-	if err != nil {
-		return err
-	}
-	return compareMany(ctx, keepalived)
 }
 
 // compileAcknowledge makes the library of [acknowledge].
@@ -102,8 +98,10 @@ func costOfChecks(s *stage, daemon *exec.Cmd, count func() int64) time.Duration 
 	cpu, checks := processorTimeOf(p.pids()), count()
 	time.Sleep(checkedTime)
 	cpu, checks = processorTimeOf(p.pids())-cpu, count()-checks
+	if log := p.log(); strings.Contains(log, "failed") || strings.Contains(log, "timeout") {
+		s.Fatalf("%s: its checks do not succeed\n%s", daemon, log)
+	}
 	if checks < checkedServers { // a busy machine makes fewer than one in each delay_loop
-
 		s.Fatalf("%s made %d checks in %v\n%s", daemon, checks, checkedTime, p.log())
 	}
 	return cpu / time.Duration(checks)

@@ -7,7 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
 
 	"github.com/lvsd/lvsd/e2e/rig"
 )
@@ -16,20 +21,55 @@ import (
 const hostilePort uint16 = 7100
 
 var hostile = []struct {
-	name  string
-	check string // that asks them
-	serve func(net.Conn)
+	name     string
+	check    string // that asks them
+	serve    func(net.Conn)
+	datagram serveDatagram
 }{
-	{"mute", "HTTP_GET", func(c net.Conn) { hear(c) }},
-	{"slow header", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n") }},
-	{"slow body", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n\r\n") }},
-	{"infinite header", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n", "X: y\r\n") }},
-	{"infinite body", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n\r\n", "hello\r\n") }},
-	{"resetting", "HTTP_GET", func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }},
-	{"no TLS", "SSL_GET", func(c net.Conn) { flood(c, "", "garbage ") }},
-	{"slow TLS", "SSL_GET", func(c net.Conn) { drip(c, "\x16\x03\x03\x40\x00\x02\x00\x3f\xf0") }},
-	{"slow line", "SMTP_CHECK", func(c net.Conn) { drip(c, "220-") }},
-	{"infinite lines", "SMTP_CHECK", func(c net.Conn) { flood(c, "", "220-on and on\r\n") }},
+	{"mute", "HTTP_GET", func(c net.Conn) { hear(c) }, nil},
+	{"slow header", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n") }, nil},
+	{"slow body", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n\r\n") }, nil},
+	{"infinite header", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n", "X: y\r\n") }, nil},
+	{"infinite body", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n\r\n", "hello\r\n") }, nil},
+	{"resetting", "HTTP_GET", func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }, nil},
+	{"no TLS", "SSL_GET", func(c net.Conn) { flood(c, "", "garbage ") }, nil},
+	{"slow TLS", "SSL_GET", func(c net.Conn) { drip(c, "\x16\x03\x03\x40\x00\x02\x00\x3f\xf0") }, nil},
+	{"slow line", "SMTP_CHECK", func(c net.Conn) { drip(c, "220-") }, nil},
+	{"infinite lines", "SMTP_CHECK", func(c net.Conn) { flood(c, "", "220-on and on\r\n") }, nil},
+	{"mute", "DNS_CHECK", nil, func([]byte, func([]byte)) {}},
+	{"malformed", "DNS_CHECK", nil, func(b []byte, reply func([]byte)) { reply(b[:5]) }},
+	{"answers to others", "DNS_CHECK", nil, func(b []byte, reply func([]byte)) {
+		b[0]++
+		repeat(b, reply)
+	}},
+	{"mute", "UDP_CHECK", nil, func([]byte, func([]byte)) {}},
+	{"huge reply", "UDP_CHECK", nil, func(_ []byte, reply func([]byte)) { reply(make([]byte, 65507)) }},
+	{"endless replies", "UDP_CHECK", nil, func(_ []byte, reply func([]byte)) { repeat([]byte("no"), reply) }},
+	{pings, "PING_CHECK", nil, nil},
+}
+
+// pings are answers of falseEchoes, which has no port.
+const pings = "answers to others"
+
+// repeat sends more datagrams than anybody wants to look at.
+func repeat(b []byte, reply func([]byte)) {
+	for range 5000 {
+		reply(b)
+	}
+}
+
+// falseEchoes answers ICMP echo requests, RFC 792, with another sequence number,
+// where the kernel does not answer them.
+func falseEchoes(b []byte, reply func([]byte)) {
+	const request, header = 8, 8
+	ignored, _ := os.ReadFile("/proc/sys/net/ipv4/icmp_echo_ignore_all")
+	if len(b) < header || b[0] != request || strings.TrimSpace(string(ignored)) != "1" {
+		return
+	}
+	m := icmp.Message{Type: ipv4.ICMPTypeEchoReply, Body: &icmp.Echo{ID: int(b[4])<<8 | int(b[5]), Seq: int(b[6])<<8 | int(b[7]) + 1, Data: b[header:]}}
+	if answer, err := m.Marshal(nil); err == nil {
+		repeat(answer, reply)
+	}
 }
 
 // hear waits until the client has gone.
@@ -104,7 +144,14 @@ func compareHostile(ctx context.Context, keepalived, _ string) error {
 		begin(s, h.Command(self, answering))
 		conf := filepath.Join(dir, "keepalived.conf")
 		in := func(name string) string { return filepath.Join(dir, name) }
+		h.Sysctl("net.ipv4.ping_group_range", "0 0")
 		for i, server := range hostile {
+			if len(os.Args) > 2 && !slices.Contains(os.Args[2:], server.check) {
+				continue
+			}
+			if server.name == pings && server.check == "PING_CHECK" {
+				h.Sysctl("net.ipv4.icmp_echo_ignore_all", "1")
+			}
 			if err := os.WriteFile(conf, []byte(hostileConf(server.check, hostilePort+uint16(i))), 0o600); err != nil {
 				s.Fatalf("%w", err)
 			}
@@ -117,10 +164,14 @@ func compareHostile(ctx context.Context, keepalived, _ string) error {
 
 // hostileConf has servers of one kind, and neighbours.
 func hostileConf(check string, port uint16) string {
-	block := check + " {\n connect_timeout 3\n }"
-	if check != "SMTP_CHECK" {
-		block = check + " {\n url {\n path /\n status_code 200\n }\n connect_timeout 3\n }"
+	more := ""
+	switch check {
+	case "HTTP_GET", "SSL_GET":
+		more = " url {\n path /\n status_code 200\n }\n"
+	case "UDP_CHECK":
+		more = " require_reply 6f6b\n" // ok
 	}
+	block := check + " {\n" + more + " connect_timeout 3\n }"
 	bad := checkedServices(block, port, hostileServers, hostileLoop)
 	return bad + checkedServicesFrom(hostileServers, "TCP_CHECK {\n connect_timeout 3\n }", acceptPort, neighbours, time.Second)
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/ipv4"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/ipvs"
@@ -56,7 +57,9 @@ func answer(ctx context.Context) error {
 		acceptPort: acceptAll,
 	}
 	for i, bad := range hostile {
-		servers[hostilePort+uint16(i)] = serveHostile(bad.serve, bad.check == "HTTP_GET")
+		if bad.serve != nil {
+			servers[hostilePort+uint16(i)] = serveHostile(bad.serve, bad.check == "HTTP_GET")
+		}
 	}
 	for port, serve := range servers {
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
@@ -65,12 +68,13 @@ func answer(ctx context.Context) error {
 		}
 		go func() { failed <- serve(l) }()
 	}
-	for _, port := range []uint16{dnsPort, echoPort} {
-		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4zero, Port: int(port)})
+	for at, serve := range datagrams() {
+		network, address, _ := strings.Cut(at, " ")
+		c, err := net.ListenPacket(network, address)
 		if err != nil {
 			return err
 		}
-		go func() { failed <- echo(c) }()
+		go func() { failed <- eachDatagram(c, serve) }()
 	}
 	select {
 	case err := <-failed:
@@ -117,22 +121,49 @@ func serveSMTP(l net.Listener) error {
 	}
 }
 
+// datagrams are the servers of datagrams by network and address.
+func datagrams() map[string]serveDatagram {
+	all := map[string]serveDatagram{"ip4:icmp 0.0.0.0": falseEchoes}
+	for _, port := range []uint16{dnsPort, echoPort} {
+		all[fmt.Sprintf("udp4 :%d", port)] = echo
+	}
+	for i, bad := range hostile {
+		if bad.datagram != nil {
+			all[fmt.Sprintf("udp4 :%d", hostilePort+uint16(i))] = bad.datagram
+		}
+	}
+	return all
+}
+
+// serveDatagram answers a datagram, which it may change.
+type serveDatagram func(b []byte, reply func([]byte))
+
 // echo sends datagrams back as answers: the third octet of one of DNS says that
-// it is, RFC 1035 section 4.1.1.
-func echo(c *net.UDPConn) error {
+// it is one, RFC 1035 section 4.1.1.
+func echo(b []byte, reply func([]byte)) {
+	if len(b) > 2 {
+		b[2] |= 0x80
+	}
+	reply(b)
+}
+
+// eachDatagram serves datagrams. What reply sends comes from the address that the
+// datagram was for.
+func eachDatagram(conn net.PacketConn, serve serveDatagram) error {
+	c := ipv4.NewPacketConn(conn)
+	if err := c.SetControlMessage(ipv4.FlagDst, true); err != nil {
+		return err
+	}
 	b := make([]byte, 9000)
 	for {
-		n, from, err := c.ReadFromUDPAddrPort(b)
+		n, about, from, err := c.ReadFrom(b)
 		if err != nil && !errors.Is(err, net.ErrClosed) {
 			continue // what the kernel says of a datagram before
 		}
 		if err != nil {
 			return err
 		}
-		if n > 2 {
-			b[2] |= 0x80
-		}
-		_, _ = c.WriteToUDPAddrPort(b[:n], from)
+		serve(b[:n], func(b []byte) { _, _ = c.WriteTo(b, &ipv4.ControlMessage{Src: about.Dst}, from) })
 	}
 }
 

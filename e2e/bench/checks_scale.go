@@ -23,7 +23,7 @@ const (
 
 // compareMany lets both programs run many TCP_CHECKs of servers on this machine
 // and send adverts meanwhile.
-func compareMany(ctx context.Context, keepalived string) error {
+func compareMany(ctx context.Context, keepalived, _ string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err

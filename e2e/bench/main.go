@@ -88,11 +88,11 @@ func run(ctx context.Context) error {
 }
 
 // parts are all comparisons. The first argument of the command chooses one; what
-// follows it is for [compareLVS].
+// follows it is for [compareLVS], sizes, and for [compareHostile], checks.
 var parts = []struct {
 	name    string
 	compare func(ctx context.Context, keepalived, lvsd string) error
-}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"checks", compareKinds}, {"hostile", compareHostile}, {"lvs", compareLVS}, {"parser", compareParsers}}
+}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"checks", compareKinds}, {"many", compareMany}, {"hostile", compareHostile}, {"lvs", compareLVS}, {"parser", compareParsers}}
 
 func compareParsers(ctx context.Context, keepalived, lvsd string) error {
 	dir, err := os.MkdirTemp("", "lvsd-bench")
