@@ -76,36 +76,56 @@ func (p *poller) travel(j journey, done func(error)) *flight {
 		return nil
 	}
 	err = j.connect(fd, j.version())
-	if errors.Is(err, unix.EINPROGRESS) || err == nil && j.talk != nil {
-		var a *flight
-		if a, err = p.await(fd, j, done); err == nil {
-			return a
-		}
+	connected := err == nil && j.talk != nil // at once, as with datagrams
+	if connected || errors.Is(err, unix.EINPROGRESS) {
+		return p.takeOff(j, fd, connected, done)
 	}
 	_ = unix.Close(fd)
 	done(err)
 	return nil
 }
 
-// await has what happens to a socket told to its flight.
-func (p *poller) await(fd int, j journey, done func(error)) (*flight, error) {
-	a := &flight{journey: j, poller: p, fd: int32(fd), done: done, end: j.limit(), watched: unix.EPOLLOUT}
+// takeOff has what happens to a socket told to its flight.
+func (p *poller) takeOff(j journey, fd int, connected bool, done func(error)) *flight {
+	a := &flight{journey: j, poller: p, fd: int32(fd), done: done, end: j.limit(), connected: connected, watched: unix.EPOLLOUT}
+	if connected {
+		a.watched = unix.EPOLLIN
+	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	err := p.await(a)
+	landed := err != nil
+	switch {
+	case landed:
+		_ = unix.Close(fd)
+	case connected:
+		if landed, err = p.say(a, a.talk.begin()); landed {
+			p.land(a)
+		}
+	}
+	a.mu.Unlock()
+	if landed {
+		done(err)
+		return nil
+	}
+	return a
+}
+
+// await waits for what happens to a flight. Its lock is held.
+func (p *poller) await(a *flight) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.flying == nil {
-		return nil, errPollerEnded
+		return errPollerEnded
 	}
 	p.serial++
 	a.serial = p.serial
 	event := a.interest()
-	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
-		return nil, os.NewSyscallError("epoll_ctl", err)
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(a.fd), &event); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
 	}
-	p.flying[fd] = a
-	a.timer = time.AfterFunc(j.step, func() { p.late(a) })
-	return a, nil
+	p.flying[int(a.fd)] = a
+	a.timer = time.AfterFunc(a.step, func() { p.late(a) })
+	return nil
 }
 
 func (a *flight) interest() unix.EpollEvent {

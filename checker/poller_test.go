@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
 )
 
 // polling is a poller that runs until the end of the test.
@@ -102,6 +105,37 @@ func TestPollerEnded(t *testing.T) {
 	newTCP(check).start(p, func(r Result) { result <- r })
 	if r := <-result; r.Up || r.Local == "" {
 		t.Errorf("%+v: the end of the poller is not the server's failure", r)
+	}
+}
+
+// What needs no connection is asked at once: nobody runs this poller.
+func TestPollerAsksAtOnce(t *testing.T) {
+	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if err := server.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan Result, 1)
+	check := config.Check{ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: uint16(server.LocalAddr().(*net.UDPAddr).Port), Timing: within(time.Hour), Params: new(config.UDPParams)}
+	f := newUDP(check).start(p, func(r Result) { ended <- r })
+	b := make([]byte, 100)
+	if n, _, err := server.ReadFrom(b); err != nil || string(b[:n]) != udpFiller {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+	p.close()
+	if r := <-ended; r.Local == "" {
+		t.Errorf("%+v", r)
+	}
+	f.abort(errAborted) // it has ended
+	if len(ended) > 0 {
+		t.Error("ended twice")
 	}
 }
 
