@@ -78,7 +78,8 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[pl
 // applyCheck makes a check run as configured, and gives its job; j is what it
 // was before, was what a predecessor knew of it.
 func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check, was *Handover) (*job, error) {
-	if j != nil && j.policy.Timing == *check.Timing {
+	if j != nil && *j.policy.Timing == *check.Timing {
+		j.policy.Timing = check.Timing // so that the one of before can go
 		return j, nil
 	}
 	how, err := s.build(*check)
@@ -86,13 +87,13 @@ func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check
 		return j, err
 	}
 	if j != nil {
-		j.recipe, j.policy.Timing = how, *check.Timing
+		j.recipe, j.policy.Timing = how, check.Timing
 		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
 			s.arm(j, soon)
 		}
 		return j, nil
 	}
-	policy := Policy{Timing: *check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
+	policy := Policy{Timing: check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
 	j = &job{service: v, id: id, recipe: how, policy: policy}
 	if was != nil {
 		j.takeOver(was, time.Now())

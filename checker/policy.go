@@ -30,9 +30,9 @@ type Result struct {
 // Policy decides what the results of a check mean. The zero value, with its
 // Timing set, has not seen a result.
 type Policy struct {
-	// Timing is the resolved timing of the check. It may be replaced between
-	// two steps: a survivor of a reload keeps its state.
-	Timing config.Timing
+	// Timing is the resolved timing of the check, which many share. It may be
+	// replaced between two steps: a survivor of a reload keeps its state.
+	Timing *config.Timing
 	Kind   config.CheckKind
 	Probes int // that have to succeed in turn; 0 means 1
 	// FastRecovery takes away the delay between the probes while the check is not

@@ -64,7 +64,7 @@ func play(t *testing.T, script string) string {
 		var r Result
 		switch words[0] {
 		case "timing":
-			p.Timing = parseTiming(words[1:])
+			p.Timing = new(parseTiming(words[1:]))
 			continue
 		case "kind":
 			p.Kind = config.CheckKind(words[1])
