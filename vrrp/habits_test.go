@@ -129,10 +129,19 @@ func TestHabitsOfBackup(t *testing.T) {
 	expect("something else", "[wake]")
 	says(200)
 	expect("and another advert", hear)
-	says(0)
-	expect("a farewell", "[wake]")
-	says(50)
-	expect("one to be preempted later", "[wake]")
+	for range 2 { // the log is told of the first ones
+		says(0)
+		expect("a farewell", "[wake]")
+	}
+	for range 2 {
+		says(50)
+		expect("one to be preempted later", "[wake]")
+	}
+	r.members["VI_1"].cfg.PreemptDelay, r.members["VI_1"].preemptAt = 0, time.Time{}
+	for range 2 {
+		says(50)
+		expect("one that does not count", "[wake]")
+	}
 	r.linkChanged(LinkChanged{Link: "eth0", Exists: true})
 	expect("FAULT", "[]")
 }
