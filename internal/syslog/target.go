@@ -122,9 +122,11 @@ func (s *local) write(l line) error {
 	return s.send(l)
 }
 
+// dial waits for nobody: a syslog on this machine takes a connection at once, or
+// not at all.
 func (s *local) dial() (err error) {
 	for _, network := range []string{"unixgram", "unix"} {
-		if s.conn, err = net.DialTimeout(network, s.path, patience); err == nil {
+		if s.conn, err = net.Dial(network, s.path); err == nil {
 			s.stream = network == "unix"
 			return nil
 		}
