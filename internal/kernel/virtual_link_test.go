@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/netns"
 )
@@ -44,6 +46,34 @@ type journal struct{ lines map[Setting]bool }
 
 func (j *journal) Setting(s Setting)  { j.lines[s] = true }
 func (j *journal) Restored(s Setting) { delete(j.lines, s) }
+
+// netlink_notify_msg: the kernel tells of the parent once more when a VMAC is up.
+func TestVMACNotifies(t *testing.T) {
+	told := func(notify bool) (times int) {
+		h, ns, _ := newHost(t)
+		news, done := make(chan netlink.LinkUpdate, 100), make(chan struct{})
+		defer close(done)
+		if err := ns.Do(func() error { return netlink.LinkSubscribe(news, done) }); err != nil {
+			t.Fatal(err)
+		}
+		l := macvlan("vrrp.51", "eth0", false)
+		l.Notify = notify
+		claimAll(t, h, "standing", vmacClaims(l))
+		ns.Run(t, "ip link add last type veth peer name other")
+		for update := range news {
+			switch update.Attrs().Name {
+			case "last":
+				return times
+			case "eth0":
+				times++
+			}
+		}
+		return times
+	}
+	if without, with := told(false), told(true); with != without+1 {
+		t.Errorf("told %d times, %d without netlink_notify_msg", with, without)
+	}
+}
 
 // What is set is in the journal until it is set back, and the start after a
 // crash sets it back from there, but not what somebody else has set since.
