@@ -23,10 +23,6 @@ import (
 // mostRounds is how often something is done in a wait, at the most.
 const mostRounds = batch
 
-// unhurried is how late an advert may be to be sent in a wait. What is later is
-// for the loop.
-const unhurried = time.Millisecond
-
 // doze is a wait with habits. Times are ns of CLOCK_MONOTONIC.
 type doze struct {
 	habits    [mostHabits]habit
@@ -34,7 +30,6 @@ type doze struct {
 	happened  [mostRounds]round
 	rounds    int
 	limit     int64 // when something is due that is no habit
-	late      int64 // than this an advert must not be
 	timer     int
 	in        *inbox
 	more      bool
@@ -50,6 +45,7 @@ type habit struct {
 	copies     *echo // of what a BACKUP hears, before it is due; nil: a MASTER's
 	letter     letter
 	dst        netip.Addr
+	late       int64 // than this an advert must not be: the rest is for the loop
 }
 
 // round is something that was done.
@@ -75,13 +71,8 @@ func (c *rawConn) capture(e *echo) {
 }
 
 // doze forgets the habits of the last wait.
-func (p *poller) doze(limit time.Time) bool {
-	d := &p.dozing
-	d.count, d.limit, d.late = 0, p.nanoseconds(limit), int64(unhurried)
-	if a := p.thread.auto; a.most > 0 {
-		d.late = min(d.late, int64(a.delay))
-	}
-	return p.slumber.shortest >= hearing
+func (p *poller) doze(limit time.Time) {
+	p.dozing.count, p.dozing.limit = 0, p.nanoseconds(limit)
 }
 
 // sends is the habit of a MASTER, hears that of a BACKUP. The answer is whether
@@ -91,13 +82,20 @@ func (p *poller) sends(c Conn, o Outgoing, due time.Time, every time.Duration) b
 	if h == nil || o.AH != nil {
 		return false
 	}
-	h.copies, h.dst, h.letter.errno = nil, o.Dst, 0
+	h.copies, h.dst, h.letter.errno, h.late = nil, o.Dst, 0, int64(every/2)
+	if a := p.thread.auto; a.most > 0 {
+		h.late = min(h.late, int64(a.delay))
+	}
 	h.conn.load(&h.letter, o)
 	return true
 }
 
 func (p *poller) hears(c Conn, e *echo, due time.Time, down time.Duration) bool {
-	h := p.habit(c, due, down)
+	lead := time.Duration(0)
+	if p.slumber.shortest < punctual {
+		lead = early // to have the permission when silence has lasted too long
+	}
+	h := p.habit(c, due.Add(-lead), down-lead)
 	if h == nil {
 		return false
 	}
@@ -179,7 +177,7 @@ func (d *doze) stir(fd int) {
 func (d *doze) send(now int64) {
 	d.more = now < d.limit
 	for i := 0; i < d.count; i++ {
-		if h := &d.habits[i]; h.due <= now && (h.copies != nil || now-h.due > d.late) {
+		if h := &d.habits[i]; h.due <= now && (h.copies != nil || now-h.due > h.late) {
 			d.more = false
 		}
 	}

@@ -117,10 +117,10 @@ func TestDozeSends(t *testing.T) {
 					t.Error(err)
 				}
 				due := time.Now().Add(every)
-				if !p.doze(due.Add(time.Hour)) || !p.sends(c, tt.out, due, every) {
+				if p.doze(due.Add(time.Hour)); !p.sends(c, tt.out, due, every) {
 					t.Error("there is something against it")
 				}
-				p.dozing.late = int64(time.Hour) // the machine may be busy
+				p.dozing.habits[0].late = int64(time.Hour) // the machine may be busy
 				if err := p.wait(due, new(volley)); err != nil {
 					t.Error(err)
 				}
@@ -190,7 +190,7 @@ func TestDozeHears(t *testing.T) {
 				wait := func(left, down time.Duration) (priorities []uint8, took time.Duration) {
 					began := time.Now()
 					due := began.Add(left)
-					if !p.doze(began.Add(time.Hour)) || !p.hears(c, &known, due, down) {
+					if p.doze(began.Add(time.Hour)); !p.hears(c, &known, due, down) {
 						t.Error("there is something against it")
 					}
 					if err := p.wait(due, new(volley)); err != nil {
@@ -240,7 +240,7 @@ func TestDozeEnds(t *testing.T) {
 			if !p.sends(c, tt.out, now.Add(far), every) {
 				t.Error("there is something against it")
 			}
-			p.dozing.late = int64(time.Hour)
+			p.dozing.habits[0].late = int64(time.Hour)
 			prepare(now)
 			if err := p.wait(now.Add(far), new(volley)); err != nil {
 				t.Error(err)
@@ -257,7 +257,7 @@ func TestDozeEnds(t *testing.T) {
 		if rounds, took, err := wait(time.Hour, func(now time.Time) { p.dozing.limit = p.nanoseconds(now.Add(2 * far)) }); rounds != 1 || took < 2*far || err != nil {
 			t.Errorf("something else: %d rounds in %s, %v", rounds, took, err)
 		}
-		if rounds, took, err := wait(far, func(time.Time) { p.dozing.late = -1 }); rounds != 0 || took < far || err != nil {
+		if rounds, took, err := wait(far, func(time.Time) { p.dozing.habits[0].late = -1 }); rounds != 0 || took < far || err != nil {
 			t.Errorf("late: %d rounds in %s, %v", rounds, took, err)
 		}
 		a.Run(t, "ip link set eth0 down")

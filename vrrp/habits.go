@@ -15,14 +15,14 @@ const mostHabits = 8
 // is to be expected of all instances, or nothing.
 func (r *Runner) doze(now time.Time) {
 	limit := r.aside(now)
-	if len(r.members) <= mostHabits {
-		for _, m := range r.members {
-			limit = earliest(limit, m.announce.due())
-		}
-	}
-	if !r.waiter.doze(limit) || len(r.members) > mostHabits {
+	if len(r.members) > mostHabits {
+		r.waiter.doze(limit)
 		return
 	}
+	for _, m := range r.members {
+		limit = earliest(limit, m.announce.due())
+	}
+	r.waiter.doze(limit)
 	for _, m := range r.members {
 		if r.frozen || !m.deadline.IsZero() && !r.habitual(m) {
 			r.waiter.wakeful()

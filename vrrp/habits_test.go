@@ -18,10 +18,7 @@ type light struct {
 	limit time.Time
 }
 
-func (l *light) doze(limit time.Time) bool {
-	l.told, l.limit = l.told[:0], limit
-	return true
-}
+func (l *light) doze(limit time.Time) { l.told, l.limit = l.told[:0], limit }
 
 func (l *light) sends(_ Conn, o Outgoing, _ time.Time, every time.Duration) bool {
 	if l.told != nil {

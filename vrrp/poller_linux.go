@@ -91,7 +91,7 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 		until = earliest(until, p.resting[0].until)
 		p.wakeful()
 	}
-	until, long := p.slumber.plan(time.Now(), until, v.n > 0 || p.dozing.count > 0)
+	until, long := p.slumber.plan(time.Now(), until, v.n > 0, p.dozing.count > 0)
 	if !until.Equal(deadline) {
 		v.n = 0 // its time is still to come
 	}

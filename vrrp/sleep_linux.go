@@ -35,11 +35,14 @@ type slumber struct {
 
 // plan makes of the time of a deadline the end of a wait, and tells whether
 // that is one of the long ones: those that input does not end soon. Adverts that
-// leave by themselves need no wait that ends early.
-func (s *slumber) plan(now, deadline time.Time, loaded bool) (until time.Time, long bool) {
+// leave by themselves need no wait that ends early, and habits none that is short.
+func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time.Time, long bool) {
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
+	if habits && far && seldom {
+		return deadline, true
+	}
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
 	}

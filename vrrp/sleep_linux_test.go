@@ -15,25 +15,28 @@ func TestPlan(t *testing.T) {
 		shortest    time.Duration // interval
 		since, left time.Duration // since the last wait began, until the deadline
 		loaded      bool
+		habits      bool
 		wait        time.Duration
 		long        bool
 	}{
-		{"a second", time.Second, time.Second, time.Second, false, time.Second, true},
-		{"a second among short ones", time.Second, ms, time.Second, false, time.Second, false},
-		{"a moment", time.Second, time.Second, 5 * ms, false, 5 * ms, false},
-		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, false, 93 * ms, true},
-		{"a tenth of a second, loaded", 100 * ms, 100 * ms, 100 * ms, true, 100 * ms, true},
-		{"half of it, loaded", 50 * ms, 50 * ms, 50 * ms, true, 43 * ms, false},
-		{"what is left of it", 100 * ms, 93 * ms, 7 * ms, false, 7 * ms, false},
-		{"ten milliseconds", 10 * ms, 10 * ms, 10 * ms, false, 3 * ms, false},
-		{"what is left of them", 10 * ms, 3 * ms, 7 * ms, false, 7 * ms, false},
-		{"half a tenth of a second", 50 * ms, 50 * ms, 50 * ms, false, 43 * ms, false},
-		{"what is left of that", 50 * ms, 43 * ms, 7 * ms, false, 7 * ms, false},
-		{"late", 10 * ms, time.Second, -ms, false, -ms, false},
+		{"a second", time.Second, time.Second, time.Second, false, false, time.Second, true},
+		{"a second among short ones", time.Second, ms, time.Second, false, false, time.Second, false},
+		{"a moment", time.Second, time.Second, 5 * ms, false, false, 5 * ms, false},
+		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, false, false, 93 * ms, true},
+		{"a tenth of a second, loaded", 100 * ms, 100 * ms, 100 * ms, true, false, 100 * ms, true},
+		{"half of it, loaded", 50 * ms, 50 * ms, 50 * ms, true, false, 43 * ms, false},
+		{"what is left of it", 100 * ms, 93 * ms, 7 * ms, false, false, 7 * ms, false},
+		{"ten milliseconds", 10 * ms, 10 * ms, 10 * ms, false, false, 3 * ms, false},
+		{"what is left of them", 10 * ms, 3 * ms, 7 * ms, false, false, 7 * ms, false},
+		{"half a tenth of a second", 50 * ms, 50 * ms, 50 * ms, false, false, 43 * ms, false},
+		{"what is left of that", 50 * ms, 43 * ms, 7 * ms, false, false, 7 * ms, false},
+		{"ten milliseconds, habits", 10 * ms, 10 * ms, 10 * ms, true, true, 10 * ms, true},
+		{"ten milliseconds after another wait", 10 * ms, ms, 10 * ms, true, true, 3 * ms, false},
+		{"late", 10 * ms, time.Second, -ms, false, false, -ms, false},
 	} {
 		now := time.Now()
 		s := slumber{shortest: tt.shortest, last: now.Add(-tt.since)}
-		if until, long := s.plan(now, now.Add(tt.left), tt.loaded); until.Sub(now) != tt.wait || long != tt.long || s.last != now {
+		if until, long := s.plan(now, now.Add(tt.left), tt.loaded, tt.habits); until.Sub(now) != tt.wait || long != tt.long || s.last != now {
 			t.Errorf("%s: waits for %s, long: %t", tt.name, until.Sub(now), long)
 		}
 	}

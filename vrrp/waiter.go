@@ -22,7 +22,7 @@ type waiter interface {
 	abandon()
 	// doze begins to say what the next wait may do by itself: for a MASTER, for a
 	// BACKUP. The answer is no where that cannot be, and wakeful takes it back.
-	doze(limit time.Time) bool
+	doze(limit time.Time)
 	sends(c Conn, o Outgoing, due time.Time, every time.Duration) bool
 	hears(c Conn, e *echo, due time.Time, down time.Duration) bool
 	wakeful()
@@ -93,7 +93,7 @@ func (s *sleeper) prepare(k Socket) (slow func()) {
 	return nil
 }
 
-func (*sleeper) doze(time.Time) bool                                        { return false }
+func (*sleeper) doze(time.Time)                                             {}
 func (*sleeper) sends(Conn, Outgoing, time.Time, time.Duration) bool        { return false }
 func (*sleeper) hears(Conn, *echo, time.Time, time.Duration) bool           { return false }
 func (*sleeper) wakeful()                                                   {}
