@@ -120,6 +120,9 @@ func (p *poller) wakeful() { p.dozing.count = 0 }
 // nanoseconds is a moment on CLOCK_MONOTONIC.
 func (p *poller) nanoseconds(t time.Time) int64 { return p.monotonic + int64(t.Sub(p.epoch)) }
 
+// moment is the reverse. What was due before something is so again.
+func (p *poller) moment(ns int64) time.Time { return p.epoch.Add(time.Duration(ns - p.monotonic)) }
+
 // drowse waits with habits.
 func (p *poller) drowse() (int, error) {
 	d := &p.dozing
@@ -273,9 +276,9 @@ func (p *poller) recall(tell func(at time.Time, c Conn, heard *wire.Datagram)) (
 	if d.rounds == 0 {
 		return at
 	}
-	now, clock := monotonic()
+	now := time.Now()
 	for i, r := range d.happened[:d.rounds] {
-		at = now.Add(time.Duration(r.at - clock))
+		at = now.Add(p.moment(r.at).Sub(now)) // with the time of day as it is now
 		if r.habit < 0 {
 			d.recalling = i + 1
 			tell(at, nil, nil)
