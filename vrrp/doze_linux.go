@@ -187,17 +187,21 @@ func (d *doze) send(now int64) {
 	if !d.more {
 		return
 	}
+	sent := false
 	for i := 0; i < d.count; i++ {
 		h := &d.habits[i]
 		if h.due > now {
 			continue
 		}
+		sent = true
 		h.letter.renew()
 		h.letter.leave()
 		d.more = d.more && h.letter.errno == 0
 		h.due += h.every
 	}
-	d.note(now, -1)
+	if sent {
+		d.note(now, -1)
+	}
 }
 
 // hear receives a datagram from a connection of a BACKUP.
