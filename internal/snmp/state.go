@@ -77,6 +77,7 @@ func (s *State) view() view {
 	if s.Parts.Checker {
 		s.running = make(map[config.ServiceKey]*config.Service)
 		for _, service := range s.Config.KernelServices() {
+			service.Mark = s.Facts.Marks[service.Key]
 			s.running[service.Key] = &service
 		}
 		parts = append(parts, s.checkers())
