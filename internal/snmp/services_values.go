@@ -162,20 +162,29 @@ func (b *balanced) name() agentx.Value {
 }
 
 func (b *balanced) alpha() bool {
-	if b.written.Alpha.Set {
+	switch {
+	case b.written == nil:
+		return false
+	case b.written.Alpha.Set:
 		return b.written.Alpha.Value
 	}
 	return b.of.Alpha
 }
 
-// timing is what checks of the server inherit.
+// timing is what checks of the server inherit; nothing checks a sorry server.
 func (b *balanced) timing() config.Timing {
-	return config.Timing{}.Over(b.written.Timing).Over(&b.of.Timing)
+	if b.written == nil {
+		return config.Timing{}
+	}
+	return config.Timing{}.Over(b.written.Timing).Over(shown(b.of.Timing))
 }
 
-func (b *balanced) delayLoop() time.Duration {
-	return config.Timing{}.Over(b.written.Timing).Over(&b.of.Timing).Over(config.DefaultTiming(config.TCPCheck)).DelayLoop.Value
-}
+// timing is what checks of the service inherit.
+func (v *served) timing() config.Timing { return *shown(v.Timing) }
 
-// timing is that of checks that inherit it, as far as it has defaults.
-func (v *served) timing() config.Timing { return v.Timing.Over(config.DefaultTiming(config.TCPCheck)) }
+// shown are timings with those defaults that keepalived shows.
+func shown(t config.Timing) *config.Timing {
+	defaults := config.DefaultTiming(config.TCPCheck)
+	t = t.Over(&config.Timing{DelayLoop: config.Some(defaults.DelayLoop.Value), ConnectTimeout: config.Some(defaults.ConnectTimeout.Value)})
+	return &t
+}
