@@ -126,9 +126,9 @@ virtual_server 2001:db8:99::2 443 {
 }
 `
 
-// asked is what a manager has seen of a daemon: the tree of services at start,
-// what comes of setting a weight, and the tree after that and while a server is
-// down; and the notifications.
+// asked is what a manager has seen of a daemon: the tree of services with a few
+// packets counted, what comes of setting a weight, the tree while a server is
+// down, and the notifications.
 func asked(t *testing.T, binary string) (all []string) {
 	lab := rig.New(t)
 	h := lab.Host("director")
@@ -167,15 +167,16 @@ func asked(t *testing.T, binary string) (all []string) {
 	}
 	rig.Until(t, "the SNMP daemon", patience, func() bool { return heard("1.3.6.1.6.3.1.1.5.1") > 0 }) // coldStart
 	snmp := func(command string, args ...string) string {
-		c := h.Command("env", append([]string{"MIBS=", "snmp" + command, "-v2c", "-On", "-Oe", "-c", "private", "127.0.0.1"}, args...)...)
+		c := h.Command("env", append([]string{"MIBS=", "snmp" + command, "-v2c", "-On", "-Oe", "-c", "private"}, args...)...)
 		out, err := c.CombinedOutput()
 		if err != nil && command != "set" {
 			t.Logf("snmp%s %v: %v", command, args, err)
 		}
 		return string(out)
 	}
-	tree := func() string { return snmp("walk", checkerMIB) }
-	status := func(server string) string { return snmp("get", checkerMIB+".4.1.6."+server) }
+	const here = "127.0.0.1"
+	tree := func() string { return snmp("bulkwalk", "-Cr50", here, checkerMIB) }
+	status := func(server string) string { return snmp("get", here, checkerMIB+".4.1.6."+server) }
 
 	h.File("keepalived.conf", strings.ReplaceAll(shown, "HEALTH", health))
 	d := h.Start(binary, "-x", "-A", socket)
@@ -184,10 +185,11 @@ func asked(t *testing.T, binary string) (all []string) {
 	h.Run("ip", "route", "add", "10.99.0.0/16", "dev", "eth0")
 	h.Run("bash", "-c", "exec 3>/dev/udp/10.99.1.2/53; for i in 1 2 3; do echo $i >&3; done")
 	rig.Until(t, "the packets to be counted", patience, func() bool {
-		counted := snmp("get", checkerMIB+".3.1.28.2", checkerMIB+".4.1.18.2.1")
+		counted := snmp("get", here, checkerMIB+".3.1.28.2", checkerMIB+".4.1.18.2.1")
 		return strings.Count(counted, "Counter32: 3\n") == 2
 	})
-	all = append(all, tree(), snmp("set", checkerMIB+".4.1.7.1.2", "i", "8"), snmp("set", checkerMIB+".4.1.7.9.2", "i", "1"), tree())
+	weights := func() string { return snmp("walk", here, checkerMIB+".4.1.7") }
+	all = append(all, tree(), snmp("set", here, checkerMIB+".4.1.7.1.2", "i", "8"), snmp("set", here, checkerMIB+".4.1.7.9.2", "i", "1"), weights())
 	if err := os.Remove(health); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +197,6 @@ func asked(t *testing.T, binary string) (all []string) {
 	all = append(all, tree())
 	file("health", "")
 	rig.Until(t, "the server to be up again", patience, up)
-	all = append(all, tree())
 	d.Stop(patience)
 	rig.Until(t, "the last notification", patience, func() bool { return heard(checkerMIB+".3.1.23 = INTEGER: 3") == services }) // shutdown
 	text, err := os.ReadFile(traps)
