@@ -40,7 +40,7 @@ func (s *State) instances() view {
 		c(7, func(i *row) agentx.Value { return agentx.Integer(i.Priority.Value) }), // vrrpInstanceBasePriority
 		c(8, s.effectivePriority),
 		c(9, func(i *row) agentx.Value { return truth(s.master(i.Name)) }),     // vrrpInstanceVipsStatus
-		c(10, func(i *row) agentx.Value { return text(i.Interface) }),          // vrrpInstancePrimaryInterface
+		c(10, func(i *row) agentx.Value { return text(i.Device()) }),           // vrrpInstancePrimaryInterface
 		c(11, func(i *row) agentx.Value { return truth(!i.DontTrackPrimary) }), // vrrpInstanceTrackPrimaryIf
 		c(12, func(i *row) agentx.Value { return agentx.Gauge(interval(i)) }),  // vrrpInstanceAdvertisementsInt
 		c(13, func(i *row) agentx.Value { return truth(!i.NoPreempt) }),        // vrrpInstancePreempt

@@ -234,9 +234,10 @@ func protocolError(n *dump.Stats) int {
 	return 0
 }
 
-// virtualMAC is the hardware address that answers for the addresses.
+// virtualMAC is the hardware address that answers for the addresses: that of its
+// own link, with use_vmac.
 func (s *State) virtualMAC(v *virtual) agentx.Value {
-	if l := s.links[v.Interface]; l != nil {
+	if l := s.links[v.Device()]; l != nil {
 		return mac(l.MAC)
 	}
 	return agentx.Value{}

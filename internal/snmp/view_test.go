@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -126,5 +127,32 @@ func TestSameRouter(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"1.3.6.1.2.1.68.1.3.1.3.2.7", "1.3.6.1.2.1.68.1.3.1.3.3.7"}, rows); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestVMAC: an instance with a link of its own shows it, and the hardware
+// address that it has there, under the number of the link below.
+func TestVMAC(t *testing.T) {
+	s := stateOf(t, "../../testdata/model/everything.conf")
+	s.Facts.Links = []dump.Link{{Name: "eth0", Index: 3, MAC: "02:00:00:00:00:01"}, {Name: "vrrp.7", Index: 9, MAC: "00:00:5e:00:01:07"}}
+	c := &config.Config{Instances: []config.Instance{{
+		Name: "a", Interface: "eth0", VirtualRouterID: 7, Version: config.Some(uint8(2)), Priority: config.Some(uint8(100)), VMAC: &config.VMAC{Name: "vrrp.7"},
+		VirtualIPAddress: []config.Address{{Prefix: netip.MustParsePrefix("10.0.0.1/24")}},
+	}}}
+	c.Resolve()
+	s.Config = c
+	v := s.view()
+	for _, test := range []struct {
+		name agentx.OID
+		want string
+	}{
+		{router.Sub(3, 1, 10, 1), "vrrp.7"},
+		{router.Sub(6, 1, 8, 1, 1), "vrrp.7"},
+		{vrrp2.Sub(1, 3, 1, 2, 3, 7), "\x00\x00\x5e\x00\x01\x07"},
+		{vrrp3.Sub(1, 1, 1, 1, 5, 3, 7, 1), "\x00\x00\x5e\x00\x01\x07"},
+	} {
+		if got := v.Get(test.name); got.Octets != test.want {
+			t.Errorf("%s: %+v, want %q", test.name, got, test.want)
+		}
 	}
 }
