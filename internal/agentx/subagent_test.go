@@ -31,14 +31,36 @@ type master struct {
 
 	mu    sync.Mutex
 	conns chan net.Conn // of those that connect; nil: nobody listens
-	tried int
+	tries int
+}
+
+// tried is how often somebody has connected, or would have.
+func (m *master) tried() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tries
+}
+
+// waiting is how many notifications are.
+func (m *master) waiting() int {
+	m.Subagent.mu.Lock()
+	defer m.Subagent.mu.Unlock()
+	return len(m.queue)
+}
+
+// next is the next one that connects.
+func (m *master) next() net.Conn {
+	m.mu.Lock()
+	conns := m.conns
+	m.mu.Unlock()
+	return <-conns
 }
 
 var errNobody = errors.New("nobody is there")
 
 func (m *master) dial(ctx context.Context, socket string) (net.Conn, error) {
 	m.mu.Lock()
-	m.tried++
+	m.tries++
 	conns := m.conns
 	m.mu.Unlock()
 	if conns == nil {
@@ -73,7 +95,7 @@ type session struct {
 // accept takes the next subagent, and says yes to all that it begins with.
 func (m *master) accept() *session {
 	m.t.Helper()
-	conn := <-m.conns
+	conn := m.next()
 	s := &session{t: m.t, Conn: conn, r: bufio.NewReader(conn)}
 	open := s.read()
 	s.got = fmt.Sprintf("open %s %s\n", open.OID, open.Text)
@@ -288,8 +310,8 @@ func TestSettings(t *testing.T) {
 		}
 		m.Notify(OID{1, 7}) // to nobody
 		synctest.Wait()
-		if m.tried != 2 || len(m.queue) != 0 {
-			t.Errorf("connected %d times, %d notifications wait", m.tried, len(m.queue))
+		if m.tried() != 2 || m.waiting() != 0 {
+			t.Errorf("connected %d times, %d notifications wait", m.tried(), m.waiting())
 		}
 	})
 }
@@ -302,8 +324,8 @@ func TestGone(t *testing.T) {
 		m.Apply(Settings{Subtrees: subtrees})
 		m.Notify(OID{1, 6}) // will be too old
 		time.Sleep(5 * time.Minute)
-		if m.tried < 10 || m.tried > 16 {
-			t.Errorf("tried %d times in five minutes", m.tried)
+		if n := m.tried(); n < 10 || n > 16 {
+			t.Errorf("tried %d times in five minutes", n)
 		}
 		if d := cmp.Diff([]string{"no SNMP master agent, trying again"}, m.log()); d != "" {
 			t.Error(d)
@@ -360,8 +382,8 @@ func TestDeaf(t *testing.T) {
 		if took := time.Since(began); took > 0 {
 			t.Errorf("it took %v to notify", took)
 		}
-		if len(m.queue) > maxNotifications {
-			t.Errorf("%d notifications wait", len(m.queue))
+		if n := m.waiting(); n > maxNotifications {
+			t.Errorf("%d notifications wait", n)
 		}
 		_ = s
 	})
@@ -370,7 +392,7 @@ func TestDeaf(t *testing.T) {
 func TestRefused(t *testing.T) {
 	play(t, func(m *master) {
 		m.Apply(Settings{Subtrees: subtrees})
-		conn := <-m.conns
+		conn := m.next()
 		s := &session{t: t, Conn: conn, r: bufio.NewReader(conn)}
 		p := s.read()
 		s.write(PDU{Kind: Response, Packet: p.Packet, Error: 256})
