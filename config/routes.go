@@ -106,8 +106,15 @@ type Metric struct {
 	Lock  bool // the kernel must not change it
 }
 
-// RouteMetrics are the RTAX_* attributes, with the units of rtnetlink(7):
-// times in milliseconds.
+// RTTUnit and RTTVarUnit are how many units of RTT and of RTTVar are a
+// millisecond.
+const (
+	RTTUnit    = 8
+	RTTVarUnit = 4
+)
+
+// RouteMetrics are the RTAX_* attributes as the kernel has them: RTT in eighths
+// of a millisecond, RTTVar in quarters, RTOMin in milliseconds.
 type RouteMetrics struct {
 	MTU, HopLimit, AdvMSS, RTT, RTTVar, Reordering   Metric
 	Window, Cwnd, SSThresh, RTOMin, InitCwnd         Metric

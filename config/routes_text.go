@@ -91,17 +91,29 @@ func (f *fields) metrics(m *RouteMetrics) {
 	lock := map[bool]string{true: "lock "}
 	f.when(m.CongCtl != "", "congctl %s%s", lock[m.CongCtlLock], m.CongCtl)
 	for _, x := range []struct {
-		name, unit string
-		m          Metric
+		name string
+		unit uint32 // of a time, in a millisecond
+		m    Metric
 	}{
-		{"rtt", "ms", m.RTT}, {"rttvar", "ms", m.RTTVar}, {"rto_min", "ms", m.RTOMin}, {"mtu", "", m.MTU}, {"window", "", m.Window},
-		{"ssthresh", "", m.SSThresh}, {"cwnd", "", m.Cwnd}, {"advmss", "", m.AdvMSS}, {"reordering", "", m.Reordering},
-		{"hoplimit", "", m.HopLimit}, {"initcwnd", "", m.InitCwnd}, {"initrwnd", "", m.InitRwnd}, {"quickack", "", m.QuickAck},
-		{"fastopen_no_cookie", "", m.FastopenNoCookie},
+		{"rtt", RTTUnit, m.RTT}, {"rttvar", RTTVarUnit, m.RTTVar}, {"rto_min", 1, m.RTOMin}, {"mtu", 0, m.MTU}, {"window", 0, m.Window},
+		{"ssthresh", 0, m.SSThresh}, {"cwnd", 0, m.Cwnd}, {"advmss", 0, m.AdvMSS}, {"reordering", 0, m.Reordering},
+		{"hoplimit", 0, m.HopLimit}, {"initcwnd", 0, m.InitCwnd}, {"initrwnd", 0, m.InitRwnd}, {"quickack", 0, m.QuickAck},
+		{"fastopen_no_cookie", 0, m.FastopenNoCookie},
 	} {
-		f.when(x.m.Set, "%s %s%d%s", x.name, lock[x.m.Lock], x.m.Value, x.unit)
+		f.when(x.m.Set, "%s %s%s", x.name, lock[x.m.Lock], metricText(x.m.Value, x.unit))
 	}
 	f.when(m.FeatureECN.Set, "features ecn")
+}
+
+// metricText is a number, or a time of so many units in a millisecond.
+func metricText(n, unit uint32) string {
+	switch {
+	case unit == 0:
+		return fmt.Sprint(n)
+	case n >= 1000*unit:
+		return fmt.Sprintf("%.6gs", float64(n)/float64(1000*unit))
+	}
+	return fmt.Sprintf("%.6gms", float64(n)/float64(unit))
 }
 
 func (f *fields) nextHop(n *NextHop) {

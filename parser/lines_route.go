@@ -2,6 +2,7 @@ package parser
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -309,6 +310,7 @@ func (p *routeParser) metric(o *routeOption) bool {
 	u32 := num[uint32](0, 1<<32-1)
 	says := "Invalid " + o.Metric + " value " + v + " specified for route"
 	var field *config.Metric
+	var unit uint32 // of a time, in a millisecond; 0: it is none
 	read := u32
 	switch o.Metric {
 	case "congctl":
@@ -326,11 +328,11 @@ func (p *routeParser) metric(o *routeOption) bool {
 	case "hoplimit":
 		field, says, read = &m.HopLimit, "Invalid hoplimit "+v+" specified for route", num[uint32](0, 255)
 	case "rtt":
-		field, says, read = &m.RTT, "Invalid rtt "+v+" for route", routeTime
+		field, says, unit = &m.RTT, "Invalid rtt "+v+" for route", config.RTTUnit
 	case "rttvar":
-		field, says, read = &m.RTTVar, "Invalid rttvar "+v+" for route", routeTime
+		field, says, unit = &m.RTTVar, "Invalid rttvar "+v+" for route", config.RTTVarUnit
 	case "rto_min":
-		field, read = &m.RTOMin, routeTime
+		field, unit = &m.RTOMin, 1
 	case "quickack":
 		field, read = &m.QuickAck, num[uint32](0, 1)
 	case "fastopen_no_cookie":
@@ -341,32 +343,54 @@ func (p *routeParser) metric(o *routeOption) bool {
 			"ssthresh": &m.SSThresh, "initcwnd": &m.InitCwnd, "initrwnd": &m.InitRwnd,
 		}[o.Metric]
 	}
+	if unit != 0 {
+		read = routeTime(unit)
+	}
 	n, f := read(v)
-	if f != nil {
+	if !f.counts() {
 		p.c.d.problem(placeOf(o.Amount.Pos), config.Error, f.class, f.code, says)
 		return false
 	}
-	if least, slow := map[string]string{"rtt": "rtt", "rttvar": "rtt", "rto_min": "rto"}[o.Metric]; slow && n < leastRTO {
-		p.c.wrong(o.Amount.Pos, "%s value %s below minimum %dms, resetting", least, v, leastRTO)
-		n = leastRTO
+	if f != nil {
+		p.c.d.problem(placeOf(o.Amount.Pos), config.Error, f.class, f.code, f.text)
+	}
+	what := map[string]string{"rtt": "rtt", "rttvar": "rtt", "rto_min": "rto"}[o.Metric]
+	switch {
+	case unit == 0:
+	case n < leastRTO*unit:
+		p.c.wrong(o.Amount.Pos, "%s value %s below minimum %dms, resetting", what, v, leastRTO)
+		n = leastRTO * unit
+	case n > mostRTO*unit:
+		p.c.wrong(o.Amount.Pos, "%s value %s exceeds maximum %ds, resetting", what, v, mostRTO/1000)
+		n = mostRTO * unit
 	}
 	*field = config.Metric{Value: n, Set: true, Lock: o.Lock}
 	return true
 }
 
-// leastRTO is TCP_RTO_MIN of the kernel, in milliseconds.
-const leastRTO = 200
+// leastRTO and mostRTO are TCP_RTO_MIN and TCP_RTO_MAX of the kernel, in
+// milliseconds.
+const leastRTO, mostRTO = 200, 120000
 
-// routeTime is TIME[ms|s], in milliseconds; a bare number is of those, too.
-func routeTime(v string) (uint32, *fault) {
-	scale := uint32(1)
-	digits, isMillis := strings.CutSuffix(v, "ms")
-	if !isMillis {
-		var whole bool
-		if digits, whole = strings.CutSuffix(v, "s"); whole {
-			scale = 1000
+// routeTime is TIME[ms|s], in units of which a millisecond has so many, which a
+// bare number is of. keepalived looks at the number alone to see whether it is
+// too large.
+func routeTime(unit uint32) value[uint32] {
+	return func(word string) (uint32, *fault) {
+		places, most, scale := 0, mostRTO*unit, unit
+		digits, millis := strings.CutSuffix(word, "ms")
+		if !millis {
+			var whole bool
+			if digits, whole = strings.CutSuffix(word, "s"); whole {
+				places = 3
+			} else {
+				scale = 1
+			}
 		}
+		n, tooLong, f := fixedPoint(digits, places, time.Millisecond*time.Duration(math.Pow10(places)))
+		if tooLong || f.counts() && n > time.Duration(most)*time.Millisecond {
+			return 0, badNumber("number '%s' outside range [0, %d]", digits, most/uint32(math.Pow10(places)))
+		}
+		return uint32(n/time.Millisecond) * scale, f
 	}
-	n, f := num[uint32](0, (1<<32-1)/int64(scale))(digits)
-	return n * scale, f
 }

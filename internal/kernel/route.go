@@ -223,8 +223,7 @@ func (r route) options(m *message) {
 
 func flow(r config.Realms) uint32 { return uint32(r.Src)<<16 | uint32(r.Dst) }
 
-// routeMetrics are RTAX_* of linux/rtnetlink.h: the round trip time in eighths
-// of a millisecond, its variance in quarters.
+// routeMetrics are RTAX_* of linux/rtnetlink.h.
 func routeMetrics(c *config.RouteMetrics) *nl.RtAttr {
 	all := nl.NewRtAttr(unix.RTA_METRICS, nil)
 	var locks uint32
@@ -234,7 +233,7 @@ func routeMetrics(c *config.RouteMetrics) *nl.RtAttr {
 		m     config.Metric
 	}{
 		{unix.RTAX_MTU, 1, c.MTU}, {unix.RTAX_HOPLIMIT, 1, c.HopLimit}, {unix.RTAX_ADVMSS, 1, c.AdvMSS},
-		{unix.RTAX_RTT, 8, c.RTT}, {unix.RTAX_RTTVAR, 4, c.RTTVar}, {unix.RTAX_REORDERING, 1, c.Reordering},
+		{unix.RTAX_RTT, 1, c.RTT}, {unix.RTAX_RTTVAR, 1, c.RTTVar}, {unix.RTAX_REORDERING, 1, c.Reordering},
 		{unix.RTAX_WINDOW, 1, c.Window}, {unix.RTAX_CWND, 1, c.Cwnd}, {unix.RTAX_SSTHRESH, 1, c.SSThresh},
 		{unix.RTAX_RTO_MIN, 1, c.RTOMin}, {unix.RTAX_INITCWND, 1, c.InitCwnd}, {unix.RTAX_INITRWND, 1, c.InitRwnd},
 		{unix.RTAX_QUICKACK, 1, c.QuickAck}, {unix.RTAX_FASTOPEN_NO_COOKIE, 1, c.FastopenNoCookie},
