@@ -145,7 +145,7 @@ func (l *linter) unequalTracking() {
 				links[i.Interface] = true
 			}
 		}
-		if a, b, what := unequal(members, links); what != "" {
+		if a, b, what := unequal(members, links, g); what != "" {
 			l.warn(g.Origin, "unequal-tracking", "(%s) %s tracks %s and %s does not, but members change state together: track it on the group", g.Name, a, what, b)
 		}
 	}
@@ -153,7 +153,7 @@ func (l *linter) unequalTracking() {
 
 // unequal are two members, and what only the first of them tracks; nothing when
 // all track the same.
-func unequal(members []*Instance, links map[string]bool) (has, lacks, what string) {
+func unequal(members []*Instance, links map[string]bool, g *SyncGroup) (has, lacks, what string) {
 	lacking := func(all, of []string) string {
 		for _, thing := range all {
 			if !slices.Contains(of, thing) {
@@ -163,7 +163,7 @@ func unequal(members []*Instance, links map[string]bool) (has, lacks, what strin
 		return ""
 	}
 	for k := 1; k < len(members); k++ {
-		one, other := tracking(members[0], links), tracking(members[k], links)
+		one, other := tracking(members[0], links, g), tracking(members[k], links, g)
 		if thing := lacking(one, other); thing != "" {
 			return members[0].Name, members[k].Name, thing
 		}
@@ -174,12 +174,14 @@ func unequal(members []*Instance, links map[string]bool) (has, lacks, what strin
 	return "", "", ""
 }
 
-// tracking are the names of what an instance tracks, with their weights.
-func tracking(i *Instance, links map[string]bool) (all []string) {
-	add := func(kind string, list []Track) {
+// tracking are the names of what an instance tracks and its group does not, with
+// their weights.
+func tracking(i *Instance, links map[string]bool, g *SyncGroup) (all []string) {
+	add := func(kind string, list, group []Track) {
 		for _, t := range list {
 			switch {
 			case kind == "interface" && links[t.Name]:
+			case slices.ContainsFunc(group, func(all Track) bool { return all.Name == t.Name }): // is said elsewhere
 			case t.Weight.Value == 0:
 				all = append(all, kind+" "+t.Name)
 			default:
@@ -187,10 +189,10 @@ func tracking(i *Instance, links map[string]bool) (all []string) {
 			}
 		}
 	}
-	add("interface", i.TrackInterface)
-	add("script", i.TrackScript)
-	add("file", i.TrackFile)
-	add("process", i.TrackProcess)
-	add("bfd", i.TrackBFD)
+	add("interface", i.TrackInterface, g.TrackInterface)
+	add("script", i.TrackScript, g.TrackScript)
+	add("file", i.TrackFile, g.TrackFile)
+	add("process", i.TrackProcess, g.TrackProcess)
+	add("bfd", i.TrackBFD, g.TrackBFD)
 	return all
 }

@@ -339,6 +339,18 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		}
 		return true
 	})
+	// Of these the group's line counts, unless the member's has weight 0; of BFD
+	// sessions both.
+	for _, l := range []struct {
+		kind      string
+		own, both []Track
+	}{{"file", i.TrackFile, g.TrackFile}, {"process", i.TrackProcess, g.TrackProcess}, {"bfd", i.TrackBFD, g.TrackBFD}} {
+		for _, t := range l.own {
+			if has(l.both, t.Name) {
+				v.fixed(t.Origin, "tracked-twice", "(%s) track_%s %s is configured on VRRP instance and sync group. Remove vrrp instance config", i.Name, l.kind, t.Name)
+			}
+		}
+	}
 }
 
 // weight is that of the line, or else that of the script.

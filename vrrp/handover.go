@@ -146,8 +146,10 @@ func (m *Machine) takeOver(h *InstanceHandover, then, now time.Time) {
 		m.hmac.sent, m.hmac.heard = h.Signed, takenOver(h.Heard)
 	}
 	for _, known := range h.Trackers {
-		if t := find(m.trackers, known.Kind, known.Name); t != nil {
-			t.known, t.up, t.value, t.held = known.Known, known.Up, known.Value, known.Held
+		for i := range m.trackers {
+			if t := &m.trackers[i]; t.kind == known.Kind && t.Name == known.Name {
+				t.known, t.up, t.value, t.held = known.Known, known.Up, known.Value, known.Held
+			}
 		}
 	}
 	m.priority = h.Priority

@@ -97,22 +97,28 @@ func (t *tracker) hold() {
 }
 
 // track takes the trackers of the configuration and of the sync group, whose
-// own come first and hide those of the same name. What is known of an object
-// stays known.
+// own come first and hide those of the same name, with keepalived's exceptions:
+// a file or a process that an instance tracks with weight 0 is so tracked, a
+// process with another weight has the group's and its own reverse, and of a BFD
+// session both count. What is known of an object stays known.
 func (m *Machine) track(group *config.SyncGroup) {
 	old := m.trackers
 	m.trackers = nil
 	add := func(kind Kind, list []config.Track) {
 		for _, line := range list {
-			if find(m.trackers, kind, line.Name) != nil {
-				continue
-			}
 			t := tracker{Track: line, kind: kind}
 			if was := find(old, kind, line.Name); was != nil {
 				t.known, t.up, t.value, t.held = was.known, was.up, was.value, was.held
 				t.hold()
 			}
-			m.trackers = append(m.trackers, t)
+			switch first := find(m.trackers, kind, line.Name); {
+			case first == nil || kind == BFD:
+				m.trackers = append(m.trackers, t)
+			case (kind == File || kind == Process) && line.Weight.Value == 0:
+				*first = t
+			case kind == Process:
+				first.Reverse = line.Reverse
+			}
 		}
 	}
 	if group != nil {
@@ -153,7 +159,11 @@ func (m *Machine) tracked(ev Tracked, out *effects) {
 		return
 	}
 	failed := t.failed()
-	t.learn(ev)
+	for i := range m.trackers {
+		if same := &m.trackers[i]; same.kind == ev.Kind && same.Name == ev.Name {
+			same.learn(ev)
+		}
+	}
 	if !m.started || t.kind != File || failed == t.failed() {
 		return
 	}

@@ -29,9 +29,13 @@ func (p *printer) tracked(processes string, t *tracks) {
 }
 
 // users writes the instances that track an object, those that say so
-// themselves first. The weight of a sync group counts for all its members.
+// themselves first. The line of a sync group counts for those of its members that
+// have none, or one with a weight.
 func (p *printer) users(c *config.Config, name string, own func(*config.Instance) []config.Track, group func(*config.SyncGroup) []config.Track) {
-	users := usersOf(c, name, own, group)
+	p.listed(usersOf(c, name, own, group, groups))
+}
+
+func (p *printer) listed(users []string) {
 	if len(users) > 0 {
 		p.line("   Tracking instances :")
 	}
@@ -40,7 +44,15 @@ func (p *printer) users(c *config.Config, name string, own func(*config.Instance
 	}
 }
 
-func usersOf(c *config.Config, name string, own func(*config.Instance) []config.Track, group func(*config.SyncGroup) []config.Track) (users []string) {
+// groups is the line that counts of two: the group's.
+func groups(_, all *config.Track) *config.Track { return all }
+
+// groupsWeight is, of processes, the group's with the member's reverse.
+func groupsWeight(own, all *config.Track) *config.Track {
+	return &config.Track{Weight: all.Weight, Reverse: own.Reverse}
+}
+
+func usersOf(c *config.Config, name string, own func(*config.Instance) []config.Track, group func(*config.SyncGroup) []config.Track, merged func(own, all *config.Track) *config.Track) (users []string) {
 	seen := map[string]bool{}
 	add := func(instance string, t *config.Track) {
 		users = append(users, fmt.Sprintf("%s, weight %d%s", instance, t.Weight.Value, reverseText(t.Reverse.Value)))
@@ -52,9 +64,9 @@ func usersOf(c *config.Config, name string, own func(*config.Instance) []config.
 		if t == nil {
 			continue
 		}
-		if g != nil {
+		if g != nil && t.Weight.Value != 0 {
 			if all := find(group(g), name); all != nil {
-				t = &config.Track{Weight: all.Weight, Reverse: t.Reverse}
+				t = merged(t, all)
 			}
 		}
 		add(v.Name, t)
@@ -85,7 +97,7 @@ func groupScriptsOf(g *config.SyncGroup) []config.Track { return g.TrackScript }
 func (p *printer) scripts(c *config.Config) {
 	title := "VRRP Scripts"
 	for i := range c.Scripts {
-		if len(usersOf(c, c.Scripts[i].Name, scriptsOf, groupScriptsOf)) == 0 {
+		if len(usersOf(c, c.Scripts[i].Name, scriptsOf, groupScriptsOf, groups)) == 0 {
 			continue
 		}
 		if title != "" {
@@ -128,9 +140,9 @@ func (p *printer) trackers(c *config.Config) {
 	}
 	for i := range t.Processes {
 		p.trackProcess(&t.Processes[i])
-		p.users(c, t.Processes[i].Name,
+		p.listed(usersOf(c, t.Processes[i].Name,
 			func(i *config.Instance) []config.Track { return i.TrackProcess },
-			func(g *config.SyncGroup) []config.Track { return g.TrackProcess })
+			func(g *config.SyncGroup) []config.Track { return g.TrackProcess }, groupsWeight))
 	}
 	p.trackSessions(c)
 }
@@ -143,7 +155,7 @@ func (p *printer) trackFiles(c *config.Config) {
 	title := "VRRP Track files"
 	for i := range c.Trackers.Files {
 		f := &c.Trackers.Files[i]
-		if len(usersOf(c, f.Name, filesOf, groupFilesOf)) == 0 {
+		if len(usersOf(c, f.Name, filesOf, groupFilesOf, groups)) == 0 {
 			continue
 		}
 		if title != "" {
