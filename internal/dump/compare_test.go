@@ -104,17 +104,14 @@ var differences = map[string][]struct{ why, pattern string }{
 	},
 	"links": {
 		{"garp_extra_if is on a line with a mistake, and 2.2.7 reads more of what is left", `- +(Gratuitous ARP for each|Next gratuitous ARP for) `},
-		{"2.2.7 polls the interfaces of linkbeat_interfaces by their own state", `Interface is monitored by polling`},
 	},
-	"routes":        {{"2.2.7 shows another rtt", ` rtt [25]00ms `}},
 	"script-unsafe": {{"a script that is not there is kept", ` notify script = |keepalived_check: Health checkers/`}},
 	"scripts":       {{"2.4.3 leaves quotes in quotes as they are, and shell operators are the shell's", ` state transition script = `}},
 	"services-more": {
 		{"2.2.7 takes a prefix length for an address", ` persistence granularity = `},
 		{"2.2.7 takes no quorum of 0", ` quorum = 0, `},
 	},
-	"strict":   {{"the instance cannot run", `VRRP Instance = nobody #1`}},
-	"trackers": {{"a file that a member tracks, and its group with another weight", `W, weight [03] reverse`}},
+	"strict": {{"the instance cannot run", `VRRP Instance = nobody #1`}},
 }
 
 // known reports a difference that one of a file's reasons explains.

@@ -133,7 +133,7 @@ func (p *printer) link(c *config.Config, l *Link) {
 	p.linkDelays(&c.Links, l.Name)
 	p.field("MTU", l.MTU)
 	p.field("HW Type", l.Type)
-	p.linkbeat(&c.Links, l.Name)
+	p.linkbeat(c, l.Name)
 	p.linkUsers(c, l.Name)
 }
 
@@ -162,25 +162,26 @@ func (p *printer) linkDelays(l *config.Links, name string) {
 	p.line("   Down debounce timer = %dus", delay.Down.Microseconds())
 }
 
-func (p *printer) linkbeat(l *config.Links, name string) {
-	for _, b := range l.Linkbeat {
+func (p *printer) linkbeat(c *config.Config, name string) {
+	for _, b := range c.Linkbeats() {
 		if b.Name == name {
-			p.line("   NIC support %s interface", probeText(b.Probe))
+			p.line("   NIC %s", probeText(b.Probe))
 			return
 		}
 	}
 	p.line("   NIC netlink status update")
 }
 
-// probeText is how keepalived calls a probe; it tries ETHTOOL first.
+// probeText is how keepalived calls a probe; of those that can tell it finds
+// ETHTOOL as a rule.
 func probeText(probe config.LinkbeatProbe) string {
 	switch probe {
 	case config.ProbeMII:
-		return "MII BMSR"
+		return "support MII BMSR interface"
 	case config.ProbeIoctl:
-		return "IOCTL"
+		return "ioctl refresh polling"
 	}
-	return "ETHTOOL GLINK"
+	return "support ETHTOOL GLINK interface"
 }
 
 // linkUsers are the instances that an interface matters to, each with the

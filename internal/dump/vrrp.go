@@ -185,9 +185,6 @@ func (p *printer) source(c *config.Config, i *config.Instance, s *Instance) {
 	if i.DontTrackPrimary {
 		p.line("   VRRP interface tracking disabled")
 	}
-	if i.LinkbeatUsePolling {
-		p.line("   Interface is monitored by polling")
-	}
 	if i.SkipCheckAdvAddr.Value {
 		p.line("   Skip checking advert IP addresses")
 	}

@@ -94,7 +94,7 @@ func TestProbe(t *testing.T) {
 	for _, up := range []bool{true, false, true} {
 		state := map[bool]string{true: "up", false: "down"}[up]
 		b.Run(t, "ip link set veth0 "+state)
-		for _, how := range []config.LinkbeatProbe{config.ProbeEthtool, config.ProbeIoctl, config.ProbeAuto} {
+		for _, how := range []config.LinkbeatProbe{config.ProbeMII, config.ProbeEthtool, config.ProbeIoctl, config.ProbeAuto} { // a veth has no MII
 			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 				got, err := ask(how)
 				if err == nil && got == up {
@@ -105,9 +105,6 @@ func TestProbe(t *testing.T) {
 				}
 			}
 		}
-	}
-	if _, err := ask(config.ProbeMII); err == nil {
-		t.Error("a veth has no MII")
 	}
 	if _, err := probe("nosuchlink", config.ProbeAuto); err == nil {
 		t.Error("a link that is not there has a beat")

@@ -36,10 +36,11 @@ type pointer struct {
 
 type ethtoolValue struct{ command, data uint32 }
 
-// probe asks a driver in one of the ways, or in the first that it knows.
+// probe asks a driver in one of the ways, or, as keepalived, in the first other
+// one that it knows.
 func probe(name string, how config.LinkbeatProbe) (up bool, err error) {
 	ways := map[config.LinkbeatProbe][]func(int, string) (bool, error){
-		config.ProbeMII: {askMII}, config.ProbeEthtool: {askEthtool}, config.ProbeIoctl: {askFlags},
+		config.ProbeMII: {askMII, askEthtool, askFlags}, config.ProbeEthtool: {askEthtool, askMII, askFlags}, config.ProbeIoctl: {askFlags},
 		config.ProbeAuto: {askMII, askEthtool, askFlags},
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
