@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,14 +62,56 @@ func (p *program) genhashArguments() (args []string, ok bool) {
 	if p.calledAs("genhash") {
 		return p.argv[1:], true
 	}
-	at := slices.IndexFunc(p.argv[1:], func(a string) bool { return a == "-T" || a == "--genhash" || a == "--" })
-	if at < 0 || p.argv[at+1] == "--" {
-		return nil, false
+	name, args, ok := cutGenhash(optionsFor(p.asKeepalived()), p.argv[1:])
+	if ok && name != "" {
+		fmt.Fprintf(p.stderr, "Warning -- `%s` not used as first option, previous options ignored\n", name)
 	}
-	if at > 0 {
-		fmt.Fprintf(p.stderr, "Warning -- `%s` not used as first option, previous options ignored\n", p.argv[at+1])
+	return args, ok
+}
+
+// cutGenhash looks for -T, alone or in a run of short options: what is behind it
+// are genhash's own arguments. The name is how keepalived calls it where it is
+// not the first option.
+func cutGenhash(table []option, args []string) (name string, own []string, ok bool) {
+	for at := 0; len(args) > 0 && args[0] != "--"; at++ {
+		arg := args[0]
+		args = args[1:]
+		switch {
+		case strings.HasPrefix(arg, "--"):
+			word, _, _ := strings.Cut(arg[2:], "=")
+			if o := lookupLong(table, word); o != nil && o.short == 'T' {
+				return said(at > 0, o.long), args, true
+			}
+			_, args, _ = longOption(table, arg[2:], args) // who reads them again complains
+		case strings.HasPrefix(arg, "-"):
+			before, rest, found := strings.Cut(arg[1:], "T")
+			if found && !takesArgument(table, before) {
+				if rest != "" {
+					args = append([]string{"-" + rest}, args...)
+				}
+				return said(at > 0 || before != "", "-T"), args, true
+			}
+			_, args, _ = shortOptions(table, arg[1:], args)
+		}
 	}
-	return p.argv[at+2:], true
+	return "", nil, false
+}
+
+func said(late bool, name string) string {
+	if late {
+		return name
+	}
+	return ""
+}
+
+// takesArgument tells whether one of a run of short options takes what follows.
+func takesArgument(table []option, run string) bool {
+	for i := range len(run) {
+		if o := lookupShort(table, run[i]); o != nil && o.arg != none {
+			return true
+		}
+	}
+	return false
 }
 
 // genhashCommand is lvsd genhash.

@@ -126,11 +126,28 @@ func TestGenhash(t *testing.T) {
 // TestGenhashNames: the ways to call it.
 func TestGenhashNames(t *testing.T) {
 	clear, _ := pages(t)
-	for _, before := range []string{"genhash", "lvsd genhash", "lvsd -T", "keepalived --genhash", "keepalived -n -T"} {
+	for _, before := range []string{"genhash", "lvsd genhash", "lvsd -T", "keepalived --genhash", "keepalived -n -T", "keepalived -nT", "keepalived -T -P1.0", "keepalived -TP1.0"} {
 		args := strings.Fields(before + " -s 127.0.0.1 -p " + clear + " -u /empty")
 		status, out, errs := call(args...)
-		if status != config.ExitOK || out != "d41d8cd98f00b204e9800998ecf8427e\n" || (errs != "") != (before == "keepalived -n -T") {
+		if status != config.ExitOK || out != "d41d8cd98f00b204e9800998ecf8427e\n" || (errs != "") != strings.HasPrefix(before, "keepalived -n") {
 			t.Errorf("%s: %d %q %q", before, status, out, errs)
 		}
+	}
+}
+
+// What is an argument of another option is no -T.
+func TestGenhashCut(t *testing.T) {
+	table := optionsFor(true)
+	for line, want := range map[string]string{
+		"-Th": "|-h", "-nTs x": "-T|-s x", "-T": "|", "-T -h": "|-h", "-n -T": "-T|", "-zT": "-T|", "--genhash -v": "|-v", "-n --genh -v": "genhash|-v",
+		"-fT": "", "-f -T": "", "-f x -T": "-T|", "-gT": "", "-nlD": "", "T": "", "-- -T": "", "--use-file -T": "",
+	} {
+		name, own, ok := cutGenhash(table, strings.Fields(line))
+		if got := name + "|" + strings.Join(own, " "); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q %t, want %q", line, got, ok, want)
+		}
+	}
+	if status, out, errs := call("keepalived", "-Th"); status != config.ExitFatal || out != "" || errs != genhashUsage {
+		t.Errorf("keepalived -Th: %d %q %q", status, out, errs)
 	}
 }

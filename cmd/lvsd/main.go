@@ -126,9 +126,6 @@ func (p *program) main(extra []string) int {
 		return config.ExitOK
 	case p.signum != "":
 		return p.printSignum()
-	case p.genhash:
-		fmt.Fprintln(p.stderr, "--genhash should be the first option")
-		return config.ExitFatal
 	case p.configTest:
 		fine := p.values()
 		if status := p.testConfig(); fine || status != config.ExitOK {
