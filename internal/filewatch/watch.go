@@ -57,7 +57,7 @@ func (w *Watcher) Follow(ctx context.Context, path string, report func(number in
 	var last *int
 	said := ""
 	w.Watch(ctx, path, func() {
-		number, err := Read(path)
+		number, err := settled(ctx, path)
 		if err != nil && err.Error() != said {
 			w.log.Warn("track file counts as 0", zap.Error(err))
 		}
