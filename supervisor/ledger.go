@@ -180,6 +180,7 @@ func (l *ledger) rewrite() {
 	}
 	if err != nil {
 		l.complain(err)
+		_ = os.Remove(temporary) // as far as it is there
 	}
 	if l.file != nil {
 		_ = l.file.Close() // it has another name's content now

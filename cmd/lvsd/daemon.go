@@ -37,6 +37,7 @@ type life struct {
 	signals  chan os.Signal
 	inside   string // the network namespace that was entered
 	greeted  bool
+	stale    bool // the log has been told that pid files cannot be renewed
 	endLog   func()
 }
 
@@ -253,7 +254,11 @@ func (l *life) begin(ctx context.Context, c *config.Config) error {
 	}
 	files := l.pidFiles(c)
 	if err := files.Claim(); err != nil {
-		return err
+		// What goes on in the place of another program has more to lose.
+		if l.predecessor == nil {
+			return err
+		}
+		l.complain(err)
 	}
 	l.files = files
 	l.settle(c)
@@ -293,7 +298,11 @@ func (l *life) reloaded(c *config.Config) {
 	} else {
 		l.files = l.files.With(added)
 	}
-	l.complain(l.files.Touch())
+	err := l.files.Renew()
+	if err != nil && !l.stale {
+		l.complain(err)
+	}
+	l.stale = err != nil
 	l.settle(c)
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +94,26 @@ var faults = []fault{
 		},
 	},
 	{
+		name: "a folder for pid files that becomes read-only", setup: "true", prepare: pidFolder, args: pidFiles,
+		act: breaks(`cd / && mount --bind "$OLDPWD" "$OLDPWD" && mount -o remount,bind,ro "$OLDPWD"`, 0),
+		want: []string{
+			"renew the pid files: chtimes @dir@/pids/keepalived.pid: read-only file system",
+			"make the control socket: remove @dir@/pids/keepalived.socket: read-only file system",
+			"what lvsd puts into the kernel cannot be noted",
+		},
+		stops: "remove pid file: remove @dir@/pids/keepalived.pid: read-only file system",
+	},
+	{
+		name: "a folder for pid files that becomes full", setup: "true", prepare: pidFolder, args: pidFiles,
+		act:  breaks("! cat /dev/zero >fill", 0),
+		want: []string{"what lvsd puts into the kernel cannot be noted"},
+	},
+	{
+		name: "a folder for pid files that is removed", setup: "true", prepare: pidFolder, args: pidFiles,
+		act:  breaks(`cd / && umount -l "$OLDPWD" && rmdir "$OLDPWD"`, 1),
+		want: []string{"renew the pid files: open @dir@/pids/.keepalived.pid"},
+	},
+	{
 		name: "no message bus", setup: "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@dir@/bus",
 		globals: "enable_dbus", args: []string{"-G"},
 		act:  func(*router, *instance) { time.Sleep(3 * time.Second) },
@@ -114,6 +136,36 @@ var faults = []fault{
 		act:     func(r *router, i *instance) { reloads(r, i, 3) },
 		stops:   "stopping, and mails have not been sent",
 	},
+}
+
+// pidFiles are the arguments for pid files that have a file system of their own.
+var pidFiles = []string{"-G", "-p@dir@/pids/keepalived.pid", "-r@dir@/pids/vrrp.pid"}
+
+func pidFolder(r *router, dir string) {
+	r.t.Helper()
+	dir = filepath.Join(dir, "pids")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	tmpfs(r, dir, "size=40k")
+}
+
+// breaks lets something happen where the daemon sees it, then reloads, and lets
+// the daemon go on in its own place with this status.
+func breaks(script string, status int) func(r *router, i *instance) {
+	return func(r *router, i *instance) {
+		r.t.Helper()
+		pid := strconv.Itoa(r.PIDs()[0])
+		c := exec.Command("nsenter", "-t", pid, "-m", "sh", "-c", script)
+		c.Dir = filepath.Join(r.folder, "pids")
+		if said, err := c.CombinedOutput(); err != nil {
+			r.t.Fatalf("%v: %s", err, said)
+		}
+		reloads(r, i, 3)
+		if said, is := r.finishes(rig.Binary(), "upgrade", "-p", r.folder+"/pids/keepalived.pid"); is != status {
+			r.t.Errorf("upgrade: status %d, want %d: %s", is, status, said)
+		}
+	}
 }
 
 // reloads changes the configuration that often.

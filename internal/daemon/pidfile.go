@@ -52,7 +52,8 @@ func (f Files) Claim() error {
 		}
 	}
 	for i, path := range paths {
-		if err := write(path); err != nil {
+		// A program in whose place this one goes on may have written it.
+		if err := write(path); err != nil && !own(path) {
 			return errors.Join(fmt.Errorf("write pid file: %w", err), remove(paths[:i]))
 		}
 	}
@@ -62,17 +63,29 @@ func (f Files) Claim() error {
 // Release removes those files that are still this process's own.
 func (f Files) Release() error { return remove(f.paths()) }
 
-// Touch renews the time of the files: some readers take one that is older
-// than the configuration for a daemon that has not read it.
-func (f Files) Touch() error {
-	var errs []error
-	now := time.Now()
+// Renew makes the files as new: some readers take one that is older than the
+// configuration for a daemon that has not read it. One that somebody has removed
+// is written again; one that is another daemon's by now is left. The error is
+// about the first that cannot be renewed.
+func (f Files) Renew() (err error) {
 	for _, path := range f.paths() {
-		if pid, ok := read(path); ok && pid == os.Getpid() {
-			errs = append(errs, os.Chtimes(path, now, now))
+		if pid, ok := read(path); ok && pid != os.Getpid() && running(pid) {
+			continue
+		}
+		e := renew(path)
+		if e != nil && err == nil {
+			err = fmt.Errorf("renew the pid files: %w", e)
 		}
 	}
-	return errors.Join(errs...)
+	return err
+}
+
+func renew(path string) error {
+	if !own(path) {
+		return write(path)
+	}
+	now := time.Now()
+	return os.Chtimes(path, now, now)
 }
 
 // Missing are those of others that f has not.
@@ -99,17 +112,24 @@ func (f Files) paths() []string {
 	return slices.DeleteFunc([]string{f.Parent, f.VRRP, f.Checkers, f.BFD}, func(s string) bool { return s == "" })
 }
 
-func remove(paths []string) error {
-	var errs []error
+// remove removes those that are this process's own. The error is about the first
+// that stays.
+func remove(paths []string) (err error) {
 	for _, path := range paths {
-		if pid, ok := read(path); !ok || pid != os.Getpid() {
+		if !own(path) {
 			continue
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("remove pid file: %w", err))
+		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) && err == nil {
+			err = fmt.Errorf("remove pid file: %w", e)
 		}
 	}
-	return errors.Join(errs...)
+	return err
+}
+
+// own tells whether a file names this process.
+func own(path string) bool {
+	pid, ok := read(path)
+	return ok && pid == os.Getpid()
 }
 
 // write makes a whole file appear under its name, readable by everybody.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func files(dir string) Files {
@@ -51,7 +53,7 @@ func TestClaim(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Touch(); err != nil {
+	if err := f.Renew(); err != nil {
 		t.Error(err)
 	}
 	for _, path := range f.paths() {
@@ -164,5 +166,62 @@ func TestAllOrNone(t *testing.T) {
 	}
 	if left := names(t, dir); left != "" {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// A file that was removed is there again, one that another daemon has written
+// meanwhile stays; where nothing can be written, what is right is left so.
+func TestRenew(t *testing.T) {
+	dir := t.TempDir()
+	f := files(dir)
+	if err := f.Claim(); err != nil {
+		t.Fatal(err)
+	}
+	other := call(t, t.TempDir(), "hangs")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	if err := os.Remove(f.Parent); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.VRRP, fmt.Appendln(nil, other.Process.Pid), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Renew(); err != nil {
+		t.Error(err)
+	}
+	if !own(f.Parent) || !own(f.Checkers) {
+		t.Error("a file is not written again")
+	}
+	if pid, ok := read(f.VRRP); !ok || pid != other.Process.Pid {
+		t.Errorf("the other daemon's file says %d", pid)
+	}
+	if os.Geteuid() != 0 && testing.Short() {
+		t.Skip("LEFT OUT by -short: the rest mounts file systems; `make test` runs it")
+	}
+	f.VRRP = ""
+	if err := unix.Mount("none", dir, "tmpfs", unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	err := f.Renew()
+	if !errors.Is(err, unix.EROFS) || strings.Count(err.Error(), "\n") > 0 {
+		t.Errorf("read-only: %v", err)
+	}
+	if err := unix.Unmount(dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
+	if err := unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Claim(); err != nil {
+		t.Errorf("files of this process that cannot be written again: %v", err)
+	}
+	if err := f.Release(); !errors.Is(err, unix.EROFS) || strings.Count(err.Error(), "\n") > 0 {
+		t.Errorf("release: %v", err)
 	}
 }
