@@ -95,7 +95,7 @@ var faults = []fault{
 	},
 	{
 		name: "a folder for pid files that becomes read-only", setup: "true", prepare: pidFolder, args: pidFiles,
-		act: breaks(`cd / && mount --bind "$OLDPWD" "$OLDPWD" && mount -o remount,bind,ro "$OLDPWD"`, 0),
+		act: breaks(`mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"`, 0),
 		want: []string{
 			"renew the pid files: chtimes @dir@/pids/keepalived.pid: read-only file system",
 			"make the control socket: remove @dir@/pids/keepalived.socket: read-only file system",
@@ -105,12 +105,12 @@ var faults = []fault{
 	},
 	{
 		name: "a folder for pid files that becomes full", setup: "true", prepare: pidFolder, args: pidFiles,
-		act:  breaks("! cat /dev/zero >fill", 0),
+		act:  breaks(`! dd if=/dev/zero of="$0/fill" bs=4096 count=100`, 0),
 		want: []string{"what lvsd puts into the kernel cannot be noted"},
 	},
 	{
 		name: "a folder for pid files that is removed", setup: "true", prepare: pidFolder, args: pidFiles,
-		act:  breaks(`cd / && umount -l "$OLDPWD" && rmdir "$OLDPWD"`, 1),
+		act:  breaks(`umount -l "$0"; rm -rf "$0"`, 1),
 		want: []string{"renew the pid files: open @dir@/pids/.keepalived.pid"},
 	},
 	{
@@ -150,14 +150,13 @@ func pidFolder(r *router, dir string) {
 	tmpfs(r, dir, "size=40k")
 }
 
-// breaks lets something happen where the daemon sees it, then reloads, and lets
-// the daemon go on in its own place with this status.
+// breaks lets something happen to the folder, $0, where the daemon sees it, then
+// reloads, and lets the daemon go on in its own place with this status.
 func breaks(script string, status int) func(r *router, i *instance) {
 	return func(r *router, i *instance) {
 		r.t.Helper()
 		pid := strconv.Itoa(r.PIDs()[0])
-		c := exec.Command("nsenter", "-t", pid, "-m", "sh", "-c", script)
-		c.Dir = filepath.Join(r.folder, "pids")
+		c := exec.Command("nsenter", "-t", pid, "-m", "sh", "-c", script, filepath.Join(r.folder, "pids"))
 		if said, err := c.CombinedOutput(); err != nil {
 			r.t.Fatalf("%v: %s", err, said)
 		}
