@@ -55,7 +55,18 @@ func aloneOn(t *testing.T, opener Opener, change func(*config.Instance)) *Runner
 	if r.members["VI_1"].State() != config.Master {
 		t.Fatal("not MASTER")
 	}
+	rested(r)
+	t.Cleanup(func() { rested(r) })
 	return r
+}
+
+// rested waits until the queues have nothing to do: what they allocate is not
+// the loop's.
+func rested(r *Runner) {
+	for _, g := range r.groups.all {
+		<-g.queue.mark()
+	}
+	<-r.journal.mark()
 }
 
 // adverts are the kinds of them.
