@@ -104,8 +104,7 @@ func TestBlockedLog(t *testing.T) { // not in parallel: it measures time
 
 // TestFullDisk: where the daemon writes its files there is no room. Adverts go
 // on, reloads and state changes too.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
+func TestFullDisk(t *testing.T) { // not in parallel: it measures time
 	i := instance{priority: 100, version: 3, advert: "0.1"}
 	r := newSegment(t).router(1)
 	disk := t.TempDir()

@@ -94,7 +94,7 @@ func TestCorpus(t *testing.T) {
 				return
 			}
 			ours, links := o.ours(t, file)
-			theirs, _ := o.ask(t, file, links)
+			theirs, _ := o.ask(t, file, links, len(ours))
 			asked++
 			for name, want := range theirs {
 				all++

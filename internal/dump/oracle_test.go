@@ -124,11 +124,24 @@ func account(u config.User) (uid, gid uint32, ok bool) {
 type dumps map[string]string
 
 // ask runs keepalived on a file, in a namespace that has some interfaces, and
-// takes what it writes at SIGUSR1. One that does not start writes nothing, and
-// says why.
-func (o *oracle) ask(t *testing.T, file string, links machine) (written dumps, said string) {
+// takes what it writes at SIGUSR1, some documents. One that does not start writes
+// nothing, and says why. A process of it that still reads its configuration when
+// the signal comes may end: it is asked again then.
+func (o *oracle) ask(t *testing.T, file string, links machine, documents int) (written dumps, said string) {
 	t.Helper()
 	ns := namespace(t, links)
+	const often = 10
+	for range often {
+		written, said = o.askIn(t, ns, file)
+		if len(written) >= documents || !strings.Contains(said, "Startup complete") {
+			break
+		}
+	}
+	return written, said
+}
+
+func (o *oracle) askIn(t *testing.T, ns, file string) (written dumps, said string) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "lvsd-dump-")
 	if err != nil {
 		t.Fatal(err)
