@@ -24,7 +24,7 @@ test: ## everything, from unit tests to clusters in the virtual machine
 	$(GO) vet ./... && $(GO) run ./e2e/needs && $(MAKE) -j2 -O units machine && $(MAKE) wire
 
 units: # of test: what the clock of a busy machine does not disturb, beside machine
-	$(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 $$($(GO) list ./e2e/... | grep -v -e /lvs -e /vrrp)
+	$(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 $$($(GO) list ./e2e/... | grep -v -e e2e/lvs -e e2e/vrrp)
 
 machine: # of test: the virtual machine, whose time is its own
 	$(SUDO) $(GO) test -v -timeout 30m ./e2e/lvs
