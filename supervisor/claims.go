@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -158,4 +159,20 @@ func (e entry) claim(to *config.Claims) {
 			to.Rules = append(to.Rules, r)
 		}
 	}
+}
+
+// said is an entry as the log has it.
+func (e entry) said() string {
+	var c config.Claims
+	switch e.claim(&c); {
+	case len(c.Links) > 0:
+		return "link " + c.Links[0].Name
+	case len(c.Closed) > 0:
+		return fmt.Sprintf("closed address %s", c.Closed[0].Addr)
+	case len(c.Routes) > 0:
+		return "route " + c.Routes[0].String()
+	case len(c.Rules) > 0:
+		return "rule " + c.Rules[0].String()
+	}
+	return e.String()
 }

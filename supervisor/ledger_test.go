@@ -55,6 +55,13 @@ func TestLedger(t *testing.T) {
 	if !slices.Equal(left, want) {
 		t.Errorf("left behind: %v, want %v", left, want)
 	}
+	var said []string
+	for _, e := range policy {
+		said = append(said, e.said())
+	}
+	if want := []string{"link vrrp.51", "closed address fe80::1", "route prepend 10.1.0.0/16 encap ip via inet 10.0.0.9 proto 18 metric 7 nexthop dev eth0 weight 2", "rule from 10.2.0.0/16 tos 0x0 protocol 18 lookup 5"}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
 	var claims config.Claims
 	for _, e := range left {
 		e.claim(&claims)

@@ -36,7 +36,7 @@ func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Confi
 		case known[e]:
 			named = append(named, e)
 		default:
-			s.log.Info(fmt.Sprintf("removing %s, which a predecessor left behind", e))
+			s.log.Info(fmt.Sprintf("removing %s, which a predecessor left behind", e.said()))
 			e.claim(&stale)
 			gone = append(gone, e)
 		}

@@ -287,6 +287,10 @@ func (m *machine) upgrades(wire *rig.Capture) {
 		m.t.Errorf("%s restarts", n)
 	}
 	m.steady(wire, began)
+	rig.Until(m.t, "the bridge to end", patience, func() bool {
+		_, status := m.try("pgrep", "-x", "exe")
+		return status == 1
+	})
 	stopped := time.Now()
 	m.do("systemctl", "restart", m.unit)
 	rig.Until(m.t, "the address", patience, func() bool { return m.Has(vip) })
