@@ -114,7 +114,7 @@ func TestPollerAsksAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	if err := server.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
