@@ -39,7 +39,7 @@ func (v *validator) instances() {
 		i.TrackScript = v.tracked(i.Name, i.TrackScript)
 		v.trackers(i.Name, &i.TrackFile, &i.TrackProcess, &i.TrackBFD)
 		i.TrackInterface = slices.DeleteFunc(i.TrackInterface, func(t Track) bool {
-			if t.Name != i.Interface || i.DontTrackPrimary {
+			if t.Name != i.Interface {
 				return false
 			}
 			v.fixed(t.Origin, "own-interface", "(%s) Ignoring track_interface %s since own interface", i.Name, t.Name)

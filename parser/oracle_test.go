@@ -23,21 +23,7 @@ import (
 //
 // STATUS is -1 where keepalived crashes.
 func TestOracle(t *testing.T) {
-	keepalived, err := exec.LookPath("keepalived")
-	if err != nil || os.Getuid() != 0 {
-		const why = "this test needs root and Debian's keepalived 2.2.7"
-		if testing.Short() {
-			t.Skip("LEFT OUT by -short: " + why)
-		}
-		t.Fatal(why + "; `go run ./e2e/needs` installs it")
-	}
-	ns := fmt.Sprintf("lvsd-parser-%d", os.Getpid())
-	run(t, "ip", "netns", "add", ns)
-	t.Cleanup(func() { run(t, "ip", "netns", "del", ns) })
-	for _, link := range benchLinks {
-		run(t, "ip", "-n", ns, "link", "add", link, "type", "bridge")
-		run(t, "ip", "-n", ns, "link", "set", link, "up")
-	}
+	keepalived, ns := oracle(t)
 	for _, file := range confFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".conf"), func(t *testing.T) {
 			_, problems, err := Load(Options{File: file, ConfigID: "here", Environment: bench{}})
@@ -61,6 +47,28 @@ func TestOracle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// oracle is Debian's keepalived, and a network namespace with the interfaces of
+// [bench].
+func oracle(t *testing.T) (keepalived, ns string) {
+	t.Helper()
+	keepalived, err := exec.LookPath("keepalived")
+	if err != nil || os.Getuid() != 0 {
+		const why = "this test needs root and Debian's keepalived 2.2.7"
+		if testing.Short() {
+			t.Skip("LEFT OUT by -short: " + why)
+		}
+		t.Fatal(why + "; `go run ./e2e/needs` installs it")
+	}
+	ns = fmt.Sprintf("lvsd-parser-%d", os.Getpid())
+	run(t, "ip", "netns", "add", ns)
+	t.Cleanup(func() { run(t, "ip", "netns", "del", ns) })
+	for _, link := range benchLinks {
+		run(t, "ip", "-n", ns, "link", "add", link, "type", "bridge")
+		run(t, "ip", "-n", ns, "link", "set", link, "up")
+	}
+	return keepalived, ns
 }
 
 // differs is keepalived's status where lvsd's is meant to be another.

@@ -42,6 +42,22 @@ func (r row[T]) orMissing(says string) row[T] {
 	return r
 }
 
+// alone gives the row keepalived's own sentence for more words than one, of which
+// it takes none then; %N is the name of the enclosing block.
+func (r row[T]) alone(says string) row[T] {
+	apply := r.apply
+	r.apply = func(c *cursor, t *T) {
+		ahead := *c
+		if _, ok := ahead.next(); ok && trim(ahead.rest) != "" {
+			c.errorf(config.ClassGeneral, "extra-words", "%s", strings.ReplaceAll(says, "%N", c.d.name))
+			c.complete = true
+			return
+		}
+		apply(c, t)
+	}
+	return r
+}
+
 // at keeps where the keyword was used.
 func (r row[T]) at(field func(*T) *config.Origin) row[T] {
 	apply := r.apply

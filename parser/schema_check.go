@@ -60,9 +60,7 @@ func checkRow(s checkSchema) row[serverDraft] {
 		}
 		decode(c.d, s.block, c.st.Body, k)
 		keep := s.end == nil || s.end(c, k)
-		if ip := k.ConnectIP; ip.Is6() && ip.IsLinkLocalUnicast() && k.bind.BindIf == "" {
-			c.atEnd("incomplete-check", "Checker link local address %s requires a bind_if", ip)
-		}
+		c.reachable(k)
 		if keep {
 			r.Checks = append(r.Checks, c.d.check(k))
 		}
@@ -72,6 +70,13 @@ func checkRow(s checkSchema) row[serverDraft] {
 			r.Checks = append(r.Checks, c.d.check(h))
 		}
 	}}
+}
+
+// reachable reports an address that says nothing without its link.
+func (c *cursor) reachable(k *checkDraft) {
+	if ip := k.ConnectIP; ip.Is6() && ip.IsLinkLocalUnicast() && k.bind.BindIf == "" {
+		c.atEnd("incomplete-check", "Checker link local address %s requires a bind_if", ip)
+	}
 }
 
 // check is a draft when it is finished.
@@ -105,33 +110,38 @@ func networkCheck(kind config.CheckKind, own rows[checkDraft]) *block[checkDraft
 
 // connection adds the keywords about the target and the way to it.
 func connection[T any](to rows[T], at func(*T) *checkDraft) {
-	to["connect_ip"] = sameFamily("connect_ip", "bindto", func(t *T) (*netip.Addr, netip.Addr) { return &at(t).ConnectIP, at(t).bind.BindTo })
+	to["connect_ip"] = sameFamily("connect_ip", func(t *T) *netip.Addr { return &at(t).ConnectIP }, "bindto", func(_ *cursor, t *T) netip.Addr { return at(t).bind.BindTo })
 	to["connect_port"] = set(num[uint16](1, 65535), func(t *T) *uint16 { return &at(t).ConnectPort }).or("Invalid checker connect_port '%V'")
-	to["bindto"] = sameFamily("bindto", "connect_ip", func(t *T) (*netip.Addr, netip.Addr) { return &at(t).bind.BindTo, at(t).ConnectIP })
+	to["bindto"] = sameFamily("bindto", func(t *T) *netip.Addr { return &at(t).bind.BindTo }, "connect_ip", func(c *cursor, t *T) netip.Addr {
+		if target := at(t).ConnectIP; target.IsValid() {
+			return target
+		}
+		return c.d.server.Addr.Addr()
+	})
 	to["bind_port"] = set(num[uint16](1, 65535), func(t *T) *uint16 { return &at(t).bind.BindPort }).or("Invalid checker bind_port '%V'")
 	to["bind_if"] = set(ifname, func(t *T) *string { return &at(t).bind.BindIf }).or("Interface name %V is too long - ignoring")
 	to["fwmark"] = set(num[uint32](0, maxUint), func(t *T) *uint32 { return &at(t).bind.FWMark }).or("Invalid fwmark connection value '%V'")
 	connectTimeout(to, "connect_timeout %V invalid - ignoring", func(t *T) *config.Timing { return &at(t).timing })
 }
 
-// sameFamily is one of two addresses that must be of one family.
-func sameFamily[T any](keyword, other string, at func(*T) (*netip.Addr, netip.Addr)) row[T] {
+// sameFamily is an address that must be of the family of another one, if there
+// is such.
+func sameFamily[T any](keyword string, field func(*T) *netip.Addr, other string, peer func(*cursor, *T) netip.Addr) row[T] {
 	return row[T]{says: "Invalid " + keyword + " address %V - ignoring", apply: func(c *cursor, t *T) {
 		word, ok := c.need()
 		if !ok {
 			return
 		}
 		a, f := address(word)
-		to, peer := at(t)
-		switch {
+		switch p := peer(c, t); {
 		case f != nil:
 			c.invalid(f, word)
-		case peer.IsValid() && peer.Is6() != a.Is6():
+		case p.IsValid() && p.Is6() != a.Is6():
 			c.errorf(config.ClassGeneral, "address-family", "%s address %s does not match address family of %s - skipping", keyword, a, other)
 		default:
-			*to = a
+			*field(t) = a
 		}
-	}, write: set(address, func(t *T) *netip.Addr { to, _ := at(t); return to }).write}
+	}, write: set(address, field).write}
 }
 
 // checkTiming adds the keywords of timing that a check has.
@@ -172,7 +182,7 @@ func udpPayload(c *cursor, k *checkDraft) {
 		return
 	}
 	octets, _, ok := maskedHex(text, "")
-	if !ok {
+	if !ok || len(octets) == 0 {
 		c.errorf(config.ClassGeneral, "invalid-value", "Invalid hex string for UDP_CHECK payload")
 		return
 	}
@@ -181,8 +191,9 @@ func udpPayload(c *cursor, k *checkDraft) {
 
 // udpReply reads [HEX], where x stands for any digit.
 func udpReply(c *cursor, k *checkDraft) {
-	octets, mask, ok := maskedHex(c.hexText(), "xX")
-	if !ok {
+	text := c.hexText()
+	octets, mask, ok := maskedHex(text, "xX")
+	if !ok || text != "" && len(octets) == 0 {
 		c.errorf(config.ClassGeneral, "invalid-value", "Invalid hex string for UDP_CHECK reply")
 		return
 	}
@@ -285,6 +296,7 @@ func smtpHost() row[checkDraft] {
 		c.problem(config.Warning, config.ClassNone, "deprecated", "The SMTP_CHECK host block is deprecated. Please define additional checkers.")
 		h := smtpHostDraft{parent: k, host: checkDraft{Check: config.Check{Kind: k.Kind, Origin: c.origin(), Params: k.Params}}}
 		decode(c.d, b, c.st.Body, &h)
+		c.reachable(&h.host)
 		k.hosts = append(k.hosts, h.host)
 		c.complete = true
 	}}

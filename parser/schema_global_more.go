@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"os"
 	"strings"
 	"time"
 
@@ -50,13 +51,28 @@ func reloadRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{
 		"reload_check_config": optText(func(g *global) *config.Opt[string] { return &g.Reload.ReloadCheckConfig }),
-		"reload_time_file":    set(text, func(g *global) *string { return &g.Reload.ReloadTimeFile }).orMissing("reload_time_file invalid"),
+		"reload_time_file":    set(text, func(g *global) *string { return &g.Reload.ReloadTimeFile }).orMissing("reload_time_file invalid").alone("reload_time_file invalid"),
 		"reload_repeat":       yes(func(g *global) *bool { return &g.Reload.ReloadRepeat }),
 		"reload_file":         optText(func(g *global) *config.Opt[string] { return &g.Reload.ReloadFile }),
-		"config_save_dir":     set(text, func(g *global) *string { return &g.Reload.ConfigSaveDir }),
-		"tmp_config_directory": set(text, func(g *global) *string { return &g.Reload.TmpConfigDirectory }).
+		"config_save_dir":     configSaveDir(),
+		"tmp_config_directory": onlyName("tmp_config_directory already specified - ignoring", func(g *global) *string { return &g.Reload.TmpConfigDirectory }).
 			orMissing("tmp_config_directory missing directory name"),
 	}
+}
+
+// configSaveDir is a folder, that need not be there.
+func configSaveDir() row[config.Global] {
+	r := set(text, func(g *config.Global) *string { return &g.Reload.ConfigSaveDir })
+	read := r.apply
+	r.apply = func(c *cursor, g *config.Global) {
+		read(c, g)
+		dir := g.Reload.ConfigSaveDir
+		if there, err := os.Stat(dir); dir != "" && !c.d.offline && err == nil && !there.IsDir() {
+			c.errorf(config.ClassGeneral, "invalid-value", "config_save_dir %s exists and is not a directory", dir)
+			g.Reload.ConfigSaveDir = ""
+		}
+	}
+	return r
 }
 
 // readingRows are about the reading of the configuration itself.
@@ -119,7 +135,8 @@ func lookRows() rows[config.Global] {
 	type global = config.Global
 	stats := seconds(time.Millisecond, 30*time.Second)
 	return rows[global]{
-		"snmp_socket":            set(text, func(g *global) *string { return &g.Interface.SNMPSocket }).orMissing("SNMP error : snmp socket name missing"),
+		"snmp_socket": onlyName("SNMP socket already set to %V - ignoring", func(g *global) *string { return &g.Interface.SNMPSocket }).
+			orMissing("SNMP error : snmp socket name missing").alone("Too many parameters specified for snmp_socket - ignoring"),
 		"enable_traps":           yes(func(g *global) *bool { return &g.Interface.EnableTraps }),
 		"enable_snmp_vrrp":       yes(func(g *global) *bool { return &g.Interface.EnableSNMPVRRP }),
 		"enable_snmp_keepalived": yes(func(g *global) *bool { return &g.Interface.EnableSNMPVRRP }), // its name until 2.0.0

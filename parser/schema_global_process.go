@@ -138,7 +138,11 @@ func umask(c *cursor, g *config.Global) {
 	if !ok {
 		return
 	}
-	if word[:min(1, len(word))] < "0" || word[:min(1, len(word))] > "9" {
+	if word == "" {
+		c.errorf(config.ClassGeneral, "missing-parameter", "umask missing bit value")
+		return
+	}
+	if word[:1] < "0" || word[:1] > "9" {
 		word += c.tail()
 	}
 	mask, err := config.ParseUmask(word)
@@ -159,7 +163,7 @@ func bufferRows() rows[config.Global] {
 	all := rows[global]{
 		"vrrp_rx_bufs_policy": row[global]{apply: rxPolicy}.orMissing("vrrp_rx_bufs_policy missing"),
 		"vrrp_rx_bufs_multiplier": set(num[uint32](1, 1<<32-1), func(g *global) *uint32 { return &g.Receive.VRRPRxBufsMultiplier }).
-			or("Invalid vrrp_rx_bufs_multiplier %V").orMissing("Invalid vrrp_rx_bufs_multiplier"),
+			or("Invalid vrrp_rx_bufs_multiplier %V").orMissing("Invalid vrrp_rx_bufs_multiplier").alone("Invalid vrrp_rx_bufs_multiplier"),
 	}
 	for name, field := range map[string]func(*global) *config.ReceiveBuffer{
 		"vrrp_netlink_cmd_rcv_bufs":     func(g *global) *config.ReceiveBuffer { return &g.Receive.VRRPNetlinkCmd },

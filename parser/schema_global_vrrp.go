@@ -2,6 +2,7 @@ package parser
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -104,23 +105,24 @@ func multicastGroup(family func(netip.Addr) bool, field func(*config.Global) *ne
 	}
 }
 
-// extraGarp reads [all] SECONDS.
+// extraGarp reads [all] SECONDS, in any order.
 func (c *cursor) extraGarp(least int64) (e config.ExtraGarp, ok bool) {
-	word, ok := c.next()
-	if e.All = ok && word == "all"; e.All {
-		word, ok = c.next()
+	for word, more := c.next(); more; word, more = c.next() {
+		if word == "all" {
+			e.All = true
+			continue
+		}
+		v, f := wholeSeconds(least, 86400)(word)
+		if f != nil {
+			c.errorf(f.class, f.code, "%s%s '%s' invalid - ignoring", c.inBlock(), c.keyword, word)
+			return e, false
+		}
+		e.Interval, ok = v, true
 	}
 	if !ok {
 		c.errorf(config.ClassGeneral, "missing-parameter", "%s%s specified without time - ignoring", c.inBlock(), c.keyword)
-		return e, false
 	}
-	v, f := wholeSeconds(least, 86400)(word)
-	if f != nil {
-		c.errorf(f.class, f.code, "%s%s '%s' invalid - ignoring", c.inBlock(), c.keyword, word)
-		return e, false
-	}
-	e.Interval = v
-	return e, true
+	return e, ok
 }
 
 func globalExtraGarp(c *cursor, g *config.Global) {
@@ -135,6 +137,20 @@ func deprecated[T any](name, better string, apply func(*cursor, *T)) func(*curso
 		c.problem(config.Warning, config.ClassDeprecated, "deprecated", `Keyword "`+name+`" is deprecated - please use "`+better+`"`)
 		apply(c, t)
 	}
+}
+
+// onlyName is a name that cannot be said twice; %V in its
+// sentence is the first one.
+func onlyName(already string, field func(*config.Global) *string) row[config.Global] {
+	return row[config.Global]{apply: func(c *cursor, g *config.Global) {
+		before := *field(g)
+		if before == "" {
+			set(text, field).apply(c, g)
+			return
+		}
+		c.errorf(config.ClassGeneral, "duplicate", "%s", strings.ReplaceAll(already, "%V", before))
+		c.complete = true
+	}, write: set(text, field).write}
 }
 
 // firstName is a name of which the first one counts.

@@ -120,8 +120,10 @@ func linkbeat(c *cursor, cfg *config.Config) {
 
 // useVMAC reads [[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP].
 func useVMAC(c *cursor, i *config.Instance) {
-	v := &config.VMAC{Origin: c.origin()}
-	i.VMAC = v
+	if i.VMAC == nil {
+		i.VMAC = &config.VMAC{Origin: c.origin()}
+	}
+	v := i.VMAC
 	for word, ok := c.next(); ok; word, ok = c.next() {
 		switch {
 		case word == "netlink_notify_msg":
@@ -218,6 +220,11 @@ func (c *cursor) mac(v *config.VMAC, word string) {
 // useIPVLAN reads [[name] IFNAME] [bridge|private|vepa] [ADDR[/PREFIX]] [group
 // GROUP].
 func useIPVLAN(c *cursor, i *config.Instance) {
+	if i.IPVLAN != nil {
+		c.errorf(config.ClassGeneral, "duplicate", "(%s) use_ipvlan already specified", c.d.name)
+		c.complete = true
+		return
+	}
 	v := &config.IPVLAN{}
 	i.IPVLAN = v
 	for word, ok := c.next(); ok; word, ok = c.next() {

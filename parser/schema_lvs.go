@@ -111,7 +111,7 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"ha_suspend":              on(func(v *vs) { v.HASuspend = true }),
 		"smtp_alert":              optBool(func(v *vs) *config.Opt[bool] { return &v.SMTPAlert }).or("Invalid virtual_server smtp_alert parameter %V"),
 		"virtualhost":             set(text, func(v *vs) *string { return &v.VirtualHost }).orMissing("virtual server virtualhost missing"),
-		"snmp_name":               set(text, func(v *vs) *string { return &v.SNMPName }).orMissing("virtual server snmp_name missing or extra parameters"),
+		"snmp_name":               set(text, func(v *vs) *string { return &v.SNMPName }).orMissing("virtual server snmp_name missing or extra parameters").alone("virtual server snmp_name missing or extra parameters"),
 		"weight":                  set(count(1, maxWeight), func(v *vs) *int { return &v.Weight }).or("Virtual server weight %V is outside range 1-65535"),
 		"inhibit_on_failure":      on(func(v *vs) { v.InhibitOnFailure = true }),
 		"alpha":                   on(func(v *vs) { v.Alpha = true }),
@@ -189,7 +189,7 @@ func realServerBlock() *block[serverDraft] {
 		"alpha":              optBool(func(r *rs) *config.Opt[bool] { return &r.Alpha }).or("Invalid alpha parameter %V"),
 		"smtp_alert":         optBool(func(r *rs) *config.Opt[bool] { return &r.SMTPAlert }).or("Invalid real_server smtp_alert parameter %V"),
 		"virtualhost":        set(text, func(r *rs) *string { return &r.names().VirtualHost }).orMissing("real server virtualhost missing"),
-		"snmp_name":          set(text, func(r *rs) *string { return &r.names().SNMPName }).orMissing("real server snmp_name missing or extra parameters"),
+		"snmp_name":          set(text, func(r *rs) *string { return &r.names().SNMPName }).orMissing("real server snmp_name missing or extra parameters").alone("real server snmp_name missing or extra parameters"),
 		"notify_up":          script(func(r *rs) *config.Command { return made(&r.NotifyUp) }),
 		"notify_down":        script(func(r *rs) *config.Command { return made(&r.NotifyDown) }),
 	}}

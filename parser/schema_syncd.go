@@ -13,6 +13,11 @@ func lvsSyncDaemon(c *cursor, g *config.Global) {
 	if !ok {
 		return
 	}
+	if s := g.LVSSyncDaemon; s != nil {
+		c.errorf(config.ClassGeneral, "duplicate", "lvs_sync_daemon has already been specified as %s %s - ignoring", s.Interface, s.Inst)
+		c.complete = true
+		return
+	}
 	s := &config.SyncDaemon{Origin: c.origin(), Interface: strings.Clone(word)}
 	g.LVSSyncDaemon = s
 	for key, ok := c.next(); ok; key, ok = c.next() {

@@ -13,7 +13,7 @@ func instanceBlock() *block[config.Instance] {
 	type inst = config.Instance
 	duration, number := func(f func(*inst) *config.Opt[time.Duration]) row[inst] { return opt(wholeSeconds(0, 4294), f) }, opt[inst, int]
 	return &block[inst]{path: "vrrp_instance", rows: merged(instanceMoreRows(), instanceKernelRows(), instanceTracks(), rows[inst]{
-		"version":   opt(num[uint8](2, 3), func(i *inst) *config.Opt[uint8] { return &i.Version }).or("(%N): Version must be either 2 or 3"),
+		"version":   instanceVersion(),
 		"state":     {apply: instanceState},
 		"interface": {apply: instanceInterface, says: "Interface name '%V' too long - ignoring"},
 		"virtual_router_id": set(num[uint8](1, 255), func(i *inst) *uint8 { return &i.VirtualRouterID }).
@@ -26,8 +26,8 @@ func instanceBlock() *block[config.Instance] {
 		"preempt":   on(func(i *inst) { i.NoPreempt = false }),
 		"preempt_delay": set(seconds(0, 1000*time.Second), func(i *inst) *time.Duration { return &i.PreemptDelay }).
 			or("(%N) Preempt_delay not valid! must be between 0-1000"),
-		"mcast_src_ip":   source4(func(i *inst) *netip.Addr { return &i.McastSrcIP }),
-		"unicast_src_ip": source4(func(i *inst) *netip.Addr { return &i.UnicastSrcIP }),
+		"mcast_src_ip":   sourceAddress(func(i *inst) *netip.Addr { return &i.McastSrcIP }),
+		"unicast_src_ip": sourceAddress(func(i *inst) *netip.Addr { return &i.UnicastSrcIP }),
 		"mcast_dst_ip":   set(multicast, func(i *inst) *netip.Addr { return &i.McastDstIP }).or("(%N) mcast_dst_ip %V not multicast. Skipping..."),
 		"unicast_peer":   {block: true, apply: unicastPeers},
 		"unicast_ttl": opt(num[uint8](0, 255), func(i *inst) *config.Opt[uint8] { return &i.UnicastTTL }).
@@ -52,7 +52,7 @@ func instanceBlock() *block[config.Instance] {
 		"garp_lower_prio_delay":      duration(func(i *inst) *config.Opt[time.Duration] { return &i.GarpLowerPrioDelay }).or("(%N): garp_lower_prio_delay '%V' invalid - ignoring"),
 		"garp_lower_prio_repeat":     number(count(0, maxInt), func(i *inst) *config.Opt[int] { return &i.GarpLowerPrioRepeat }).or("(%N): Invalid garp_lower_prio_repeat '%V'"),
 		"kernel_rx_buf_size": set(num[uint32](0, 1<<32-1), func(i *inst) *uint32 { return &i.KernelRxBufSize }).
-			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified"),
+			or("(%N) invalid kernel_rx_buf_size specified").orMissing("(%N) invalid kernel_rx_buf_size specified").alone("(%N) invalid kernel_rx_buf_size specified"),
 		"down_timer_adverts":      number(count(1, 100), func(i *inst) *config.Opt[int] { return &i.DownTimerAdverts }).or("(%N): Invalid down_timer_adverts [1:100] '%V'"),
 		"lower_prio_no_advert":    optBool(func(i *inst) *config.Opt[bool] { return &i.LowerPrioNoAdvert }).or("(%N) invalid lower_prio_no_advert %V specified"),
 		"higher_prio_send_advert": optBool(func(i *inst) *config.Opt[bool] { return &i.HigherPrioSendAdvert }).or("(%N) invalid higher_prio_send_advert %V specified"),
@@ -126,9 +126,45 @@ func instanceInterface(c *cursor, i *config.Instance) {
 	i.InterfaceOrigin = c.d.src.origin(c.pos())
 }
 
-// source4 is the address that adverts come from.
-func source4(field func(*config.Instance) *netip.Addr) row[config.Instance] {
-	return set(address, field).or("Configuration error: VRRP instance[%N] malformed src address[%V]. Skipping...")
+// instanceVersion is the version of the protocol. The first one that is said counts.
+func instanceVersion() row[config.Instance] {
+	r := opt(num[uint8](2, 3), func(i *config.Instance) *config.Opt[uint8] { return &i.Version })
+	read := r.apply
+	r.apply = func(c *cursor, i *config.Instance) {
+		before := i.Version
+		read(c, i)
+		if before.Set && i.Version != before {
+			c.errorf(config.ClassGeneral, "duplicate", "(%s) vrrp_version %d conflicts with configured or deduced version %d; ignoring.", c.d.name, i.Version.Value, before.Value)
+			i.Version = before
+		}
+	}
+	return r.or("(%N): Version must be either 2 or 3")
+}
+
+// sourceAddress is the address that adverts come from, of the family of what was
+// there before.
+func sourceAddress(field func(*config.Instance) *netip.Addr) row[config.Instance] {
+	r := set(address, field)
+	read := r.apply
+	r.apply = func(c *cursor, i *config.Instance) {
+		is6, known := familyOf(i)
+		before := *field(i)
+		read(c, i)
+		if a := *field(i); known && a.IsValid() && a.Is6() != is6 {
+			c.errorf(config.ClassGeneral, "address-family", "Configuration error: VRRP instance[%s] and src address[%s] MUST be of the same family !!! Skipping...", c.d.name, a)
+			*field(i) = before
+		}
+	}
+	return r.or("Configuration error: VRRP instance[%N] malformed src address[%V]. Skipping...")
+}
+
+// nativeIPv6 comes before the addresses, or they have decided already.
+func nativeIPv6(c *cursor, i *config.Instance) {
+	if is6, known := familyOf(i); known && !is6 {
+		c.errorf(config.ClassGeneral, "address-family", "(%s) Cannot specify native_ipv6 with IPv4 addresses", c.d.name)
+		return
+	}
+	i.NativeIPv6 = true
 }
 
 func multicast(word string) (netip.Addr, *fault) {

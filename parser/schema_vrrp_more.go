@@ -38,7 +38,7 @@ func instanceMoreRows() rows[config.Instance] {
 		"smtp_alert":                optBool(func(i *inst) *config.Opt[bool] { return &i.SMTPAlert }).or("Invalid vrrp_instance smtp_alert parameter %V"),
 		"unicast_fault_no_peer":     yes(func(i *inst) *bool { return &i.UnicastFaultNoPeer }),
 		"old_unicast_checksum":      {apply: unicastChecksum},
-		"native_ipv6":               yes(func(i *inst) *bool { return &i.NativeIPv6 }),
+		"native_ipv6":               {apply: nativeIPv6, write: writeFlag(func(i *inst) *bool { return &i.NativeIPv6 })},
 		"no_virtual_ipaddress":      yes(func(i *inst) *bool { return &i.NoVirtualIPAddress }),
 		"v3_checksum_as_v2":         optBool(func(i *inst) *config.Opt[bool] { return &i.V3ChecksumAsV2 }).or("(%N) invalid v3_checksum_as_v2 %V specified"),
 		"owner_ignore_adverts":      optBool(func(i *inst) *config.Opt[bool] { return &i.OwnerIgnoreAdverts }).or("(%N) invalid owner_ignore_adverts %V specified"),

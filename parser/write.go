@@ -61,7 +61,7 @@ var olderNames = map[string]bool{
 // foremost are keywords that stand first in their block, in this order; others
 // follow by name, and blocks come last.
 var foremost = [...]string{
-	"state", "interface", "virtual_router_id", "auth_type", "priority", "advert_int", "protocol", "lb_algo", "lb_kind", "script", "global_defs", "SSL", "track_group",
+	"state", "interface", "virtual_router_id", "auth_type", "priority", "advert_int", "protocol", "lb_algo", "lb_kind", "script", "connect_ip", "global_defs", "SSL", "track_group",
 	"static_ipaddress", "static_routes", "static_rules", "track_file", "vrrp_track_process", "bfd_instance", "vrrp_script", "vrrp_sync_group", "vrrp_instance",
 	"virtual_server_group", "virtual_server",
 }
