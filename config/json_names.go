@@ -95,7 +95,7 @@ var jsonEnums = map[reflect.Type]jsonEnum{
 	reflect.TypeFor[Scope]():           {words: map[uint64]string{0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}, numbers: true},
 	reflect.TypeFor[RouteType](): {words: map[uint64]string{
 		1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw", 10: "nat", 11: "xresolve",
-	}},
+	}, numbers: true},
 	reflect.TypeFor[AddressFlags](): {bits: true, words: map[uint64]string{1: "home", 2: "-nodad", 4: "mngtmpaddr", 8: "noprefixroute", 16: "autojoin"}},
 	reflect.TypeFor[SchedFlags]():   {bits: true, words: map[uint64]string{1: "flag-1", 2: "flag-2", 4: "flag-3"}},
 	reflect.TypeFor[IncludeCheck](): {bits: true, words: map[uint64]string{1: "read", 2: "match", 4: "wildcard_match", 8: "brace_match"}},

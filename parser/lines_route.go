@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +37,8 @@ type routeOption struct {
 	Value   *word      `parser:"  @@?"`
 	Flag    string     `parser:"| @('onlink' | 'add' | 'prepend' | 'append' | 'no_track' | 'default6')"`
 	Type    string     `parser:"| @('unicast' | 'local' | 'broadcast' | 'anycast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw' | 'nat' | 'xresolve')"`
-	To      *word      `parser:"| 'to'? (?! 'nexthop') @@ )"`
+	To      *word      `parser:"| 'to' (?! 'nexthop') @@"`
+	Bare    *word      `parser:"| (?! 'nexthop') @@ )"`
 }
 
 // route reads a line of static_routes or virtual_routes. An error costs the
@@ -74,6 +76,7 @@ type routeParser struct {
 	family     int // 4, 6 or not known yet
 	hasDst     bool
 	everything bool            // the destination has the family that the gateway tells
+	typed      string          // a type that was given as a number, until its destination is
 	second     *config.NextHop // of the older `via A or B`
 	metrics    config.RouteMetrics
 }
@@ -110,6 +113,12 @@ func (p *routeParser) option(o *routeOption) bool {
 		p.r.Type = routeTypes[o.Type]
 	case o.To != nil:
 		return p.destination(*o.To)
+	case o.Bare != nil:
+		if n, err := strconv.ParseUint(o.Bare.Text, 0, 8); err == nil {
+			p.r.Type, p.typed = config.RouteType(n), o.Bare.Text
+			return true
+		}
+		return p.destination(*o.Bare)
 	}
 	return true
 }
@@ -147,7 +156,7 @@ func (p *routeParser) flag(o *routeOption) bool {
 	case "no_track":
 		p.r.NoTrack = true
 	case "default6":
-		p.hasDst, p.r.Destination = true, netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		p.hasDst, p.typed, p.r.Destination = true, "", netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		return p.mixed(p.r.Destination.Addr(), word{Pos: o.Pos, Text: o.Flag})
 	}
 	return true
@@ -163,7 +172,7 @@ func (p *routeParser) mixed(a netip.Addr, w word) bool {
 }
 
 func (p *routeParser) destination(w word) bool {
-	p.hasDst = true
+	p.hasDst, p.typed = true, ""
 	switch w.Text {
 	case "default", "any", "all":
 		p.everything, p.r.Destination = true, netip.PrefixFrom(netip.IPv4Unspecified(), 0)
@@ -290,6 +299,8 @@ func (p *routeParser) finish() bool {
 		r.Via = netip.Addr{}
 	}
 	switch {
+	case p.typed != "":
+		return p.given(p.typed, nil)
 	case !p.hasDst:
 		return fail("Route must have a destination")
 	case !r.Is6() && r.Pref != "":

@@ -28,9 +28,7 @@ func (l *routeWords) String() string { return strings.Join(l.words, " ") }
 // the options: what follows it may be taken for a label.
 func (w *confWriter) route(_ string, r *config.Route) string {
 	l := &routeWords{confWriter: w}
-	for name, t := range routeTypes {
-		l.put(when(t == r.Type, name))
-	}
+	l.put(when(r.Type != 0, r.Type.String()))
 	l.put(destination(r.Destination), option("via", r.Via), option("src", r.Src), option("from", r.From), nonZero("tos", r.TOS), nonZero("table", r.Table))
 	l.put(w.option("vrf", r.VRF), optNumber("protocol", r.Protocol), when(r.Scope.Set, "scope "+scopeName(r.Scope.Value)), optNumber("metric", r.Metric))
 	l.put(w.option("dev", r.Dev), when(r.OnLink, "onlink"), when(r.Expires.Set, "expires "+seconds6(r.Expires.Value)), realmsOption(r.Realms), w.option("pref", string(r.Pref)))

@@ -177,12 +177,13 @@ func (r route) tableNumber(b *batch) (uint32, error) {
 	return vrf.Table, nil
 }
 
-// scope is what `ip route` takes when none is given.
+// scope is what keepalived takes when none is given: unlike `ip route` it looks
+// at the type alone, so that a route without a gateway has the scope of others.
 func (r route) scope() uint8 {
-	switch {
-	case r.Scope.Set:
+	if r.Scope.Set {
 		return uint8(r.Scope.Value)
-	case r.Is6():
+	}
+	if r.Is6() {
 		return unix.RT_SCOPE_UNIVERSE
 	}
 	switch r.Type {
@@ -190,10 +191,6 @@ func (r route) scope() uint8 {
 		return unix.RT_SCOPE_HOST
 	case config.RouteBroadcast, config.RouteMulticast, config.RouteAnycast:
 		return unix.RT_SCOPE_LINK
-	case 0, config.RouteUnicast:
-		if !r.Via.IsValid() && len(r.NextHops) == 0 {
-			return unix.RT_SCOPE_LINK
-		}
 	}
 	return unix.RT_SCOPE_UNIVERSE
 }

@@ -143,6 +143,62 @@ func TestRoutesComeBack(t *testing.T) {
 	wantPolicy(t, ns, append(slices.Clone(all[:1]), all[2:]...)...)
 }
 
+// Of rules the kernel tells less than it was told: what is there is found all
+// the same, neither added again nor left behind.
+func TestRulesFoundAgain(t *testing.T) {
+	host, ns := routed(t)
+	four, six := func(c func(*config.Rule)) config.Rule {
+		r := from("10.0.0.0/24", 100, 300)
+		c(&r)
+		return r
+	}, func(c func(*config.Rule)) config.Rule {
+		r := from("2001:db8::/32", 100, 300)
+		c(&r)
+		return r
+	}
+	for name, r := range map[string]config.Rule{
+		"preference 0":            from("10.0.0.0/24", 100, 0),
+		"preference 0 over IPv6":  from("2001:db8::/32", 100, 0),
+		"bits of a host":          from("10.0.0.1/24", 100, 300),
+		"realms":                  four(func(r *config.Rule) { r.Realms = config.Realms{Src: 3, Dst: 4} }),
+		"realms over IPv6":        six(func(r *config.Rule) { r.Realms = config.Realms{Dst: 4} }),
+		"fwmark 0/0":              four(func(r *config.Rule) { r.FWMark, r.FWMask = config.Some[uint32](0), config.Some[uint32](0) }),
+		"fwmark 0":                four(func(r *config.Rule) { r.FWMark = config.Some[uint32](0) }),
+		"fwmark 5/0":              six(func(r *config.Rule) { r.FWMark, r.FWMask = config.Some[uint32](5), config.Some[uint32](0) }),
+		"tunnel-id 0":             four(func(r *config.Rule) { r.TunnelID = config.Some[uint32](0) }),
+		"ipproto 0":               four(func(r *config.Rule) { r.IPProto = config.Some[uint8](0) }),
+		"uidrange 0-0":            four(func(r *config.Rule) { r.UIDRange = config.Some(config.Range{}) }),
+		"suppress_prefixlength 0": four(func(r *config.Rule) { r.SuppressPrefixLength = config.Some(0) }),
+		"suppress_ifgroup 0":      six(func(r *config.Rule) { r.SuppressInterfaceGroup = config.Some[uint32](0) }),
+		"table 0":                 from("10.0.0.0/24", 0, 300),
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := ns.Run(t, "ip rule") + ns.Run(t, "ip -6 rule")
+			claimAll(t, host, "VI_1", config.Claims{Rules: []config.Rule{r}})
+			want := policy(t, ns)
+			if strings.Count(want, "proto keepalived") != 1 {
+				t.Errorf("not one rule:\n%s", want)
+			}
+			host.mu.Lock()
+			err := host.repair(host.batch(t.Context()), presence{})
+			for _, c := range host.claims {
+				if !c.there {
+					t.Errorf("not seen in the kernel: %s", c)
+				}
+			}
+			host.mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			wantPolicy(t, ns, strings.Split(want, "\n")...)
+			claimAll(t, host, "VI_1", config.Claims{})
+			if diff := cmp.Diff(before, ns.Run(t, "ip rule")+ns.Run(t, "ip -6 rule")); diff != "" {
+				t.Errorf("left (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Of what a predecessor left, a sweep on hold keeps what is claimed before the
 // release, and nothing of that was ever absent.
 func TestSweepTakesOver(t *testing.T) {

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,8 +23,13 @@ type rule struct{ config.Rule }
 func (r rule) id() any          { return ruleID(r.shape()) }
 func (r rule) kind() kind       { return rules }
 func (r rule) same(object) bool { return true }
-func (r rule) watched() bool    { return !r.NoTrack }
 func (r rule) String() string   { return "rule " + r.Rule.String() }
+
+// watched: of table 0 the kernel makes one that is free.
+func (r rule) watched() bool {
+	anyTable := r.Action == config.RuleLookup && r.Table == 0 && !r.L3MDev
+	return !r.NoTrack && !anyTable
+}
 
 // change has nothing to do: a rule that differs has another id.
 func (r rule) change(*batch, object) error { return nil }
@@ -61,13 +67,13 @@ func (r rule) message() *message {
 	}
 	if r.From.IsValid() && r.From.Bits() > 0 {
 		m.Src_len = uint8(r.From.Bits())
-		m.bytes(unix.FRA_SRC, r.From.Masked().Addr().AsSlice())
+		m.bytes(unix.FRA_SRC, r.From.Addr().AsSlice())
 	}
 	if r.To.IsValid() && r.To.Bits() > 0 {
 		m.Dst_len = uint8(r.To.Bits())
-		m.bytes(unix.FRA_DST, r.To.Masked().Addr().AsSlice())
+		m.bytes(unix.FRA_DST, r.To.Addr().AsSlice())
 	}
-	if r.Preference.Value != 0 {
+	if r.Preference.Set { // without one the kernel takes the next free one
 		m.u32(unix.FRA_PRIORITY, r.Preference.Value)
 	}
 	r.action(m)
@@ -102,7 +108,7 @@ func (r rule) action(m *message) {
 	if r.SuppressInterfaceGroup.Set {
 		m.u32(unix.FRA_SUPPRESS_IFGROUP, r.SuppressInterfaceGroup.Value)
 	}
-	if r.Realms != (config.Realms{}) {
+	if r.Realms != (config.Realms{}) && !r.IPv6 {
 		m.u32(unix.FRA_FLOW, flow(r.Realms))
 	}
 }
@@ -159,9 +165,9 @@ func shape(m *nl.RtMsg, attrs map[int][]byte) string {
 	var parts []string
 	for kind, value := range attrs {
 		switch kind {
-		case unix.FRA_FWMARK: // where the mask is given, the kernel leaves 0 out
-			if binary.NativeEndian.Uint32(value) == 0 {
-				continue
+		case unix.FRA_PRIORITY, unix.FRA_FWMARK, unix.FRA_FWMASK, unix.FRA_TUN_ID, unix.FRA_IP_PROTO:
+			if bytes.Count(value, []byte{0}) == len(value) {
+				continue // the kernel leaves it out
 			}
 		case unix.FRA_TABLE:
 			if m.Type != ruleActions[config.RuleLookup] || attrs[unix.FRA_L3MDEV] != nil {
