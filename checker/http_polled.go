@@ -10,19 +10,23 @@ import (
 type plainGet struct{ *httpGet }
 
 // start is Check on a poller.
-func (g plainGet) start(p *poller, done func(Result)) *flight {
+func (g plainGet) start(p *poller, done func(func() Result)) *flight {
 	t := &httpTalk{httpGet: g.httpGet, answer: answer{text: g.want.collector()}}
-	return p.travel(journey{dialer: g.dialer, network: "tcp", step: g.timeout, pieces: true, total: httpSteps * g.timeout, talk: t}, func(err error) {
+	end := judging(done, func(err error) Result {
 		switch {
 		case errors.Is(err, unix.ENETUNREACH) && !t.connected:
-			done(httpFailure(&httpError{saysUnreachable, err}))
+			return httpFailure(&httpError{saysUnreachable, err})
 		case err != nil:
-			done(httpFailure(err))
-		case g.want.regex != nil:
-			go func() { done(g.judge(&t.answer, nil)) }() // it may take its time
-		default:
-			done(g.judge(&t.answer, nil))
+			return httpFailure(err)
 		}
+		return g.judge(&t.answer, nil)
+	})
+	return p.travel(journey{dialer: g.dialer, network: "tcp", step: g.timeout, pieces: true, total: httpSteps * g.timeout, talk: t}, func(err error) {
+		if err == nil && g.want.regex != nil {
+			go end(nil) // it may take its time
+			return
+		}
+		end(err)
 	})
 }
 

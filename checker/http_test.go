@@ -101,7 +101,7 @@ func probed(t *testing.T, probe Checker) Result {
 // polledOnce is the result of a probe on a poller.
 func polledOnce(p *poller, probe polled) Result {
 	result := make(chan Result, 1)
-	probe.start(p, func(r Result) { result <- r })
+	probe.start(p, func(judge func() Result) { result <- judge() })
 	return <-result
 }
 

@@ -47,8 +47,8 @@ func (p *ping) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (p *ping) start(on *poller, done func(Result)) *flight {
-	return on.travel(p.journey(nil), func(err error) { done(p.judge(err)) })
+func (p *ping) start(on *poller, done func(func() Result)) *flight {
+	return on.travel(p.journey(nil), judging(done, p.judge))
 }
 
 func (p *ping) journey(steps *trace) journey {

@@ -98,7 +98,7 @@ func (p *poller) takeOff(j journey, fd int, connected bool, done func(error)) *f
 	case landed:
 		_ = unix.Close(fd)
 	case connected:
-		if landed, err = p.say(a, a.talk.begin()); landed {
+		if landed, err = p.begin(a); landed {
 			p.land(a)
 		}
 	}
@@ -204,10 +204,7 @@ func (p *poller) late(a *flight) {
 		a.mu.Unlock()
 		return
 	}
-	err := context.DeadlineExceeded
-	if a.connected {
-		_, _, err = a.talk.hear(nil, a.late(a.end))
-	}
+	err := a.overdue()
 	p.land(a)
 	a.mu.Unlock()
 	a.done(err)

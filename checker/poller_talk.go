@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ const turns = 4
 // proceed does what a socket is ready for, and tells whether the flight has
 // come to its end, and how. Its lock is held.
 func (p *poller) proceed(a *flight) (landed bool, err error) {
+	defer caught(&landed, &err)
 	if !a.connected {
 		if err := connected(int(a.fd)); err != nil || a.talk == nil {
 			return true, err
@@ -28,6 +30,23 @@ func (p *poller) proceed(a *flight) (landed bool, err error) {
 		return p.say(a, a.saying)
 	}
 	return p.listen(a)
+}
+
+// begin begins to talk, and tells what proceed does.
+func (p *poller) begin(a *flight) (landed bool, err error) {
+	defer caught(&landed, &err)
+	return p.say(a, a.talk.begin())
+}
+
+// overdue is how a flight ends whose time is over. Its lock is held.
+func (a *flight) overdue() (err error) {
+	if !a.connected {
+		return context.DeadlineExceeded
+	}
+	var over bool
+	defer caught(&over, &err)
+	_, _, err = a.talk.hear(nil, a.late(a.end))
+	return err
 }
 
 // say sends what the socket takes, and waits for what comes back, or until it

@@ -102,7 +102,7 @@ func TestPollerEnded(t *testing.T) {
 	p, stop := startPolling(t)
 	stop()
 	result := make(chan Result, 1)
-	newTCP(check).start(p, func(r Result) { result <- r })
+	newTCP(check).start(p, func(judge func() Result) { result <- judge() })
 	if r := <-result; r.Up || r.Local == "" {
 		t.Errorf("%+v: the end of the poller is not the server's failure", r)
 	}
@@ -124,7 +124,7 @@ func TestPollerAsksAtOnce(t *testing.T) {
 	}
 	ended := make(chan Result, 1)
 	check := config.Check{ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: uint16(server.LocalAddr().(*net.UDPAddr).Port), Timing: within(time.Hour), Params: new(config.UDPParams)}
-	f := newUDP(check).start(p, func(r Result) { ended <- r })
+	f := newUDP(check).start(p, func(judge func() Result) { ended <- judge() })
 	b := make([]byte, 100)
 	if n, _, err := server.ReadFrom(b); err != nil || string(b[:n]) != udpFiller {
 		t.Errorf("%q, %v", b[:n], err)

@@ -81,7 +81,10 @@ type startFunc func(done func(Result))
 
 func (f startFunc) Check(context.Context) Result { panic("it has a poller") }
 
-func (f startFunc) start(_ *poller, done func(Result)) *flight { f(done); return nil }
+func (f startFunc) start(_ *poller, done func(func() Result)) *flight {
+	f(func(r Result) { done(func() Result { return r }) })
+	return nil
+}
 
 func (b *bench) check(ctx context.Context, target netip.AddrPort) Result {
 	b.note(&b.probes, "%v", target)

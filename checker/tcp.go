@@ -33,8 +33,8 @@ func (t *tcp) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (t *tcp) start(p *poller, done func(Result)) *flight {
-	return p.connect(t.dialer, t.timeout, func(err error) { done(t.judge(err)) })
+func (t *tcp) start(p *poller, done func(func() Result)) *flight {
+	return p.connect(t.dialer, t.timeout, judging(done, t.judge))
 }
 
 func (t *tcp) judge(err error) Result {

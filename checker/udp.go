@@ -45,9 +45,9 @@ func (u *udp) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (u *udp) start(p *poller, done func(Result)) *flight {
+func (u *udp) start(p *poller, done func(func() Result)) *flight {
 	t := &udpTalk{params: u.params}
-	return p.travel(u.journey(t), func(err error) { done(u.judge(t, err)) })
+	return p.travel(u.journey(t), judging(done, func(err error) Result { return u.judge(t, err) }))
 }
 
 func (u *udp) journey(t *udpTalk) journey {

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -12,9 +11,9 @@ import (
 // polled is a [Checker] whose probe can do without a goroutine that waits.
 type polled interface {
 	// start begins a probe. done is told once, by any goroutine or before
-	// start returns; it does not block. The flight ends it early; nil: it has
-	// ended.
-	start(p *poller, done func(Result)) *flight
+	// start returns, how to judge it; it does not block. The flight ends it
+	// early; nil: it has ended.
+	start(p *poller, done func(judge func() Result)) *flight
 }
 
 // fire is a timer's own goroutine. It becomes a worker if one more is allowed.
@@ -84,8 +83,8 @@ func (s *Scheduler) work(j *job) {
 
 // fly begins a probe that is polled.
 func (s *Scheduler) fly(j *job, began time.Time, c polled, p *poller) {
-	done := func(r Result) { s.ended(j, began, r) }
-	defer s.recovered(j, done)
+	done := func(judge func() Result) { s.ended(j, began, s.judged(j, judge)) }
+	defer s.recovered(j, func(failed Result) { s.ended(j, began, failed) })
 	s.mu.Lock()
 	serial := j.serial
 	s.mu.Unlock()
@@ -185,6 +184,13 @@ func (s *Scheduler) tell(j *job, o outcome) {
 	s.again(j, o.verdict.Next)
 }
 
+// judged is what the check itself makes of its probe. A panic is this probe's
+// failure.
+func (s *Scheduler) judged(j *job, judge func() Result) (r Result) {
+	defer s.recovered(j, func(failed Result) { r = failed })
+	return judge()
+}
+
 // probe is one call of the checker, which ends when the check is removed. A
 // panic is this probe's failure.
 func (s *Scheduler) probe(j *job, c Checker) (r Result) {
@@ -205,8 +211,12 @@ func (s *Scheduler) probe(j *job, c Checker) (r Result) {
 
 // recovered is deferred around a probe and makes a panic its result.
 func (s *Scheduler) recovered(j *job, result func(Result)) {
-	if p := recover(); p != nil {
-		s.opts.Log.Error("a check has panicked", zap.String("server", j.name()), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-		result(Result{Reason: fmt.Sprintf("panic: %v", p)})
+	if cause := recover(); cause != nil {
+		p, ok := cause.(*panicked)
+		if !ok {
+			p = &panicked{cause, debug.Stack()}
+		}
+		s.opts.Log.Error("a check has panicked", zap.String("server", j.name()), zap.Any("panic", p.cause), zap.ByteString("stack", p.stack))
+		result(Result{Reason: p.Error()})
 	}
 }
