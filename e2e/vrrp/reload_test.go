@@ -1,6 +1,8 @@
 package vrrp
 
 import (
+	"bytes"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -157,33 +159,56 @@ func TestReloadChanged(t *testing.T) {
 	const added = "10.9.0.120"
 	tests := []struct {
 		name   string
+		before func(*instance)
 		change func(*instance)
 		events []string // of addresses
 		advert func(rig.Advert) bool
 	}{
 		{
-			"priority", func(i *instance) { i.priority = 90 }, nil,
+			"priority", nil, func(i *instance) { i.priority = 90 }, nil,
 			func(a rig.Advert) bool { return a.Priority == 90 },
 		},
 		{
-			"address added", func(i *instance) { i.vips = append(i.vips, added+"/24") },
+			"address added", nil, func(i *instance) { i.vips = append(i.vips, added+"/24") },
 			[]string{"inet " + added + "/24"},
 			func(a rig.Advert) bool { return addressCount(a) == 3 },
 		},
 		{
-			"address removed", func(i *instance) { i.vips = i.vips[:1] },
+			"address removed", nil, func(i *instance) { i.vips = i.vips[:1] },
 			[]string{"Deleted"},
 			func(a rig.Advert) bool { return addressCount(a) == 1 },
 		},
 		{
-			"renamed", func(i *instance) { i.name = "VI_renamed" }, nil,
+			"renamed", nil, func(i *instance) { i.name = "VI_renamed" }, nil,
 			func(a rig.Advert) bool { return a.Priority == 100 },
+		},
+		{
+			"interval", func(i *instance) { i.version = 3 }, func(i *instance) { i.advert = "1.5" }, nil,
+			func(a rig.Advert) bool { return binary.BigEndian.Uint16(a.Datagram[20+4:]) == 150 }, // RFC 9568 section 5.2.7
+		},
+		{
+			"authentication", nil, func(i *instance) { i.pass = "s3cret" }, nil,
+			func(a rig.Advert) bool { return bytes.HasSuffix(a.Datagram, []byte("s3cret\x00\x00")) },
+		},
+		{
+			"version", nil, func(i *instance) { i.version = 3 }, nil,
+			func(a rig.Advert) bool { return a.Version == 3 && addressCount(a) == 2 },
+		},
+		{
+			"priority, and a script keeps its state", func(i *instance) { // it would fail the second time
+				i.before = "vrrp_script chk {\n\tscript \"/bin/mkdir /etc/keepalived/once\"\n\tinterval 3600\n\tfall 1\n}\n"
+				i.more += "\ntrack_script {\n\tchk\n}"
+			}, func(i *instance) { i.priority = 90 }, nil,
+			func(a rig.Advert) bool { return a.Priority == 90 },
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			i := notifying(instance{priority: 100, vips: []string{vip.String() + "/24", "10.9.0.101/24"}})
+			if test.before != nil {
+				test.before(&i)
+			}
 			r, addresses := newSegment(t).master(i)
 			c := r.calm(addresses)
 			test.change(&i)
