@@ -60,6 +60,7 @@ func checkRow(s checkSchema) row[serverDraft] {
 		}
 		decode(c.d, s.block, c.st.Body, k)
 		keep := s.end == nil || s.end(c, k)
+		keep = keep && (len(k.hosts) == 0 || k.connects())
 		c.reachable(k)
 		if keep {
 			r.Checks = append(r.Checks, c.d.check(k))
@@ -307,6 +308,12 @@ func smtpHostBlock() *block[smtpHostDraft] {
 	connection(b.rows, func(h *smtpHostDraft) *checkDraft { return &h.host })
 	checkTiming(b.rows, func(h *smtpHostDraft) *config.Timing { return &h.parent.timing })
 	return b
+}
+
+// connects reports whether something is said about the connection of a check. A
+// check around host blocks that says nothing of its own stands for those alone.
+func (k *checkDraft) connects() bool {
+	return k.ConnectIP.IsValid() || k.ConnectPort != 0 || k.bind != (config.Bind{}) || k.timing.ConnectTimeout.Set
 }
 
 // hostTiming is the timing of the check with the connect_timeout of the host.

@@ -99,7 +99,7 @@ var beyond = map[string]string{
 // says, and why.
 var differences = map[string][]struct{ why, pattern string }{
 	"checks-mistakes": {
-		{"a script that is not there is kept", ` #[478]: [-+]  `},
+		{"a script that is not there is kept", ` #[467]: [-+]  `},
 		{"2.2.7 does not know HTTP/2", ` http protocol `},
 	},
 	"links": {
