@@ -22,6 +22,7 @@ type phrases struct {
 	timeout string // the same, when it was for want of an answer
 	failed  string // the check has failed; failure is not said before the same
 	retried string // the same after retries
+	counts  bool   // retried is for no retries, too, but at first
 
 	// What this host could not do.
 	noSocket string

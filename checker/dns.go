@@ -22,6 +22,7 @@ var dnsPhrases = phrases{
 	timeout:  "DNS_CHECK (%s) %r",
 	failed:   "DNS_CHECK (%s) %r",
 	retried:  "DNS_CHECK (%s) %r after %n retries",
+	counts:   true,
 	noSocket: "DNS_CHECK (%s) failed to create socket. Rescheduling.",
 	noBind:   "DNS_CHECK (%s) UDP socket bind failed. Rescheduling.",
 }

@@ -31,7 +31,7 @@ func (s *Scheduler) log(o outcome) {
 		s.opts.Log.Log(level, words.Replace(sentence), why...)
 	}
 	last := says.failed
-	if v.Retries > 0 {
+	if v.Retries > 0 || says.counts && !v.First {
 		last = says.retried
 	}
 	if r.Remark != "" {
@@ -47,7 +47,7 @@ func (s *Scheduler) log(o outcome) {
 	case r.Up && v.Turned:
 		say(zapcore.InfoLevel, says.success)
 		return
-	case r.Up || !o.logAll || o.wasDown || v.Turned && says.failed == says.failure:
+	case r.Up || !o.tells || v.Turned && says.failed == says.failure:
 	case r.Said != "":
 		say(zapcore.InfoLevel, r.Said)
 	case r.Timeout:

@@ -89,7 +89,7 @@ func TestMiscSentences(t *testing.T) {
 			"failed after 2 retries (exited with status 1).",
 		}},
 		"quiet":                {"delay_loop=10s delay_before_retry=1s retry=2", false, []int{0, 1}, []string{"succeeded.", "failed after 2 retries (exited with status 1)."}},
-		"first failure":        {all + "retry=2", false, []int{1}, []string{"failed (exited with status 1)."}},
+		"first failure":        {all + "retry=2", false, []int{1}, []string{"failed after 2 retries (exited with status 1)."}},
 		"status is no weight":  {all, false, []int{0, 12}, []string{"succeeded.", "failed with retry disabled (exited with status 12)."}},
 		"status is a weight":   {all, true, []int{12, 255, 2, 1}, []string{"succeeded.", "failed with retry disabled (exited with status 1)."}},
 		"signal is no weight":  {all, true, []int{0, -15}, []string{"succeeded.", "failed with retry disabled (due to signal 15)."}},

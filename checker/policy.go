@@ -51,6 +51,7 @@ type Policy struct {
 type Verdict struct {
 	Changed bool // the check came up or went down, its first result, or it says another weight
 	Turned  bool // it came up or went down, or this is its first result
+	First   bool // it had none before
 	Up      bool
 	Weight  config.WeightChange
 	Retries int // further attempts that were made before it went down
@@ -59,7 +60,8 @@ type Verdict struct {
 
 // Step takes the result of a probe that began and ended at these times.
 //
-// The very first result decides at once, but of SMTP_CHECK. A check that is up
+// The very first result decides at once, but of SMTP_CHECK. When HTTP_GET has
+// alpha and fails at first nothing is new: its server was down. A check that is up
 // and fails is tried again, up to retry times and delay_before_retry apart,
 // before it is down. One that is down comes up with its first success. All
 // other probes are delay_loop apart. Both delays count from the end of one
@@ -69,8 +71,8 @@ type Verdict struct {
 // One that is down tries the URL that failed until it succeeds, and then all
 // from the first one.
 func (p *Policy) Step(began, now time.Time, r Result) Verdict {
-	retries := p.retries
-	if !p.ran && p.http() {
+	retries, first := p.retries, !p.ran
+	if first && (p.http() || p.Kind == config.MiscCheck) {
 		retries = p.Timing.Retry.Value // as keepalived counts
 	}
 	turned, again := p.judge(r)
@@ -83,7 +85,7 @@ func (p *Policy) Step(began, now time.Time, r Result) Verdict {
 	case p.failed && r.Local == "":
 		delay = max(delay, p.Timing.DelayBeforeRetry.Value)
 	}
-	v := Verdict{Turned: turned, Up: p.up, Weight: p.weight, Next: p.after(delay, began, now)}
+	v := Verdict{Turned: turned, First: first, Up: p.up, Weight: p.weight, Next: p.after(delay, began, now)}
 	if turned && !p.up {
 		v.Retries = retries
 	}
@@ -115,7 +117,7 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 		p.retries++
 		return false, true
 	}
-	turned = !p.ran || p.up
+	turned = p.up || !p.ran && !(p.http() && p.Timing.Alpha.Value)
 	p.ran, p.up, p.retries = true, false, 0
 	p.failed = p.http()
 	return turned, false
@@ -144,6 +146,12 @@ func (p *Policy) Probe() int { return p.probe }
 // Down reports whether the check keeps its server down: its last results have,
 // or it waits for the first one with alpha.
 func (p *Policy) Down() bool { return !p.up && (p.ran || p.Timing.Alpha.Value) }
+
+// failing reports whether one more failure is no news. Before the first result of
+// a check with alpha it is, of HTTP_GET and SMTP_CHECK.
+func (p *Policy) failing() bool {
+	return p.Down() && (p.ran || !p.http() && p.Kind != config.SMTPCheck)
+}
 
 // Up reports whether the last results make the check up. Before the first one
 // it is not.

@@ -124,6 +124,8 @@ func parseTiming(words []string) (t config.Timing) {
 			t.ConnectTimeout.Value = duration(value)
 		case "retry":
 			t.Retry.Value, _ = strconv.Atoi(value)
+		case "alpha":
+			t.Alpha.Value = true
 		case "log_all_failures":
 			t.LogAllFailures.Value = true
 		}

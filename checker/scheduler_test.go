@@ -230,6 +230,29 @@ func TestFirstFailureDecides(t *testing.T) {
 	})
 }
 
+// A server that was down from the start, because of alpha: each kind says of its
+// first failures what keepalived's does.
+func TestAlphaFailures(t *testing.T) {
+	const attempt, down = "TCP connection to [10.0.0.2]:tcp:80 failed.", "TCP_CHECK on service [10.0.0.2]:tcp:80 failed"
+	for kind, want := range map[config.CheckKind]struct{ told, said []string }{
+		config.TCPCheck:  {[]string{"1s 10.0.0.2:80 false refused"}, []string{down + "."}},
+		config.SMTPCheck: {[]string{"2s 10.0.0.2:80 false refused"}, []string{attempt, attempt, down + " after 1 retries."}},
+		config.HTTPGet:   {nil, []string{attempt}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, 0, true)
+			b.up(false)
+			service := web(1, "delay_loop=10s retry=1 delay_before_retry=1s log_all_failures alpha")
+			service.Servers[0].Checks[0].Kind = kind
+			b.apply(t, service)
+			sleep(25 * time.Second)
+			b.stop(t)
+			equal(t, want.told, b.told)
+			equal(t, want.said, messages(b.log)[1:])
+		})
+	}
+}
+
 // The first checks are spread over one second plus warmup, the next keep their
 // distance, and an idle check costs no goroutine.
 func TestSpreadAndIdle(t *testing.T) {

@@ -20,6 +20,9 @@ var udpPhrases = phrases{
 	noBind:   "UDP socket bind failed. Rescheduling.",
 }
 
+// saysMismatch is what keepalived says of a wrong reply.
+const saysMismatch = "UDP check to %s reply data mismatch."
+
 // udpFiller is sent by a UDP_CHECK without payload, as by keepalived.
 const udpFiller = "keepalived check - keepalived ch"
 
@@ -96,11 +99,11 @@ func (t *udpTalk) hear(b []byte, end error) (say []byte, over bool, err error) {
 // compare compares a reply with require_reply, as far as both go; nil: it is right.
 func (t *udpTalk) compare(reply []byte) *Result {
 	if n, low, high := len(reply), int(t.params.MinReplyLength), int(t.params.MaxReplyLength); n < low || n > high {
-		return &Result{Reason: fmt.Sprintf("the reply has %d octets or more, not %d to %d", n, low, high)}
+		return &Result{Said: saysMismatch, Reason: fmt.Sprintf("the reply has %d octets or more, not %d to %d", n, low, high)}
 	}
 	for i := range min(len(reply), len(t.params.Reply)) {
 		if (reply[i]^t.params.Reply[i])&t.params.ReplyMask[i] != 0 {
-			return &Result{Said: "UDP check to %s reply data mismatch.", Reason: fmt.Sprintf("at octet %d", i)}
+			return &Result{Said: saysMismatch, Reason: fmt.Sprintf("at octet %d", i)}
 		}
 	}
 	return nil

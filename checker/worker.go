@@ -121,8 +121,9 @@ func (s *Scheduler) ended(j *job, began time.Time, r Result) {
 // outcome is what a probe has come to.
 type outcome struct {
 	attempt
-	how             recipe
-	wasDown, logAll bool
+	how     recipe
+	wasDown bool
+	tells   bool // a failure that changes nothing, too
 }
 
 // silent reports that there is nothing to tell.
@@ -134,7 +135,7 @@ func (o outcome) silent() bool {
 	case r.Up:
 		return !o.wasDown || r.Said == ""
 	}
-	return o.wasDown || !o.logAll
+	return !o.tells
 }
 
 // conclude steps the policy. When there is something to tell the check goes on
@@ -147,9 +148,10 @@ func (s *Scheduler) conclude(j *job, began time.Time, r Result) (o outcome, tell
 	if j.removed || !s.running() || s.frozen {
 		return outcome{}, false
 	}
-	o = outcome{how: j.recipe, wasDown: j.policy.Down(), logAll: j.policy.Timing.LogAllFailures.Value}
-	verdict := j.policy.Step(began, time.Now(), r)
-	o.attempt = attempt{result: r, before: j.unsure, verdict: verdict, failed: j.policy.retries, limit: j.policy.Timing.Retry.Value}
+	p := &j.policy
+	o = outcome{how: j.recipe, wasDown: p.Down(), tells: p.Timing.LogAllFailures.Value && !p.failing()}
+	verdict := p.Step(began, time.Now(), r)
+	o.attempt = attempt{result: r, before: j.unsure, verdict: verdict, failed: p.retries, limit: p.Timing.Retry.Value}
 	j.unsure = r.Unsure
 	if o.silent() {
 		s.again(j, verdict.Next)
@@ -171,7 +173,7 @@ func (s *Scheduler) again(j *job, at time.Time) {
 func (s *Scheduler) tell(j *job, o outcome) {
 	o.server, o.service = j.name(), j.service.key.String()
 	if o.how.sentence != nil {
-		s.narrate(o.how.sentence, o.attempt, o.logAll && !o.wasDown)
+		s.narrate(o.how.sentence, o.attempt, o.tells)
 	} else {
 		s.log(o)
 	}
