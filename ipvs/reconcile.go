@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -93,6 +95,7 @@ type Manager struct {
 	unmarked    bool                       // it is not as wanted, tried again later
 	ready       chan struct{}              // closed
 	tell        []func()                   // due after the kernel's work
+	complaint   string                     // the last one about what is tried again
 }
 
 // entry is one service of the configuration.
@@ -137,7 +140,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	for {
 		switch {
 		case len(m.failed) == 0 && !m.unmarked:
-			retry, backoff = nil, minBackoff
+			retry, backoff, m.complaint = nil, minBackoff, ""
 		case retry == nil:
 			retry = time.After(backoff)
 		}
@@ -279,7 +282,9 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 	}
 	m.claim(services, rows)
 	m.marked, m.remark = marked(services), true
-	return m.repair()
+	err := m.repair()
+	m.complaint = complaint(err)
+	return err
 }
 
 // claim gives every service its rows, and takes those that nobody claims from
@@ -450,9 +455,21 @@ func (l Log) fields(service config.ServiceKey) []zap.Field {
 	return fields
 }
 
-// complain logs what is tried again. Whoever calls Apply is told instead.
+// complain logs what is tried again, once until something else is wrong. Whoever
+// calls Apply is told instead.
 func (m *Manager) complain(err error) {
-	if err != nil {
+	text := complaint(err)
+	if err != nil && text != m.complaint {
 		m.opts.Log.Error("IPVS is not as configured", zap.Error(err))
+		m.complaint = text
 	}
+}
+
+// complaint is what an error says, in an order that does not depend on which
+// service was tried first.
+func complaint(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.Join(slices.Sorted(strings.SplitSeq(err.Error(), "\n")), "\n")
 }

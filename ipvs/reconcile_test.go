@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 	"pgregory.net/rapid"
 
 	"github.com/lvsd/lvsd/config"
@@ -586,4 +587,52 @@ func table(all map[config.ServiceKey]*Service) []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// What is refused again and again is complained about once, until it is refused
+// for another reason or again after it was well.
+func TestComplaints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := newFakeKernel()
+		core, logs := observer.New(zap.ErrorLevel)
+		r := start(t, kernel, func(o *Options) { o.Log = zap.New(core) })
+		refuse := func(reason error) {
+			kernel.breakIt(func(what string) error {
+				if strings.HasPrefix(what, "-A") {
+					return reason
+				}
+				return nil
+			})
+		}
+		complains := func(when string, want int) {
+			t.Helper()
+			time.Sleep(10 * maxBackoff)
+			synctest.Wait()
+			if got := len(logs.TakeAll()); got != want {
+				t.Errorf("%s: %d complaints, want %d", when, got, want)
+			}
+		}
+		refuse(errRefused)
+		var services []config.Service
+		for i := range 5 {
+			services = append(services, service(fmt.Sprintf("10.0.0.%d:80", i+1)))
+		}
+		if err := r.Apply(services); err == nil {
+			t.Error("no error")
+		}
+		complains("Apply has told it", 0)
+		refuse(errors.New("another reason"))
+		complains("another reason", 1)
+		refuse(nil)
+		complains("it is well", 0)
+		refuse(errRefused)
+		kernel.mu.Lock()
+		clear(kernel.table)
+		kernel.mu.Unlock()
+		complains("somebody has deleted them", 1)
+		refuse(nil)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }
