@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cloudflare/ipvs"
 	"github.com/mdlayher/genetlink"
@@ -60,6 +61,7 @@ const (
 type genl struct {
 	conn   *netlink.Conn
 	family genetlink.Family
+	out    messages
 	buffer [32 << 10]byte // as much as the kernel puts into one message
 }
 
@@ -107,30 +109,36 @@ func (g *genl) execute(command uint8, data []byte, flags netlink.HeaderFlags) ([
 // for each that fails, must have room in the socket's buffer.
 const batchLength = 64
 
-// batch sends commands together, and answers with an error, or nil, for each.
-// Only the last one is acknowledged; those before it answer when they fail. The
-// second result is an error of the socket itself.
-func (g *genl) batch(commands []netlink.Message) ([]error, error) {
-	errs := make([]error, 0, len(commands))
-	for len(commands) > 0 {
-		n := min(len(commands), batchLength)
-		some, err := g.together(commands[:n])
+// do carries out operations, many in one message, and answers with an error, or
+// nil, for each. The second result is an error of the socket itself.
+func (g *genl) do(ops []Op) ([]error, error) {
+	errs := make([]error, 0, len(ops))
+	for some := range slices.Chunk(ops, batchLength) {
+		failures, err := g.together(some)
 		if err != nil {
 			return nil, err
 		}
-		errs, commands = append(errs, some...), commands[n:]
+		errs = append(errs, failures...)
 	}
 	return errs, nil
 }
 
-func (g *genl) together(commands []netlink.Message) ([]error, error) {
-	commands[len(commands)-1].Header.Flags |= netlink.Acknowledge
-	sent, err := g.conn.SendMessages(commands)
-	if err != nil {
+// together sends operations in one message. Only the last one is acknowledged;
+// those before it answer when they fail.
+func (g *genl) together(ops []Op) ([]error, error) {
+	g.out.reset()
+	first := g.out.sequence + 1
+	for i := range ops {
+		if err := g.command(&ops[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", ops[i], err)
+		}
+	}
+	g.out.acknowledge()
+	last := g.out.sequence
+	if err := g.send(); err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(sent))
-	first, last := sent[0].Header.Sequence, sent[len(sent)-1].Header.Sequence
+	errs := make([]error, len(ops))
 	return errs, g.answers(func(a answer) (more bool) {
 		if a.kind != unix.NLMSG_ERROR {
 			return true
@@ -142,35 +150,49 @@ func (g *genl) together(commands []netlink.Message) ([]error, error) {
 	})
 }
 
-// command is a message of one operation.
-func (g *genl) command(op Op) (netlink.Message, error) {
+// send sends what has been put into the buffer.
+func (g *genl) send() error {
+	raw, err := g.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	kernel := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
+	var failed error
+	if err := raw.Write(func(fd uintptr) bool {
+		failed = unix.Sendto(int(fd), g.out.b, 0, kernel)
+		return failed != unix.EAGAIN && failed != unix.EINTR
+	}); err != nil {
+		return err
+	}
+	if failed != nil {
+		return fmt.Errorf("send: %w", failed)
+	}
+	return nil
+}
+
+// command puts the message of an operation into the buffer.
+func (g *genl) command(op *Op) error {
 	verb := op.Verb.command()
 	if verb == 0 {
-		return netlink.Message{}, fmt.Errorf("no such operation: %q", op.Verb)
+		return fmt.Errorf("no such operation: %q", op.Verb)
 	}
-	ae := netlink.NewAttributeEncoder()
+	m := &g.out
+	m.begin(g.family.ID, verb, 0)
+	service := m.attribute(attrService | unix.NLA_F_NESTED)
 	svc := toService(op.Key, op.Attrs)
-	ae.Nested(attrService, func(ae *netlink.AttributeEncoder) error {
-		if op.Verb == AddService || op.Verb == EditService {
-			encodeService(ae, &svc, op.Attrs.Engine)
-		} else {
-			encodeKey(ae, &svc)
-		}
-		return nil
-	})
-	if op.Verb == AddDest || op.Verb == EditDest || op.Verb == DeleteDest {
-		dest := toDest(op.Dest)
-		ae.Nested(attrDest, func(ae *netlink.AttributeEncoder) error {
-			encodeDest(ae, &dest)
-			return nil
-		})
+	if op.Verb == AddService || op.Verb == EditService {
+		m.service(&svc, op.Attrs.Engine)
+	} else {
+		m.key(&svc)
 	}
-	data, err := ae.Encode()
-	header := []byte{verb, familyVersion, 0, 0} // struct genlmsghdr
-	return netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(g.family.ID), Flags: netlink.Request},
-		Data:   append(header, data...),
-	}, err
+	m.close(service)
+	if op.Verb == AddDest || op.Verb == EditDest || op.Verb == DeleteDest {
+		dest := m.attribute(attrDest | unix.NLA_F_NESTED)
+		m.dest(toDest(op.Dest))
+		m.close(dest)
+	}
+	m.end()
+	return nil
 }
 
 // command is that of the kernel; 0 for no verb.
@@ -192,44 +214,46 @@ func (v Verb) command() uint8 {
 	return 0
 }
 
-// encodeKey is what tells a service from others.
-func encodeKey(ae *netlink.AttributeEncoder, s *ipvs.Service) {
-	ae.Uint16(svcAF, uint16(s.Family))
+// key is what tells a service from others.
+func (m *messages) key(s *ipvs.Service) {
+	m.uint16(svcAF, uint16(s.Family))
 	if s.FWMark != 0 {
-		ae.Uint32(svcFWMark, s.FWMark)
+		m.uint32(svcFWMark, s.FWMark)
 		return
 	}
-	ae.Uint16(svcProtocol, uint16(s.Protocol))
-	ae.Bytes(svcAddr, s.Address.AsSlice())
-	ae.Bytes(svcPort, binary.BigEndian.AppendUint16(nil, s.Port))
+	m.uint16(svcProtocol, uint16(s.Protocol))
+	m.address(svcAddr, s.Address)
+	m.port(svcPort, s.Port)
 }
 
-func encodeService(ae *netlink.AttributeEncoder, s *ipvs.Service, engine string) {
-	encodeKey(ae, s)
-	ae.String(svcScheduler, s.Scheduler)
+func (m *messages) service(s *ipvs.Service, engine string) {
+	m.key(s)
+	m.text(svcScheduler, s.Scheduler)
 	if engine != "" {
-		ae.String(svcEngine, engine)
+		m.text(svcEngine, engine)
 	}
-	ae.Bytes(svcFlags, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, uint32(s.Flags)), ^uint32(0)))
-	ae.Uint32(svcTimeout, s.Timeout)
+	flags := m.attribute(svcFlags) // struct ip_vs_flags: and which of them are meant
+	m.b = binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(m.b, uint32(s.Flags)), ^uint32(0))
+	m.close(flags)
+	m.uint32(svcTimeout, s.Timeout)
 	if s.Family == ipvs.INET6 {
-		ae.Uint32(svcNetmask, uint32(s.Netmask.Bits()))
+		m.uint32(svcNetmask, uint32(s.Netmask.Bits()))
 	} else {
-		ae.Bytes(svcNetmask, s.Netmask.AsSlice())
+		m.bytes(svcNetmask, s.Netmask.AsSlice())
 	}
 }
 
-func encodeDest(ae *netlink.AttributeEncoder, d *ipvs.Destination) {
-	ae.Uint16(destAF, uint16(d.Family))
-	ae.Bytes(destAddr, d.Address.AsSlice())
-	ae.Bytes(destPort, binary.BigEndian.AppendUint16(nil, d.Port))
-	ae.Uint32(destMethod, uint32(d.FwdMethod))
-	ae.Uint32(destWeight, d.Weight)
-	ae.Uint32(destUThreshold, d.UpperThreshold)
-	ae.Uint32(destLThreshold, d.LowerThreshold)
-	ae.Uint8(destTunType, uint8(d.TunnelType))
-	ae.Bytes(destTunPort, binary.BigEndian.AppendUint16(nil, d.TunnelPort))
-	ae.Uint16(destTunFlags, uint16(d.TunnelFlags))
+func (m *messages) dest(d ipvs.Destination) {
+	m.uint16(destAF, uint16(d.Family))
+	m.address(destAddr, d.Address)
+	m.port(destPort, d.Port)
+	m.uint32(destMethod, uint32(d.FwdMethod))
+	m.uint32(destWeight, d.Weight)
+	m.uint32(destUThreshold, d.UpperThreshold)
+	m.uint32(destLThreshold, d.LowerThreshold)
+	m.uint8(destTunType, uint8(d.TunnelType))
+	m.port(destTunPort, d.TunnelPort)
+	m.uint16(destTunFlags, uint16(d.TunnelFlags))
 }
 
 // flush empties the table.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/cloudflare/ipvs"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -99,17 +98,6 @@ func (n *Netlink) Do(ops []Op) []error {
 		errs[i] = explain(ops[i], err)
 	}
 	return errs
-}
-
-func (g *genl) do(ops []Op) ([]error, error) {
-	commands := make([]netlink.Message, len(ops))
-	for i, op := range ops {
-		var err error
-		if commands[i], err = g.command(op); err != nil {
-			return nil, fmt.Errorf("%s: %w", op, err)
-		}
-	}
-	return g.batch(commands)
 }
 
 // explain gives errors of the kernel a meaning.

@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"net/netip"
@@ -174,11 +175,7 @@ func TestMessagesAreLossless(t *testing.T) {
 	} {
 		c := parseService(strings.Fields(words))
 		want := Op{Verb: AddService, Key: c.Key, Attrs: attrs(&c)}
-		m, err := g.command(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := decodeService(answer{body: m.Data}.attributes())
+		got, err := decodeService(written(t, g, want))
 		if err != nil || show(got) != want.String() {
 			t.Errorf("%s, %v, not %s", show(got), err, want)
 		}
@@ -186,13 +183,40 @@ func TestMessagesAreLossless(t *testing.T) {
 	for _, words := range []string{"10.0.0.2:80 dr w=0", "10.0.0.2:80 nat x=5 y=3", "[2001:db8::2]:80 tun w=65535", "10.0.0.2:80 gue=6080 csum", "10.0.0.2:80 gre remcsum"} {
 		s := parseServer(strings.Fields(words))
 		want := dest(&s, s.Weight)
-		m, err := g.command(Op{Verb: EditDest, Key: service("10.0.0.1:80").Key, Dest: want})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := decodeDest(answer{body: m.Data}.attributes(), false); err != nil || got != want {
+		op := Op{Verb: EditDest, Key: service("10.0.0.1:80").Key, Dest: want}
+		if got, err := decodeDest(written(t, g, op), false); err != nil || got != want {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
+	}
+}
+
+// written are the attributes of the last of two messages in the buffer, which is
+// as long as it says.
+func written(t *testing.T, g *genl, op Op) []byte {
+	t.Helper()
+	g.out.reset()
+	other := Op{Verb: AddService, Key: service("10.0.0.1:80").Key, Attrs: Attrs{Scheduler: "wlc", Mask: 32}}
+	if err := errors.Join(g.command(&other), g.command(&op)); err != nil {
+		t.Fatal(err)
+	}
+	m := g.out.b[binary.NativeEndian.Uint32(g.out.b):]
+	if length := binary.NativeEndian.Uint32(m); int(length) != len(m) || binary.NativeEndian.Uint32(m[8:]) != g.out.sequence {
+		t.Errorf("%s: % x: length %d, sequence %d", op, m, length, g.out.sequence)
+	}
+	return answer{body: m[unix.NLMSG_HDRLEN:]}.attributes()
+}
+
+// TestMessagesAllocateNothing: a start writes tens of thousands of them.
+func TestMessagesAllocateNothing(t *testing.T) {
+	g := new(genl)
+	op := Op{Verb: AddDest, Key: service("10.0.0.1:80").Key, Dest: Dest{Addr: netip.MustParseAddrPort("10.0.0.2:80"), Method: config.TUN, Weight: 1}}
+	if n := testing.AllocsPerRun(100, func() {
+		g.out.reset()
+		if err := g.command(&op); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations for %s", n, op)
 	}
 }
 

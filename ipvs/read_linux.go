@@ -46,21 +46,18 @@ func (g *genl) read(keys []config.ServiceKey) ([]*Service, error) {
 
 // readSome are services without their destinations. Each request has one answer.
 func (g *genl) readSome(keys []config.ServiceKey) ([]*Service, error) {
-	requests := make([]netlink.Message, len(keys))
-	for i, key := range keys {
-		var err error
-		if requests[i], err = g.request(cmdGetService, 0, &key); err != nil {
-			return nil, err
-		}
+	g.out.reset()
+	first := g.out.sequence + 1
+	for i := range keys {
+		g.request(cmdGetService, 0, &keys[i])
 	}
-	sent, err := g.conn.SendMessages(requests)
-	if err != nil {
+	if err := g.send(); err != nil {
 		return nil, err
 	}
 	services, left := make([]*Service, len(keys)), len(keys)
 	var failed error
-	err = g.answers(func(a answer) (more bool) {
-		at := a.sequence - sent[0].Header.Sequence
+	err := g.answers(func(a answer) (more bool) {
+		at := a.sequence - first
 		if at >= uint32(len(keys)) {
 			return true // of an earlier exchange
 		}
@@ -112,18 +109,15 @@ func (g *genl) readDests(s *Service) error {
 // dump hands each message of a list, without its headers, to f. The bytes are
 // not f's to keep.
 func (g *genl) dump(command uint8, key *config.ServiceKey, f func(attributes []byte) error) error {
-	request, err := g.request(command, netlink.Dump, key)
-	if err != nil {
-		return err
-	}
-	sent, err := g.conn.SendMessages([]netlink.Message{request})
-	if err != nil {
+	g.out.reset()
+	g.request(command, unix.NLM_F_DUMP, key)
+	if err := g.send(); err != nil {
 		return err
 	}
 	var failed error
-	err = g.answers(func(a answer) (more bool) {
+	err := g.answers(func(a answer) (more bool) {
 		switch {
-		case a.sequence != sent[0].Header.Sequence:
+		case a.sequence != g.out.sequence:
 			return true
 		case a.kind == unix.NLMSG_DONE, a.kind == unix.NLMSG_ERROR:
 			if errno := a.errno(); errno != 0 {
@@ -137,24 +131,17 @@ func (g *genl) dump(command uint8, key *config.ServiceKey, f func(attributes []b
 	return errors.Join(err, failed)
 }
 
-// request asks for one service, or with a nil key for all.
-func (g *genl) request(command uint8, flags netlink.HeaderFlags, key *config.ServiceKey) (netlink.Message, error) {
-	m := netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(g.family.ID), Flags: netlink.Request | flags},
-		Data:   []byte{command, familyVersion, 0, 0}, // struct genlmsghdr
+// request puts a question for one service, or with a nil key for all, into the
+// buffer.
+func (g *genl) request(command uint8, flags uint16, key *config.ServiceKey) {
+	g.out.begin(g.family.ID, command, flags)
+	if key != nil {
+		service := g.out.attribute(attrService | unix.NLA_F_NESTED)
+		svc := toService(*key, Attrs{})
+		g.out.key(&svc)
+		g.out.close(service)
 	}
-	if key == nil {
-		return m, nil
-	}
-	svc := toService(*key, Attrs{})
-	ae := netlink.NewAttributeEncoder()
-	ae.Nested(attrService, func(ae *netlink.AttributeEncoder) error {
-		encodeKey(ae, &svc)
-		return nil
-	})
-	data, err := ae.Encode()
-	m.Data = append(m.Data, data...)
-	return m, err
+	g.out.end()
 }
 
 // answer is a message of the kernel.

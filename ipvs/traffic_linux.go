@@ -78,18 +78,15 @@ func (g *genl) traffic(key config.ServiceKey) (*Traffic, error) {
 
 // serviceCounters reads those of a service; false: there is none.
 func (g *genl) serviceCounters(key config.ServiceKey, c *Counters) (found bool, err error) {
-	request, err := g.request(cmdGetService, 0, &key)
-	if err != nil {
-		return false, err
-	}
-	sent, err := g.conn.SendMessages([]netlink.Message{request})
-	if err != nil {
+	g.out.reset()
+	g.request(cmdGetService, 0, &key)
+	if err := g.send(); err != nil {
 		return false, err
 	}
 	var failed error
 	err = g.answers(func(a answer) (more bool) {
 		switch {
-		case a.sequence != sent[0].Header.Sequence:
+		case a.sequence != g.out.sequence:
 			return true
 		case a.kind == unix.NLMSG_ERROR:
 			if errno := a.errno(); errno != unix.ESRCH && errno != unix.ENOENT {
