@@ -46,6 +46,7 @@ func (s *Supervisor) Reload() error {
 	s.log.Info("Configuration file " + s.opts.File)
 	s.tell(daemon.Reloading())
 	defer s.marker()()
+	readingAhead()
 	err := s.reload()
 	s.refused = reason(err)
 	if err != nil {

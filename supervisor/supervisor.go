@@ -189,6 +189,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // first reads the configuration for the first time, and refuses one that
 // cannot be run.
 func (s *Supervisor) first() (*config.Config, []config.Problem, error) {
+	readingAhead()
 	next, problems, err := s.load(s.opts.File)
 	if err != nil {
 		return nil, nil, &ExitError{config.ExitNoConfig, err}

@@ -27,7 +27,7 @@ func compareLVS(ctx context.Context, keepalived, lvsd string) error {
 		Command: append([]string{self, guest, keepalived, lvsd}, os.Args[min(2, len(os.Args)):]...),
 		Dir:     os.TempDir(),
 		Warm:    []string{self, keepalived, lvsd, "cat", "genl", "ip", "ipvsadm", "modprobe", "sh"},
-		Limit:   25 * time.Minute,
+		Limit:   time.Hour,
 		Out:     os.Stdout,
 	}
 	fmt.Println()

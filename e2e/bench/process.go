@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,9 +45,12 @@ func launch(dir, path string) (*process, error) {
 // quiet is how long a daemon does nothing when it has done what it had to.
 const quiet = 2 * time.Second
 
+// errTooLong is the error of a step that was given up.
+var errTooLong = errors.New("did not end within")
+
 // settled waits until the daemon rests, and gives the time since began and the
 // processor time beyond cpu that it took.
-func (p *process) settled(began time.Time, cpu time.Duration) (phase, error) {
+func (p *process) settled(began time.Time, cpu, limit time.Duration) (phase, error) {
 	last, spent := time.Now(), p.cpu()
 	for time.Since(last) < quiet {
 		select {
@@ -56,39 +61,63 @@ func (p *process) settled(began time.Time, cpu time.Duration) (phase, error) {
 		if now := p.cpu(); now > spent+tick { // one tick is a look at the clock
 			last, spent = time.Now(), now
 		}
+		if last.Sub(began) > limit {
+			return phase{}, fmt.Errorf("%w %v", errTooLong, limit)
+		}
 	}
 	return phase{wall: last.Sub(began), cpu: spent - cpu}, nil
 }
 
-// after sends a signal and waits until what it takes is done.
-func (p *process) after(s syscall.Signal) (phase, error) {
+// reload has the daemon read a file that has been written, unless that failed.
+func (p *process) reload(written error, limit time.Duration) (phase, error) {
 	began, cpu := time.Now(), p.cpu()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	if err := cmp.Or(written, p.cmd.Process.Signal(syscall.SIGHUP)); err != nil {
 		return phase{}, err
 	}
-	return p.settled(began, cpu)
+	return p.settled(began, cpu, limit)
 }
 
-// stop ends the daemon and waits for it.
-func (p *process) stop() error {
+// stop ends the daemon and waits until it and its services are gone.
+// keepalived's parent may leave before its child has emptied the table, or leave
+// something there.
+func (p *process) stop(limit time.Duration) (phase, error) {
+	began, cpu := time.Now(), p.cpu()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+		return phase{}, err
 	}
 	select {
 	case <-p.exited:
-	case <-time.After(2 * time.Minute):
-		return fmt.Errorf("%s does not end", p.cmd)
+	case <-time.After(limit):
+		return phase{}, fmt.Errorf("%w %v", errTooLong, limit)
 	}
-	// keepalived's parent may leave before its child has emptied the table.
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
-		if n, err := destinations(); err != nil || n == 0 {
-			return err
+	ended := phase{wall: time.Since(began), cpu: p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime() - cpu}
+	for {
+		n, err := destinations()
+		switch {
+		case err != nil:
+			return phase{}, err
+		case n == 0:
+			return ended, nil
+		case time.Since(began) > limit:
+			return phase{}, fmt.Errorf("%w %v: %d real servers are left", errTooLong, limit, n)
 		}
+		time.Sleep(time.Second)
+		ended.wall = time.Since(began)
 	}
-	return exec.Command("ipvsadm", "-C").Run()
 }
 
-func (p *process) kill() { _ = p.cmd.Process.Kill() }
+// forget kills what is left of the daemon, and empties the table.
+func (p *process) forget() {
+	select {
+	case <-p.exited:
+	default:
+		for _, pid := range p.pids() {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be about to end
+		}
+		<-p.exited
+	}
+	_ = exec.Command("ipvsadm", "-C").Run() // the next count says what is left
+}
 
 // log is the end of what the daemon has said.
 func (p *process) log() string {
