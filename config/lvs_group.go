@@ -79,14 +79,14 @@ const MaxRange = 1 << 16
 // TooLong reports that an entry has more than [MaxRange] addresses.
 func (e *GroupEntry) TooLong() bool {
 	last := e.First
-	for a := range e.addresses() {
+	for a := range e.Addresses() {
 		last = a
 	}
 	return last != e.Last
 }
 
-// addresses are those from First to Last, MaxRange at most.
-func (e *GroupEntry) addresses() iter.Seq[Addr] {
+// Addresses are those from First to Last, MaxRange at most.
+func (e *GroupEntry) Addresses() iter.Seq[Addr] {
 	return func(yield func(Addr) bool) {
 		a := e.First
 		for n := 0; n < MaxRange && a.IsValid() && yield(a) && a != e.Last; n++ {
@@ -127,7 +127,7 @@ func (s *Service) Addresses() iter.Seq[ServiceKey] {
 				}
 				continue
 			}
-			for a := range e.addresses() {
+			for a := range e.Addresses() {
 				if !yield(ServiceKey{Addr: netip.AddrPortFrom(a, e.Port), Protocol: s.Key.Protocol}) {
 					return
 				}

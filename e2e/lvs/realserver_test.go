@@ -94,8 +94,8 @@ func bare(h *rig.Host, plan rig.Plan) {
 	}
 }
 
-// Tunnels, with the addresses given by hand, behind a
-// director that ipvsadm has set up.
+// Direct routing and tunnels of both families, with the addresses given by hand,
+// behind a director that ipvsadm has set up.
 func TestRealServerByHand(t *testing.T) {
 	side := newRealServerSide(t)
 	for name, tc := range map[string]struct {
@@ -103,8 +103,10 @@ func TestRealServerByHand(t *testing.T) {
 		forward  []string // of ipvsadm
 		args     []string
 	}{
-		"gre":  {"10.0.0.50", "10.0.0.11", []string{"-i", "--tun-type", "gre", "--tun-nocsum"}, []string{"--method", "TUN", "--type", "gre"}},
-		"ipip": {"10.0.0.50", "10.0.0.11", []string{"-i"}, []string{"--method", "TUN"}},
+		"gre":        {"10.0.0.50", "10.0.0.11", []string{"-i", "--tun-type", "gre", "--tun-nocsum"}, []string{"--method", "TUN", "--type", "gre"}},
+		"ipip":       {"10.0.0.50", "10.0.0.11", []string{"-i"}, []string{"--method", "TUN"}},
+		"ipip, IPv6": {"2001:db8::50", "2001:db8::11", []string{"-i"}, []string{"--method", "TUN"}},
+		"DR, IPv6":   {"2001:db8::50", "2001:db8::11", []string{"-g"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			side := side
@@ -117,11 +119,15 @@ func TestRealServerByHand(t *testing.T) {
 				if h == real {
 					n = "11"
 				}
-				h.Plug(lan, "eth0", "10.0.0."+n+"/24", "2001:db8::"+n+"/64")
+				h.Plug(lan, "eth0", "10.0.0."+n+"/24", "2001:db8::"+n+"/64 nodad")
 			}
 			vip := netip.MustParseAddr(tc.vip)
-			bits := map[bool]string{true: "/32", false: "/128"}[vip.Is4()]
-			director.Run("ip", "addr", "add", tc.vip+bits, "dev", "eth0")
+			if vip.Is4() {
+				director.Run("ip", "addr", "add", tc.vip+"/32", "dev", "eth0")
+			} else {
+				// As VRRP sets it, so that the director does not send tunnels from it.
+				director.Run("ip", "addr", "add", tc.vip+"/128", "dev", "eth0", "nodad", "preferred_lft", "0")
+			}
 			director.Sysctl("net.ipv4.ip_forward", "1")
 			director.Sysctl("net.ipv6.conf.all.forwarding", "1")
 			service, server := netip.AddrPortFrom(vip, 80), netip.AddrPortFrom(netip.MustParseAddr(tc.own), 80)

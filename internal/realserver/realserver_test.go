@@ -131,6 +131,30 @@ func TestFromConfig(t *testing.T) {
 	}
 }
 
+// A range of which only the first addresses are acted on has no more here, and
+// an end.
+func TestFromConfigOfALongRange(t *testing.T) {
+	const directors = `virtual_server_group wide {
+	2001:db8::-2001:db8:0:0:ffff:: 80
+}
+virtual_server group wide {
+	lb_algo rr
+	lb_kind DR
+	protocol TCP
+	real_server 2001:db8:1::1 80 { }
+}
+`
+	c, _, err := parser.Load(parser.Options{File: "main", Files: parser.Memory{"main": directors}, Offline: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, notes := FromConfig(c, []netip.Addr{netip.MustParseAddr("2001:db8:1::1")})
+	want := []string{"virtual_server group wide has a range of more than 65536 addresses: a real server takes the first ones"}
+	if d := cmp.Diff(want, notes); d != "" || len(w.VIPs) != config.MaxRange || w.VIPs[netip.MustParseAddr("2001:db8::ffff")] != "lo" {
+		t.Errorf("%d addresses; notes, -want +got:\n%s", len(w.VIPs), d)
+	}
+}
+
 // machine is a host that carries out steps.
 type machine struct{ Have }
 

@@ -167,6 +167,9 @@ func FromConfig(c *config.Config, here []netip.Addr) (w Want, notes []string) {
 		for _, vip := range vips {
 			w.Add(vip, own, s.Method, s.Tunnel)
 		}
+		if g := c.ServiceGroup(v.Group); g != nil && slices.ContainsFunc(g.Entries, func(e config.GroupEntry) bool { return e.TooLong() }) {
+			note("%s has a range of more than %d addresses: a real server takes the first ones", label(v), config.MaxRange)
+		}
 		if marks {
 			note("%s has a firewall mark, whose addresses only the director's firewall knows: name them by hand", label(v))
 		}
@@ -207,9 +210,7 @@ func addresses(c *config.Config, v *config.VirtualServer) (vips []netip.Addr, ma
 			marks = true
 			continue
 		}
-		for vip := e.First; vip.IsValid() && vip.Compare(e.Last) <= 0; vip = vip.Next() {
-			vips = append(vips, vip)
-		}
+		vips = slices.AppendSeq(vips, e.Addresses())
 	}
 	return vips, marks
 }
