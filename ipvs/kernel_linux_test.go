@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,7 +207,27 @@ func written(t *testing.T, g *genl, op Op) []byte {
 	return answer{body: m[unix.NLMSG_HDRLEN:]}.attributes()
 }
 
-// TestMessagesAllocateNothing: a start writes tens of thousands of them.
+// Whatever the kernel might answer, nothing is read beyond its end.
+func TestCutOffAnswers(t *testing.T) {
+	g := new(genl)
+	d := Dest{Addr: netip.MustParseAddrPort("10.0.0.2:80"), Method: config.TUN, Weight: 1}
+	whole := written(t, g, Op{Verb: AddDest, Key: service("10.0.0.1:80").Key, Dest: d})
+	for n := range len(whole) {
+		if got, err := decodeDest(whole[:n:n], false); err == nil && got == d {
+			t.Errorf("%d of %d bytes are read as all of them", n, len(whole))
+		}
+		_, _ = decodeService(whole[:n:n]) // some are a service
+		short := slices.Clone(whole)
+		short[n] = 1
+		_, _ = decodeDest(short, false) // the lengths do not agree
+	}
+	if got, err := decodeDest(whole, false); err != nil || got != d {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestMessagesAllocateNothing: a start writes tens of thousands of them, and a
+// reload reads them.
 func TestMessagesAllocateNothing(t *testing.T) {
 	g := new(genl)
 	op := Op{Verb: AddDest, Key: service("10.0.0.1:80").Key, Dest: Dest{Addr: netip.MustParseAddrPort("10.0.0.2:80"), Method: config.TUN, Weight: 1}}
@@ -217,6 +238,14 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations for %s", n, op)
+	}
+	message := written(t, g, op)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := decodeDest(message, false); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations to read %s", n, op)
 	}
 }
 

@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/cloudflare/ipvs"
 	"github.com/cloudflare/ipvs/netmask"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -159,6 +159,8 @@ func (a answer) errno() syscall.Errno {
 // attributes are what follows struct genlmsghdr.
 func (a answer) attributes() []byte { return a.body[min(len(a.body), unix.GENL_HDRLEN):] }
 
+var errCutOff = errors.New("the kernel's answer is cut off")
+
 // answers hands what the kernel sends to f until it wants no more. The library
 // drops all of what it has received with the first error, and asks for the
 // length of each message before it takes it.
@@ -182,7 +184,7 @@ func (g *genl) answers(f func(answer) (more bool)) error {
 		for b := g.buffer[:n]; more && len(b) >= unix.NLMSG_HDRLEN+4; {
 			length := int(binary.NativeEndian.Uint32(b))
 			if length < unix.NLMSG_HDRLEN+4 || length > len(b) {
-				return errors.New("the kernel's answer is cut off")
+				return errCutOff
 			}
 			more = f(answer{binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint32(b[8:]), b[unix.NLMSG_HDRLEN:length]})
 			b = b[min(len(b), (length+3)&^3):]
@@ -191,53 +193,107 @@ func (g *genl) answers(f func(answer) (more bool)) error {
 	return nil
 }
 
-// nested hands each attribute of those of a kind, itself a list of attributes, to f.
-func nested(b []byte, kind uint16, f func(ad *netlink.AttributeDecoder)) error {
-	outer, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return err
-	}
-	for outer.Next() {
-		if outer.Type() == kind {
-			outer.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
-					f(ad)
-				}
-				return nil
-			})
-		}
-	}
-	return outer.Err()
+// attribute is one of an answer. Its value is not to be kept.
+type attribute struct {
+	kind  uint16
+	value []byte
 }
+
+// each hands all attributes to f. The library's decoder makes a copy of each,
+// and all services are read at every reload.
+func each(b []byte, f func(attribute)) error {
+	for len(b) > 0 {
+		if len(b) < unix.SizeofNlAttr {
+			return errCutOff
+		}
+		length := int(binary.NativeEndian.Uint16(b))
+		if length < unix.SizeofNlAttr || length > len(b) {
+			return errCutOff
+		}
+		const flags = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
+		f(attribute{binary.NativeEndian.Uint16(b[2:]) &^ flags, b[unix.SizeofNlAttr:length]})
+		b = b[min(len(b), (length+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1)):]
+	}
+	return nil
+}
+
+// nested hands each attribute of those of a kind, itself a list of attributes, to f.
+func nested(b []byte, kind uint16, f func(attribute)) error {
+	var failed error
+	err := each(b, func(a attribute) {
+		if a.kind == kind && failed == nil {
+			failed = each(a.value, f)
+		}
+	})
+	return cmp.Or(err, failed)
+}
+
+// uint8 and the others are 0 where the kernel says less.
+func (a attribute) uint8() uint8 {
+	if len(a.value) < 1 {
+		return 0
+	}
+	return a.value[0]
+}
+
+func (a attribute) uint16() uint16 {
+	if len(a.value) < 2 {
+		return 0
+	}
+	return binary.NativeEndian.Uint16(a.value)
+}
+
+// port is a number in the order of the network.
+func (a attribute) port() uint16 {
+	if len(a.value) < 2 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(a.value)
+}
+
+func (a attribute) uint32() uint32 {
+	if len(a.value) < 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(a.value)
+}
+
+func (a attribute) uint64() uint64 {
+	if len(a.value) < 8 {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(a.value)
+}
+
+// text ends with a zero.
+func (a attribute) text() string { return unix.ByteSliceToString(a.value) }
 
 func decodeService(b []byte) (*Service, error) {
 	var raw ipvs.Service
 	var addr, mask []byte
 	var engine string
-	err := nested(b, attrService, func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
+	err := nested(b, attrService, func(a attribute) {
+		switch a.kind {
 		case svcAF:
-			raw.Family = ipvs.AddressFamily(ad.Uint16())
+			raw.Family = ipvs.AddressFamily(a.uint16())
 		case svcProtocol:
-			raw.Protocol = ipvs.Protocol(ad.Uint16())
+			raw.Protocol = ipvs.Protocol(a.uint16())
 		case svcAddr:
-			addr = ad.Bytes()
+			addr = a.value
 		case svcPort:
-			raw.Port = port(ad)
+			raw.Port = a.port()
 		case svcFWMark:
-			raw.FWMark = ad.Uint32()
+			raw.FWMark = a.uint32()
 		case svcScheduler:
-			raw.Scheduler = ad.String()
+			raw.Scheduler = a.text()
 		case svcFlags: // struct ip_vs_flags
-			if b := ad.Bytes(); len(b) >= 4 {
-				raw.Flags = ipvs.Flags(binary.NativeEndian.Uint32(b))
-			}
+			raw.Flags = ipvs.Flags(a.uint32())
 		case svcTimeout:
-			raw.Timeout = ad.Uint32()
+			raw.Timeout = a.uint32()
 		case svcNetmask:
-			mask = ad.Bytes()
+			mask = a.value
 		case svcEngine:
-			engine = ad.String()
+			engine = a.text()
 		}
 	})
 	if err != nil {
@@ -260,28 +316,28 @@ func decodeDest(b []byte, ipv6 bool) (Dest, error) {
 	var raw ipvs.Destination
 	var addr []byte
 	raw.Family, _ = family(ipv6)
-	err := nested(b, attrDest, func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
+	err := nested(b, attrDest, func(a attribute) {
+		switch a.kind {
 		case destAddr:
-			addr = ad.Bytes()
+			addr = a.value
 		case destPort:
-			raw.Port = port(ad)
+			raw.Port = a.port()
 		case destMethod:
-			raw.FwdMethod = ipvs.ForwardType(ad.Uint32())
+			raw.FwdMethod = ipvs.ForwardType(a.uint32())
 		case destWeight:
-			raw.Weight = ad.Uint32()
+			raw.Weight = a.uint32()
 		case destUThreshold:
-			raw.UpperThreshold = ad.Uint32()
+			raw.UpperThreshold = a.uint32()
 		case destLThreshold:
-			raw.LowerThreshold = ad.Uint32()
+			raw.LowerThreshold = a.uint32()
 		case destAF:
-			raw.Family = ipvs.AddressFamily(ad.Uint16())
+			raw.Family = ipvs.AddressFamily(a.uint16())
 		case destTunType:
-			raw.TunnelType = ipvs.TunnelType(ad.Uint8())
+			raw.TunnelType = ipvs.TunnelType(a.uint8())
 		case destTunPort:
-			raw.TunnelPort = port(ad)
+			raw.TunnelPort = a.port()
 		case destTunFlags:
-			raw.TunnelFlags = ipvs.TunnelFlags(ad.Uint16())
+			raw.TunnelFlags = ipvs.TunnelFlags(a.uint16())
 		}
 	})
 	raw.Address = address(addr, raw.Family)
@@ -295,12 +351,4 @@ func address(b []byte, of ipvs.AddressFamily) netip.Addr {
 	}
 	a, _ := netip.AddrFromSlice(b)
 	return a
-}
-
-func port(ad *netlink.AttributeDecoder) uint16 {
-	b := ad.Bytes()
-	if len(b) != 2 {
-		return 0
-	}
-	return binary.BigEndian.Uint16(b)
 }

@@ -1,10 +1,10 @@
 package ipvs
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -58,20 +58,21 @@ func (g *genl) traffic(key config.ServiceKey) (*Traffic, error) {
 			return err
 		}
 		var now DestTraffic
-		err = nested(attributes, attrDest, func(ad *netlink.AttributeDecoder) {
-			switch ad.Type() {
+		var failed error
+		err = nested(attributes, attrDest, func(a attribute) {
+			switch a.kind {
 			case destActive:
-				now.Active = ad.Uint32()
+				now.Active = a.uint32()
 			case destInactive:
-				now.Inactive = ad.Uint32()
+				now.Inactive = a.uint32()
 			case destPersistent:
-				now.Persistent = ad.Uint32()
+				now.Persistent = a.uint32()
 			case destStats64:
-				ad.Nested(now.decode)
+				failed = each(a.value, now.decode)
 			}
 		})
 		t.Dests[d.Addr] = now
-		return err
+		return cmp.Or(err, failed)
 	})
 	return t, err
 }
@@ -95,26 +96,25 @@ func (g *genl) serviceCounters(key config.ServiceKey, c *Counters) (found bool, 
 			return false
 		}
 		found = true
-		failed = nested(a.attributes(), attrService, func(ad *netlink.AttributeDecoder) {
-			if ad.Type() == svcStats64 {
-				ad.Nested(c.decode)
+		var inner error
+		failed = nested(a.attributes(), attrService, func(a attribute) {
+			if a.kind == svcStats64 {
+				inner = each(a.value, c.decode)
 			}
 		})
+		failed = cmp.Or(failed, inner)
 		return false
 	})
 	return found, errors.Join(err, failed)
 }
 
-// decode reads the nested attributes with the numbers.
-func (c *Counters) decode(ad *netlink.AttributeDecoder) error {
+// decode reads one of the numbers.
+func (c *Counters) decode(a attribute) {
 	all := [...]*uint64{
 		1: &c.Connections, 2: &c.PacketsIn, 3: &c.PacketsOut, 4: &c.BytesIn, 5: &c.BytesOut,
 		6: &c.ConnectionRate, 7: &c.PacketRateIn, 8: &c.PacketRateOut, 9: &c.RateIn, 10: &c.RateOut,
 	}
-	for ad.Next() {
-		if kind := int(ad.Type()); kind > 0 && kind < len(all) {
-			*all[kind] = ad.Uint64()
-		}
+	if a.kind > 0 && int(a.kind) < len(all) {
+		*all[a.kind] = a.uint64()
 	}
-	return nil
 }

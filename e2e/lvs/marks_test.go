@@ -166,8 +166,8 @@ func TestMarks(t *testing.T) {
 
 // TestMarkedTraffic: requests to all addresses of a range, and to every port of
 // one, go through one service. Connections outlive an address that a reload
-// takes out of the range, kill -9 and an upgrade of what is in the file; a table
-// that somebody deletes is made again.
+// takes out of the range, kill -9 and an upgrade; a table that somebody deletes is
+// made again.
 func TestMarkedTraffic(t *testing.T) {
 	onlyLVSD(t, "it does not repair its table")
 	lab := rig.New(t)
@@ -252,8 +252,20 @@ func TestMarkedTraffic(t *testing.T) {
 		t.Errorf("after kill -9: before\n%s\nafter\n%s", services, now)
 	}
 	lives(t, session, "after kill -9", who)
+	netlink, began := director.WatchNetlink(), time.Now()
+	pid := slices.IndexFunc(d.PIDFiles(), func(path string) bool { return strings.HasSuffix(path, "/keepalived.pid") })
+	if said := director.Run(rig.Binary(), "upgrade", "-p", d.PIDFiles()[pid]); !strings.Contains(said, "Upgrade complete") {
+		t.Errorf("upgrade: %s", said)
+	}
+	if now := director.Run("nft", "-a", "list", "ruleset"); now != table {
+		t.Errorf("the table was made anew by an upgrade: before\n%s\nafter\n%s", table, now)
+	}
+	if writes := slices.DeleteFunc(netlink.Writes(began), func(write string) bool { return !strings.HasPrefix(write, "ipvs") }); len(writes) > 0 {
+		t.Errorf("an upgrade has written to IPVS: %q", writes)
+	}
+	lives(t, session, "after an upgrade", who)
 	if tally := stream.Stop(); len(tally.Lost) > 0 || len(tally.Answers) != 2 {
-		t.Errorf("requests around kill -9: %s", tally)
+		t.Errorf("requests around kill -9 and an upgrade: %s", tally)
 	}
 
 	director.Run("nft", "delete", "table", "ip", "keepalived_ipvs")
