@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -143,11 +144,22 @@ func (s *source) start(file string) error {
 	}
 	for _, name := range slices.Backward(names) {
 		if _, err := s.push(name, chain{}); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return &missingError{name}
+			}
 			return fmt.Errorf("%w: %w", ErrNoConfig, err)
 		}
 	}
 	return nil
 }
+
+// missingError is the [ErrNoConfig] of a file that does not exist, in
+// keepalived's words.
+type missingError struct{ file string }
+
+func (e *missingError) Error() string { return fmt.Sprintf("Config files missing '%s'.", e.file) }
+
+func (e *missingError) Unwrap() error { return ErrNoConfig }
 
 // quote sorts problems by their place and gives each the line that it is
 // about.

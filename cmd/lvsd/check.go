@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/lvsd/lvsd/config"
@@ -39,7 +40,8 @@ func (p *program) testConfig() int {
 		f, err := os.OpenFile(p.testLog, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 		if err != nil {
 			why, _ := errors.AsType[syscall.Errno](err)
-			fmt.Fprintf(p.stderr, "Unable to open config-test log file %s %d - %v\n", p.testLog, int(why), why)
+			said := why.Error() // strerror(3) has a capital letter
+			fmt.Fprintf(p.stderr, "Unable to open config-test log file %s %d - %s%s\n", p.testLog, int(why), strings.ToUpper(said[:1]), said[1:])
 			return config.ExitFatal
 		}
 		defer f.Close()

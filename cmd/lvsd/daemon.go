@@ -48,6 +48,9 @@ func (p *program) daemon() int {
 	}
 	succeeding := p.succeed()
 	starting, detached := daemon.Inherit()
+	if !detached && !succeeding {
+		p.unexpected(p.stdout)
+	}
 	if !p.foreground && !detached && !succeeding {
 		status, err := daemon.Daemonize()
 		if err != nil {
@@ -230,7 +233,7 @@ func (l *life) greet() {
 	}
 	l.greeted = true
 	l.log.Info("Starting " + fullName)
-	l.log.Info(fmt.Sprintf("Running on %s/%s, %s", runtime.GOOS, runtime.GOARCH, runtime.Version()))
+	l.log.Info(fmt.Sprintf("Running on %s (built with %s for %s/%s)", kernelVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	l.log.Info("Command line: '" + strings.Join(l.argv, "' '") + "'")
 	l.log.Info("Configuration file " + l.file)
 	for _, o := range l.ineffective {

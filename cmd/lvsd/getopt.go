@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,6 +44,15 @@ func getopt(table []option, args []string) (opts []string, mistakes error) {
 	return opts, mistakes
 }
 
+// rest are the words behind the options of a command line that [getopt] has
+// rewritten.
+func rest(args []string) []string {
+	if i := slices.Index(args, "--"); i >= 0 {
+		return args[i+1:]
+	}
+	return nil
+}
+
 // answered reports whether the last option is one that ends the program.
 func answered(table []option, opts []string) bool {
 	if len(opts) == 0 {
@@ -81,6 +91,8 @@ func shortOptions(table []option, run string, args []string) (opts, left []strin
 		switch {
 		case o == nil:
 			err = errors.Join(err, usageError(fmt.Sprintf("Unknown option -%c", run[i])))
+		case o.answers && o.arg == none:
+			return append(opts, "--"+o.long), args, err
 		case o.arg == none:
 			opts = append(opts, "--"+o.long)
 			continue

@@ -23,6 +23,7 @@ func TestGetopt(t *testing.T) {
 		{"--signum=STOP", "--signum=STOP"},
 		{"-DD -- -x", "--log-detail --log-detail -- -x"},
 		{"-v -z extra", "--version"}, // answered at once
+		{"-nvz", "--dont-fork --version"},
 		{"-t extra -l", "--config-test --log-console -- extra"},
 	} {
 		got, err := getopt(optionTable, strings.Fields(tc.in))

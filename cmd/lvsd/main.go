@@ -36,6 +36,7 @@ type program struct {
 	argv           []string
 	stdout, stderr io.Writer
 	ineffective    []string           // options given that are not acted on yet
+	extra          []string           // words that are no option
 	commands       []*cobra.Command   // lvsd's own
 	mask           config.Opt[uint16] // of -u
 	status         int
@@ -57,8 +58,8 @@ func run(argv []string, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		Run: func(cmd *cobra.Command, extra []string) {
-			p.ineffective = ineffective(cmd.Flags())
-			p.status = p.main(extra)
+			p.ineffective, p.extra = ineffective(cmd.Flags()), extra
+			p.status = p.main()
 		},
 	}
 	bindOptions(root.Flags(), table, &p.settings)
@@ -79,6 +80,8 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	if mistakes != nil {
 		fmt.Fprintln(stderr, mistakes)
 		if !answered(table, args) {
+			p.extra = rest(args)
+			p.unexpected(stdout)
 			return config.ExitFatal
 		}
 	}
@@ -108,14 +111,14 @@ func (p *program) asKeepalived() bool { return p.calledAs("keepalived") }
 
 func (p *program) calledAs(name string) bool { return filepath.Base(p.argv[0]) == name }
 
-func (p *program) main(extra []string) int {
-	if len(extra) > 0 {
-		out := p.stdout
-		if p.format != formatText { // stdout is the report's
-			out = p.stderr
-		}
-		fmt.Fprintf(out, "Unexpected argument(s): %s \n", strings.Join(extra, " "))
+// unexpected says which words of the command line are no option.
+func (p *program) unexpected(out io.Writer) {
+	if len(p.extra) > 0 {
+		fmt.Fprintf(out, "Unexpected argument(s): %s \n", strings.Join(p.extra, " "))
 	}
+}
+
+func (p *program) main() int {
 	_, badFormat := syslog.ParseFormat(p.logFormat)
 	switch {
 	case p.help:
@@ -127,6 +130,11 @@ func (p *program) main(extra []string) int {
 	case p.signum != "":
 		return p.printSignum()
 	case p.configTest:
+		out := p.stdout
+		if p.format != formatText { // stdout is the report's
+			out = p.stderr
+		}
+		p.unexpected(out)
 		fine := p.values()
 		if status := p.testConfig(); fine || status != config.ExitOK {
 			return status

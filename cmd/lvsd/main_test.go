@@ -41,7 +41,8 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd --signum=TDATA", config.ExitFatal, "", "Unknown sigfunc TDATA"},
 		{"lvsd -v", 0, "", "Keepalived v2.4.3"},
 		{"keepalived --help", 0, "", "Usage: keepalived [OPTION...]"},
-		{"keepalived -v", 0, "", "\nconfigure options: --enable-json"},
+		{"keepalived -v", 0, "", "\nconfigure options: --enable-snmp --enable-snmp-rfcv2 --enable-snmp-rfcv3 --enable-dbus --enable-json "},
+		{"keepalived -z extra", config.ExitFatal, "Unexpected argument(s): extra \n", "Unknown option -z\n"},
 		{"keepalived -z -v", 0, "", "Unknown option -z\nKeepalived v2.4.3"},
 		{"keepalived -v -z", 0, "", "Keepalived v2.4.3 (08/13,2026)"},
 		{"keepalived --signum=JSON extra", 0, "36\n", ""},
@@ -65,8 +66,9 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd -t -f " + bad, config.ExitTestFailed, "", "did you mean 'global_defs'?"},
 		{"keepalived -t -f " + bad, config.ExitTestFailed, "", "(Line 1) Unknown keyword 'global_def'\n"},
 		{"lvsd -t -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
+		{"keepalived -t -f " + dir + "/none.conf", config.ExitNoConfig, "", "Config files missing '" + dir + "/none.conf'.\n"},
 		{"lvsd -t" + log + " -f " + bad, config.ExitTestFailed, "", ""},
-		{"keepalived -t" + dir + "/none/log -f " + good, config.ExitFatal, "", "Unable to open config-test log file " + dir + "/none/log 2 - no such file or directory"},
+		{"keepalived -t" + dir + "/none/log -f " + good, config.ExitFatal, "", "Unable to open config-test log file " + dir + "/none/log 2 - No such file or directory"},
 		{"lvsd -t extra -f " + good, config.ExitOK, "Unexpected argument(s): extra", ""},
 		{"lvsd explain unknown-keyword", 0, "unknown-keyword", ""},
 		{"lvsd explain", 0, "unknown-keyword\n", ""},
@@ -115,6 +117,14 @@ func TestCommandLine(t *testing.T) {
 	}
 	if _, _, stderr := call("keepalived", "-t", "-f", warned); stderr != "" {
 		t.Errorf("keepalived has nothing to say, but: %s", stderr)
+	}
+	for _, args := range [][]string{{"keepalived", "extra", "--signum=JSON"}, {"keepalived", "extra", "-v"}, {"keepalived", "extra", "-h"}} {
+		if _, stdout, _ := call(args...); stdout != "36\n" && stdout != "" {
+			t.Errorf("%q: an answer on stdout is alone there, but: %q", args, stdout)
+		}
+	}
+	if _, _, stderr := call("keepalived", "-vz"); !strings.HasPrefix(stderr, "Keepalived v") {
+		t.Errorf("-v is the first thing said, but: %s", stderr)
 	}
 	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "global_def") {
 		t.Errorf("the log of -t: %q %v", text, err)

@@ -14,8 +14,8 @@ import (
 // What keepalived's build would have been configured with to do what lvsd does:
 // exporters look for --enable-json, roles for the words.
 const (
-	configureOptions = "--enable-json --enable-regex --with-init=systemd"
-	configOptions    = "NFTABLES LVS REGEX VRRP VRRP_AUTH VRRP_VMAC JSON OLD_CHKSUM_COMPAT INIT=systemd SYSTEMD_NOTIFY"
+	configureOptions = "--enable-snmp --enable-snmp-rfcv2 --enable-snmp-rfcv3 --enable-dbus --enable-json --enable-bfd --enable-regex --enable-log-file --with-init=systemd"
+	configOptions    = "NFTABLES LVS REGEX VRRP VRRP_AUTH VRRP_VMAC JSON BFD OLD_CHKSUM_COMPAT SNMP_V3_FOR_V2 SNMP_VRRP SNMP_CHECKER SNMP_RFCV2 SNMP_RFCV3 DBUS INIT=systemd SYSTEMD_NOTIFY"
 )
 
 // printVersion is -v, on standard error as keepalived has it. The second word
