@@ -2,24 +2,18 @@ package bfd
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/bfd/wire"
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the answers into the scripts")
 
 var start = time.Unix(1000, 0)
 
@@ -32,27 +26,7 @@ var start = time.Unix(1000, 0)
 //	reload ...                     as config
 //	stop
 func TestSession(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/session/*.txt")
-	if err != nil || len(scripts) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range scripts {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(script))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if d := gocmp.Diff(string(script), got); d != "" && !*update {
-				t.Errorf("-want +got:\n%s", d)
-			}
-		})
-	}
+	golden.Play(t, "testdata/session/*.txt", play)
 }
 
 func play(t *testing.T, script string) string {

@@ -1,21 +1,15 @@
 package checker
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the answers into the scripts")
 
 // TestPolicy plays the scripts of testdata/policy. Indented lines are the
 // policy's answers: when the probe ended, what it meant, when the next is due.
@@ -24,27 +18,7 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 //	timing delay_loop=D retry=N delay_before_retry=D
 //	ok|fail|local|weight=N [for D]    the probe that is due, how long it takes
 func TestPolicy(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/policy/*.txt")
-	if err != nil || len(scripts) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range scripts {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(script))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if d := cmp.Diff(string(script), got); d != "" && !*update {
-				t.Errorf("-want +got:\n%s", d)
-			}
-		})
-	}
+	golden.Play(t, "testdata/policy/*.txt", play)
 }
 
 func play(t *testing.T, script string) string {

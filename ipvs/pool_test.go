@@ -1,23 +1,17 @@
 package ipvs
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the answers into the scripts")
 
 // TestPool plays the scripts of testdata/pool: lines that are not indented are
 // events, indented ones are the pool's answer, with the operations of Diff as
@@ -31,27 +25,7 @@ var update = flag.Bool("update", false, "write the answers into the scripts")
 //	removed
 //	shutdown
 func TestPool(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/pool/*.txt")
-	if err != nil || len(scripts) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range scripts {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(string(script))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if d := cmp.Diff(string(script), got); d != "" && !*update {
-				t.Errorf("-want +got:\n%s", d)
-			}
-		})
-	}
+	golden.Play(t, "testdata/pool/*.txt", func(_ *testing.T, script string) string { return play(script) })
 }
 
 func play(script string) string {

@@ -12,9 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
 
 // TestCodes: every code in the sources of parser and config is explained, and
@@ -125,7 +124,7 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, rest, ok := strings.Cut(string(text), from)
-	list, after, closed := strings.Cut(rest, to)
+	_, after, closed := strings.Cut(rest, to)
 	if !ok || !closed {
 		t.Fatalf("%s has no list of codes between its marks", file)
 	}
@@ -134,13 +133,5 @@ func TestDocumented(t *testing.T) {
 		first, _, _ := strings.Cut(explanations[code].text, ". ")
 		want.WriteString("- `" + code + "`: " + strings.TrimSuffix(first, ".") + ".\n")
 	}
-	if *update {
-		if err := os.WriteFile(file, []byte(before+from+want.String()+to+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want.String(), list); diff != "" {
-		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
-	}
+	golden.Equal(t, file, before+from+want.String()+to+after)
 }

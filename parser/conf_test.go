@@ -3,22 +3,17 @@ package parser
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 const confDir = "../testdata/conf"
 
@@ -66,7 +61,7 @@ func TestConf(t *testing.T) {
 	for _, file := range confFiles(t) {
 		name := strings.TrimSuffix(filepath.Base(file), ".conf")
 		t.Run(name, func(t *testing.T) {
-			golden(t, filepath.Join(confDir, name+".golden"), load(t, file))
+			golden.Equal(t, filepath.Join(confDir, name+".golden"), load(t, file))
 		})
 	}
 }
@@ -143,23 +138,6 @@ func facts(c *config.Config) *dump.Facts {
 		add(l.Name)
 	}
 	return &f
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (write it with -update)", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
-	}
 }
 
 func (bench) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

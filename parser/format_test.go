@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
 
 // laidOut are files as [Format] lays them out.
@@ -139,7 +140,7 @@ func TestFormatLayout(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, strings.TrimSuffix(file, ".conf")+".golden", stable(t, string(text)))
+			golden.Equal(t, strings.TrimSuffix(file, ".conf")+".golden", stable(t, string(text)))
 			sameFormatted(t, Options{File: file, ConfigID: "one", Environment: bench{}, Files: Disk{}})
 		})
 	}

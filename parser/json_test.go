@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
 
 // schemaBlocks are the definitions of the schema that are blocks of the
@@ -172,12 +173,12 @@ func TestJSON(t *testing.T) {
 			t.Error(p)
 		}
 	}
-	golden(t, "../testdata/model/everything.json", string(c.JSON(config.JSONOptions{})))
+	golden.Equal(t, "../testdata/model/everything.json", string(c.JSON(config.JSONOptions{})))
 }
 
 // TestJSONSchema: the published schema is that of the code.
 func TestJSONSchema(t *testing.T) {
-	golden(t, "../docs/config.schema.json", string(config.JSONSchema()))
+	golden.Equal(t, "../docs/config.schema.json", string(config.JSONSchema()))
 }
 
 func TestJSONSecrets(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
 
 // reportFiles have a problem of each severity, one in an included file, one
@@ -43,7 +44,7 @@ func TestReports(t *testing.T) {
 		if err := write(report(t), &out); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, filepath.Join("../testdata", name), out.String())
+		golden.Equal(t, filepath.Join("../testdata", name), out.String())
 	}
 }
 

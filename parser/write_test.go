@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 )
 
 // sameLists: a list of which nothing is left is none, but where the block or
@@ -83,7 +84,7 @@ func TestWriteCorpus(t *testing.T) {
 // TestWrite shows the form, with every keyword that it has.
 func TestWrite(t *testing.T) {
 	text := rewritten(t, Options{File: "../testdata/model/everything.conf", Environment: bench{}})
-	golden(t, "../testdata/model/everything.golden", text)
+	golden.Equal(t, "../testdata/model/everything.golden", text)
 }
 
 // withoutTwins are the servers without those that run as one with another: the

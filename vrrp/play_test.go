@@ -3,26 +3,20 @@ package vrrp_test
 import (
 	"bytes"
 	"cmp"
-	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 	"github.com/lvsd/lvsd/vrrp"
 	"github.com/lvsd/lvsd/vrrp/wire"
 )
-
-var update = flag.Bool("update", false, "write the scripts in testdata/vrrp anew")
 
 // TestPlays runs the scripts in testdata/vrrp. A script is made of blocks
 // with an empty line between them: commands, ----, and what comes of them.
@@ -43,28 +37,7 @@ var update = flag.Bool("update", false, "write the scripts in testdata/vrrp anew
 //
 // A command may begin with @TIME: what is due until then happens before.
 func TestPlays(t *testing.T) {
-	files, err := filepath.Glob("testdata/vrrp/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			in, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(in))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := gocmp.Diff(string(in), got); diff != "" {
-				t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
-			}
-		})
-	}
+	golden.Play(t, "testdata/vrrp/*.txt", play)
 }
 
 // play runs a script and returns it with what really came of it.

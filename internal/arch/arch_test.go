@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"internal/pcre":              {},
 	"internal/arch":              {},
 	"internal/mutate":            {},
+	"internal/golden":            {},
 	"internal/agentx":            {},
 	"internal/dbus":              {"config"},
 	"internal/dump":              {"config"},

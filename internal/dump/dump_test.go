@@ -1,21 +1,17 @@
 package dump_test
 
 import (
-	"flag"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/internal/golden"
 	"github.com/lvsd/lvsd/parser"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // TestState: what a running daemon fills in.
 func TestState(t *testing.T) {
@@ -64,7 +60,7 @@ virtual_server 10.0.0.1 80 {
 	if err := dump.Statistics(&out, c, running(c)); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/state.golden", "------< VRRP Topology"+topology+out.String())
+	golden.Equal(t, "testdata/state.golden", "------< VRRP Topology"+topology+out.String())
 }
 
 // running is a daemon in the middle of things: V is MASTER, W in FAULT, and a
@@ -100,22 +96,5 @@ func running(c *config.Config) *dump.Facts {
 		Groups:   map[string]dump.Group{"G": {State: config.Fault, Fault: 1}},
 		Scripts:  map[string]dump.Script{"chk": {Known: true, Up: true}},
 		Services: map[config.ServiceKey]dump.Service{c.Services[0].Key(): servers},
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (write it with -update)", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
+	"github.com/lvsd/lvsd/internal/golden"
 	"github.com/lvsd/lvsd/parser"
 )
 
@@ -71,7 +72,7 @@ func TestJSON(t *testing.T) {
 		if !json.Valid([]byte(out.String())) {
 			t.Errorf("%s: no JSON: %s", name, &out)
 		}
-		golden(t, name, strings.ReplaceAll(out.String(), `,"`, ",\n\"")+"\n")
+		golden.Equal(t, name, strings.ReplaceAll(out.String(), `,"`, ",\n\"")+"\n")
 	}
 	var out strings.Builder
 	if err := dump.JSON(&out, new(config.Config), nil); err != nil || out.String() != "[]" {

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,11 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/golden"
 	"github.com/lvsd/lvsd/internal/netns"
 	"github.com/lvsd/lvsd/parser"
 )
-
-var update = flag.Bool("update", false, "write the goldens again")
 
 // twoLinks is a machine with eth0 and eth1.
 type twoLinks struct{}
@@ -53,19 +51,7 @@ func TestEveryAttribute(t *testing.T) {
 	claimAll(t, host, "standing", c.Standing())
 	claimAll(t, host, "VI_1", c.Instances[0].Claims())
 	got := everythingShown(t, ns)
-	golden := filepath.Join(folder, "everything.txt")
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("(-want +got; -update writes it):\n%s", diff)
-	}
+	golden.Equal(t, filepath.Join(folder, "everything.txt"), got)
 	// All of it is found again, so that nothing is put back that is there.
 	seen := watch(t, host, ns, receiveBuffer)
 	expect(t, seen, "eth1 exists=true up=true [10.8.0.1] [fe80::2]")
