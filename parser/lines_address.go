@@ -134,7 +134,7 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 		}
 		a.Scope = scope
 	case "peer":
-		return c.peerAddress(a, o)
+		c.peerAddress(a, o)
 	case "preferred_lft":
 		n, f := num[uint32](0, config.Forever)(v)
 		switch {
@@ -154,17 +154,15 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 }
 
 // peerAddress sets the other end of the link, with the prefix length.
-func (c *cursor) peerAddress(a *config.Address, o *addressOption) bool {
+func (c *cursor) peerAddress(a *config.Address, o *addressOption) {
 	p, ok := c.prefix(*o.Value)
 	switch {
 	case !ok:
-		return false
 	case p.Addr().Is6() != a.Prefix.Addr().Is6():
 		c.wrong(o.Value.Pos, "Peer address %s does not match address family", o.Value.Text)
-		return false
+	default:
+		a.Peer = p
 	}
-	a.Peer = p
-	return true
 }
 
 // trackGroup is the name of a track_group, which must stand before its use.
