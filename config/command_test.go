@@ -180,6 +180,7 @@ func (accounts) HasNamespace(string) bool { return true }
 
 func (accounts) Unsafe(string, User) error  { return nil }
 func (accounts) PrivateMacvlan(string) bool { return true }
+func (accounts) Beneath(name string) string { return name }
 
 func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }
 func (accounts) OnLink(Addr) bool                     { return true }

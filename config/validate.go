@@ -27,6 +27,9 @@ type Environment interface {
 	HasNamespace(name string) bool
 	// PrivateMacvlan reports whether an interface is a macvlan in private mode.
 	PrivateMacvlan(name string) bool
+	// Beneath is the interface that a macvlan or an ipvlan is on, and below that
+	// one; any other, and one that is not known, is its own.
+	Beneath(name string) string
 	// KeyFile is what a file holds, and whether none but its owner may read it.
 	KeyFile(path string) (content []byte, private bool, err error)
 	// Subnets are the networks that the addresses of the interfaces say.

@@ -14,7 +14,7 @@ import (
 // world is an environment with one interface, one user and one program.
 type world struct{}
 
-func (world) HasInterface(name string) bool { return name == "eth0" }
+func (world) HasInterface(name string) bool { return name == "eth0" || name == "mac0" }
 func (world) OnLink(Addr) bool              { return false }
 func (world) Subnets() []Subnet             { return nil }
 func (world) HasUser(u User) bool           { return u.Name == "root" }
@@ -29,6 +29,13 @@ func (world) HasDirectory(path string) bool   { return path == "/run" }
 func (world) HasNamespace(name string) bool   { return name == "blue" }
 func (world) Unsafe(string, User) error       { return nil }
 func (world) PrivateMacvlan(name string) bool { return false }
+
+func (world) Beneath(name string) string {
+	if name == "mac0" {
+		return "eth0"
+	}
+	return name
+}
 
 // router is an instance that nobody complains about.
 func router(name string, vrid uint8) Instance {
@@ -91,6 +98,26 @@ func TestValidateFixes(t *testing.T) {
 	}
 	if again := codes(c.Validate(world{})); !slices.Equal(again, []string{"duplicate-service"}) {
 		t.Errorf("a fixed configuration still has %v", again)
+	}
+}
+
+// A macvlan hears what its parent does: one number serves there for one
+// instance, unless dynamic_interfaces allow_if_changes says that it may get
+// another parent.
+func TestSameWire(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		above, beneath, unicast := router("V1", 1), router("V2", 1), router("V3", 1)
+		above.Interface = "mac0"
+		unicast.UnicastSrcIP, unicast.UnicastPeers = MustAddr("10.0.0.9"), []Peer{{Addr: MustAddr("10.0.0.8")}}
+		c := &Config{Global: DefaultGlobal, Instances: []Instance{above, beneath, unicast}}
+		c.Global.AllowIfChanges = allowed
+		problems := c.Validate(world{})
+		switch {
+		case allowed && (len(problems) > 0 || len(c.Instances) != 3):
+			t.Errorf("allow_if_changes: %v, %d instances", problems, len(c.Instances))
+		case !allowed && (len(problems) != 1 || problems[0].Message != "V1 and V2 both use VRID 1 with IPv4 on interface eth0" || len(c.Instances) != 2):
+			t.Errorf("%v, %d instances", problems, len(c.Instances))
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (v *validator) viable(i *Instance, users map[segment]string) bool {
 		v.fatal(i.Origin, "missing-interface", "(%s) Unknown interface!", i.Name)
 		return false
 	}
-	s := segment{i.VirtualRouterID, i.IPv6(), i.Interface, i.McastDstIP}
+	s := segment{i.VirtualRouterID, i.IPv6(), v.wire(i.Interface), i.McastDstIP}
 	if other, taken := users[s]; taken && !i.Unicast() {
 		family := 4
 		if s.ipv6 {
@@ -71,6 +71,15 @@ func (v *validator) viable(i *Instance, users map[segment]string) bool {
 		users[s] = i.Name
 	}
 	return true
+}
+
+// wire is the interface that adverts leave through, unless the one that is
+// configured may be made anew on another.
+func (v *validator) wire(link string) string {
+	if v.env == nil || v.c.Global.AllowIfChanges {
+		return link
+	}
+	return v.env.Beneath(link)
 }
 
 // sharedPeers: unicast adverts of one number are told apart by who sends them,

@@ -54,6 +54,7 @@ func (bench) Unsafe(name string, u config.User) error {
 	return nil
 }
 func (bench) PrivateMacvlan(name string) bool { return name == "em1" }
+func (bench) Beneath(name string) string      { return name }
 
 // TestConf loads every file of testdata/conf: its problems as lvsd -t prints
 // them and the configuration as lvsd -d does.

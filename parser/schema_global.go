@@ -180,7 +180,6 @@ func dynamicInterfaces(c *cursor, g *config.Global) {
 	case !ok:
 	case option == "allow_if_changes":
 		g.AllowIfChanges = true
-		c.d.noteOnce(option, c.origin())
 	default:
 		c.errorf(config.ClassGeneral, "invalid-value", "Unknown dynamic_interfaces option '%s'", option)
 	}

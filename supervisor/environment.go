@@ -100,6 +100,8 @@ func (machine) HasNamespace(name string) bool {
 
 func (machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
 
+func (machine) Beneath(name string) string { return kernel.Beneath(name) }
+
 // KeyFile reads a file of auth_hmac; keys are short.
 func (machine) KeyFile(path string) (content []byte, private bool, err error) {
 	const most = 4096

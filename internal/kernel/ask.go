@@ -3,6 +3,8 @@
 package kernel
 
 import (
+	"slices"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -46,4 +48,27 @@ func PrivateMacvlan(name string) bool {
 	}
 	macvlan, ok := link.(*netlink.Macvlan)
 	return ok && macvlan.Mode == netlink.MACVLAN_MODE_PRIVATE
+}
+
+// Beneath is the link that a macvlan or an ipvlan is on, and below that one; any
+// other link is its own.
+func Beneath(name string) string {
+	for seen := []string{}; !slices.Contains(seen, name); {
+		seen = append(seen, name)
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			break
+		}
+		switch link.(type) {
+		case *netlink.Macvlan, *netlink.IPVlan:
+		default:
+			return name
+		}
+		parent, err := netlink.LinkByIndex(link.Attrs().ParentIndex)
+		if err != nil { // it may be in another network namespace
+			break
+		}
+		name = parent.Attrs().Name
+	}
+	return name
 }
