@@ -10,6 +10,8 @@ type Claims struct {
 	Routes    []Route
 	Rules     []Rule
 
+	// Static: the addresses are the host's own, and adverts may come from them.
+	Static bool
 	// LooseReversePath: rp_filter of all links is each link's own affair.
 	LooseReversePath bool
 }
@@ -82,5 +84,5 @@ func (c Claims) Equal(o Claims) bool { return equal(&c, &o) }
 
 // Claims are what holds whatever the state of the instances.
 func (s *Static) Claims() Claims {
-	return Claims{Addresses: s.IPAddress, Routes: s.Routes, Rules: s.Rules}
+	return Claims{Addresses: s.IPAddress, Routes: s.Routes, Rules: s.Rules, Static: true}
 }

@@ -13,8 +13,8 @@ type VirtualLink struct {
 	Name   string
 	Parent string
 	MAC    [6]byte
-	// IPv6: it has the link-local address of its parent, the source of adverts.
 	IPv6   bool
+	Mirror bool         // it has the link-local address of its parent, the source of adverts
 	IPVLAN string       // mode of an ipvlan; empty: a macvlan
 	Prefix netip.Prefix // of an ipvlan: the source of adverts
 	Group  string       // a name or a number; that of the parent when empty
@@ -163,11 +163,11 @@ func (n *naming) own(i *Instance) {
 	if !i.hasOwnLink() || len(i.Links) > 0 {
 		return
 	}
-	l := VirtualLink{Parent: i.Interface, IPv6: i.IPv6()}
+	l := VirtualLink{Parent: i.Interface, IPv6: i.IPv6(), Mirror: i.IPv6() && !i.VMACXmitBase}
 	if v := i.IPVLAN; i.VMAC == nil {
 		l.IPVLAN, l.Prefix, l.Group = cmp.Or(v.Mode, "bridge"), v.Prefix, v.Group
 		l.Name = v.Name
-		l.IPv6 = l.IPv6 && !v.Prefix.IsValid()
+		l.Mirror = l.Mirror && !v.Prefix.IsValid()
 	} else {
 		l.MAC, l.Group, l.Notify = routerMAC(i, i.IPv6()), i.VMAC.Group, i.VMAC.NetlinkNotifyMsg
 		l.Name = i.VMAC.Name
@@ -212,7 +212,7 @@ func (n *naming) vmac(i *Instance, parent string, ipv6 bool) VirtualLink {
 		}
 	}
 	name := n.free(cmp.Or(n.g.VMACAddrPrefix, n.g.VMACPrefix), i, ipv6)
-	n.made = append(n.made, VirtualLink{Name: name, Parent: parent, MAC: mac, IPv6: ipv6})
+	n.made = append(n.made, VirtualLink{Name: name, Parent: parent, MAC: mac, IPv6: ipv6, Mirror: ipv6})
 	return n.made[len(n.made)-1]
 }
 

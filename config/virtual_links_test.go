@@ -46,6 +46,7 @@ func TestVirtualLinks(t *testing.T) {
 		{Name: "VI_V", VRF: "red", VirtualRouterID: 55, UnicastSrcIP: MustAddr("10.8.0.1"), VirtualIPAddress: all("10.8.0.106/24")},
 		{Name: "VI_6", Interface: "eth0", VirtualRouterID: 51, VMAC: &VMAC{}, VirtualIPAddress: all("fe80::100/64")},
 		{Name: "VI_N", Interface: "eth0", VirtualRouterID: 56, VMAC: &VMAC{Name: "vrrp.51"}, VirtualIPAddress: all("10.9.0.107/24")},
+		{Name: "VI_XM", Interface: "eth0", VirtualRouterID: 57, VMACXmitBase: true, VMAC: &VMAC{}, VirtualIPAddress: all("fe80::101/64")},
 	}}
 	c.Resolve()
 	show := func() string {
@@ -54,7 +55,7 @@ func TestVirtualLinks(t *testing.T) {
 			i := &c.Instances[k]
 			fmt.Fprintf(&b, "%s on %q, adverts on %q\n", i.Name, i.Device(), i.AdvertDevice())
 			for _, l := range i.Links {
-				fmt.Fprintf(&b, "  %s on %s %x ipv6=%t ipvlan=%q %v group=%q notify=%t\n", l.Name, l.Parent, l.MAC, l.IPv6, l.IPVLAN, l.Prefix, l.Group, l.Notify)
+				fmt.Fprintf(&b, "  %s on %s %x ipv6=%t mirror=%t ipvlan=%q %v group=%q notify=%t\n", l.Name, l.Parent, l.MAC, l.IPv6, l.Mirror, l.IPVLAN, l.Prefix, l.Group, l.Notify)
 			}
 			for _, a := range i.Addresses() {
 				fmt.Fprintf(&b, "    %s on %s\n", a.Prefix, a.Dev)
@@ -64,10 +65,10 @@ func TestVirtualLinks(t *testing.T) {
 	}
 	got := show()
 	want := `VI_1 on "vrrp1.51", adverts on "vrrp1.51"
-  vrrp1.51 on eth0 00005e000133 ipv6=false ipvlan="" invalid Prefix group="7" notify=true
-  vrrp2.51 on eth1 00005e000133 ipv6=false ipvlan="" invalid Prefix group="" notify=false
-  vrrp6.51 on eth0 00005e000233 ipv6=true ipvlan="" invalid Prefix group="" notify=false
-  vrrp3.51 on eth1 00005e000233 ipv6=true ipvlan="" invalid Prefix group="" notify=false
+  vrrp1.51 on eth0 00005e000133 ipv6=false mirror=false ipvlan="" invalid Prefix group="7" notify=true
+  vrrp2.51 on eth1 00005e000133 ipv6=false mirror=false ipvlan="" invalid Prefix group="" notify=false
+  vrrp6.51 on eth0 00005e000233 ipv6=true mirror=true ipvlan="" invalid Prefix group="" notify=false
+  vrrp3.51 on eth1 00005e000233 ipv6=true mirror=true ipvlan="" invalid Prefix group="" notify=false
     10.9.0.100/24 on vrrp1.51
     10.9.0.101/24 on vrrp1.51
     10.8.0.100/24 on eth1
@@ -76,28 +77,31 @@ func TestVirtualLinks(t *testing.T) {
     2001:db8::2/64 on vrrp6.51
     2001:db8::3/64 on vrrp3.51
 VI_2 on "eth0", adverts on "eth0"
-  vrrp.52 on eth1 00005e000134 ipv6=false ipvlan="" invalid Prefix group="" notify=false
-  vrrp6.52 on eth0 00005e000234 ipv6=true ipvlan="" invalid Prefix group="" notify=false
-  vrrp1.52 on eth1 00005e000234 ipv6=true ipvlan="" invalid Prefix group="" notify=false
+  vrrp.52 on eth1 00005e000134 ipv6=false mirror=false ipvlan="" invalid Prefix group="" notify=false
+  vrrp6.52 on eth0 00005e000234 ipv6=true mirror=true ipvlan="" invalid Prefix group="" notify=false
+  vrrp1.52 on eth1 00005e000234 ipv6=true mirror=true ipvlan="" invalid Prefix group="" notify=false
     10.9.0.102/24 on eth0
     10.8.0.102/24 on vrrp.52
     2001:db8::12/64 on vrrp6.52
     2001:db8::13/64 on vrrp1.52
     10.8.0.103/24 on vrrp.52
 VI_X on "vx", adverts on "eth1"
-  vx on eth1 021122334435 ipv6=false ipvlan="" invalid Prefix group="" notify=false
+  vx on eth1 021122334435 ipv6=false mirror=false ipvlan="" invalid Prefix group="" notify=false
     10.8.0.104/24 on vx
 VI_I on "vrrp.54", adverts on "vrrp.54"
-  vrrp.54 on eth1 000000000000 ipv6=false ipvlan="vepa" 10.8.0.9/24 group="" notify=false
+  vrrp.54 on eth1 000000000000 ipv6=false mirror=false ipvlan="vepa" 10.8.0.9/24 group="" notify=false
     10.8.0.105/24 on eth1
 VI_V on "", adverts on "red"
     10.8.0.106/24 on 
 VI_6 on "vrrp6.51", adverts on "vrrp6.51"
-  vrrp6.51 on eth0 00005e000233 ipv6=true ipvlan="" invalid Prefix group="" notify=false
+  vrrp6.51 on eth0 00005e000233 ipv6=true mirror=true ipvlan="" invalid Prefix group="" notify=false
     fe80::100/64 on vrrp6.51
 VI_N on "vrrp.51", adverts on "vrrp.51"
-  vrrp.51 on eth0 00005e000138 ipv6=false ipvlan="" invalid Prefix group="" notify=false
+  vrrp.51 on eth0 00005e000138 ipv6=false mirror=false ipvlan="" invalid Prefix group="" notify=false
     10.9.0.107/24 on vrrp.51
+VI_XM on "vrrp.57", adverts on "eth0"
+  vrrp.57 on eth0 00005e000239 ipv6=true mirror=false ipvlan="" invalid Prefix group="" notify=false
+    fe80::101/64 on vrrp.57
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -440,8 +440,8 @@ func (s *Supervisor) applyVRRP(next *config.Config) error {
 	if err := s.claims.Claim(context.Background(), standing, want); err != nil {
 		s.log.Warn(err.Error())
 	}
-	if len(want.Links) > 0 {
-		// An instance whose link has just been made would take it for missing.
+	if len(want.Links)+len(want.Addresses) > 0 {
+		// An instance whose link or source has just been made would take it for missing.
 		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
 		defer cancel()
 		if err := s.kernelLinks.Refresh(ctx); err != nil {

@@ -69,6 +69,18 @@ vrrp_instance VI_X {
 		10.8.0.104/24
 	}
 }
+vrrp_instance VI_6X {
+	state MASTER
+	interface eth0
+	use_vmac
+	vmac_xmit_base
+	virtual_router_id 63
+	priority 255
+	virtual_ipaddress {
+		fe80::104/64
+		2001:db8::104/64
+	}
+}
 vrrp_instance VI_62 {
 	state MASTER
 	interface eth1
@@ -101,6 +113,7 @@ func (r *router) devices() string {
 		for _, sysctl := range []string{"arp_ignore", "arp_filter", "rp_filter", "accept_local", "promote_secondaries"} {
 			keep = append(keep, sysctl, strings.TrimSpace(r.Run("cat", "/proc/sys/net/ipv4/conf/"+device+"/"+sysctl)))
 		}
+		keep = append(keep, "disable_ipv6", strings.TrimSpace(r.Run("cat", "/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6")))
 		lines = append(lines, strings.Join(keep, " "))
 		for _, address := range strings.Split(r.Run("ip", "-o", "addr", "show", "dev", device), "\n") {
 			if words := strings.Fields(address); len(words) > 2 && !stray(address) {
@@ -134,7 +147,7 @@ func TestVMAC(t *testing.T) {
 		r := vmacRouter(newSegment(t), 1)
 		before := r.devices()
 		r.run(binary, vmacs)
-		for _, name := range []string{"VI_1", "VI_6", "VI_2", "VI_X", "VI_62"} {
+		for _, name := range []string{"VI_1", "VI_6", "VI_2", "VI_X", "VI_6X", "VI_62"} {
 			r.becomes(0, name, "MASTER", patience)
 		}
 		rig.Until(t, "the last address of "+r.String(), patience, func() bool {

@@ -16,7 +16,10 @@ import (
 )
 
 // address is a claimed address.
-type address struct{ config.Address }
+type address struct {
+	config.Address
+	static bool
+}
 
 // place is what makes an address one of the kernel's: the same address with
 // another prefix length or peer, or on another link, is another one.

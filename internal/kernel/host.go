@@ -72,7 +72,7 @@ func Open(log *zap.Logger) (*Host, error) {
 	if err != nil {
 		handle.Close()
 		raw.Close()
-		_ = sysctls.dir.Close()
+		_ = sysctls.close()
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
 	return &Host{
@@ -104,7 +104,7 @@ func (h *Host) Enlarge(bytes int, force bool) error {
 func (h *Host) Close() error {
 	h.nl.Close()
 	h.raw.Close()
-	return errors.Join(h.firewall.close(), h.conf.dir.Close(), unix.Close(h.packet))
+	return errors.Join(h.firewall.close(), h.conf.close(), unix.Close(h.packet))
 }
 
 // Claim replaces what owner wants: what is new is added first, addresses

@@ -21,7 +21,7 @@ type Link struct {
 	Name   string
 	Exists bool
 	Up     bool         // IFF_UP and IFF_RUNNING: administratively up and with carrier
-	IPv4   []netip.Addr // its addresses without the claimed ones, the primary one first
+	IPv4   []netip.Addr // its addresses without those claimed for a state, the primary one first
 	IPv6   []netip.Addr // likewise the link-local ones, without those that still are tentative
 	Global []netip.Addr // likewise the other IPv6 addresses
 
@@ -239,15 +239,27 @@ func (h *Host) survey(ctx context.Context) ([]Link, map[netip.Addr]bool, error) 
 		here[p.prefix.Addr()] = true
 		if h.claims[p] != nil {
 			present.addresses[p] = a
-			continue
 		}
-		link.own(p.prefix.Addr(), a.Flags)
+		if !h.virtual(p) {
+			link.own(p.prefix.Addr(), a.Flags)
+		}
 	}
 	h.complain(h.repair(b, present))
 	return links, here, nil
 }
 
-// own records an address of the link that nobody claims.
+// virtual reports an address that somebody claims, or has claimed, in a state:
+// it is no source of adverts.
+func (h *Host) virtual(p place) bool {
+	c := h.claims[p]
+	if c == nil {
+		return false
+	}
+	a, ok := c.object.(address)
+	return !ok || !a.static
+}
+
+// own records an address of the link that is the host's own.
 func (l *Link) own(addr netip.Addr, flags int) {
 	switch {
 	case addr.Is4():

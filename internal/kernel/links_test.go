@@ -71,6 +71,12 @@ func TestLinks(t *testing.T) {
 	expect(t, seen, "lo exists=true up=true [127.0.0.1] []")
 	expect(t, seen, "eth0 exists=true up=true [10.0.0.1] []")
 
+	// What is static is the host's own.
+	claimAll(t, host, "standing", config.Claims{Addresses: []config.Address{addr("10.0.1.1/24", "eth0")}, Static: true})
+	expect(t, seen, "eth0 exists=true up=true [10.0.0.1 10.0.1.1] []")
+	claimAll(t, host, "standing", config.Claims{})
+	expect(t, seen, "eth0 exists=true up=true [10.0.0.1] []")
+
 	// A claim is no news; carrier and administrative state are.
 	mustClaim(t, host, "VI_1", addr("10.0.0.100/24", "eth0"), addr("10.0.0.101/24", "eth0"))
 	peer.Run(t, "ip link set eth0 down")

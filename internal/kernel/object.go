@@ -45,7 +45,7 @@ const (
 func (h *Host) objects(c config.Claims) []object {
 	all := make([]object, 0, len(c.Links)+len(c.Addresses)+len(c.Routes)+len(c.Rules))
 	for _, l := range c.Links {
-		all = append(all, virtualLink{l, h.firewall})
+		all = append(all, virtualLink{l, h})
 		h.parents.Store(l.Name, l.Parent)
 	}
 	if c.LooseReversePath {
@@ -58,7 +58,7 @@ func (h *Host) objects(c config.Claims) []object {
 		all = append(all, closure{c.Closed, h.firewall})
 	}
 	for _, a := range c.Addresses {
-		all = append(all, address{a})
+		all = append(all, address{a, c.Static})
 	}
 	for _, r := range c.Routes {
 		all = append(all, route{r})

@@ -18,6 +18,7 @@ import (
 // through /proc would lead to that of the thread that takes it.
 type conf struct {
 	dir     *os.Root
+	dir6    *os.Root            // net.ipv6.conf; nil: the kernel has no IPv6
 	saved   map[string]Setting  // by link and name: what was there before
 	index   map[sysctlID]uint32 // of the link that has been set
 	journal Journal
@@ -71,7 +72,33 @@ func openConf() (*conf, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conf{dir: dir, saved: make(map[string]Setting), index: make(map[sysctlID]uint32), journal: noJournal{}}, nil
+	dir6, err := os.OpenRoot("/proc/sys/net/ipv6/conf")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		_ = dir.Close()
+		return nil, err
+	}
+	return &conf{dir: dir, dir6: dir6, saved: make(map[string]Setting), index: make(map[sysctlID]uint32), journal: noJournal{}}, nil
+}
+
+func (c *conf) close() error {
+	err := c.dir.Close()
+	if c.dir6 != nil {
+		err = errors.Join(err, c.dir6.Close())
+	}
+	return err
+}
+
+// disableIPv6 is for a link that lvsd has made, so that nothing is restored.
+func (c *conf) disableIPv6(link string, disabled bool) error {
+	if c.dir6 == nil {
+		return nil
+	}
+	f, err := c.dir6.OpenFile(path.Join(link, "disable_ipv6"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(map[bool]string{true: "1", false: "0"}[disabled])
+	return errors.Join(err, f.Close())
 }
 
 func (c *conf) read(link, name string) (string, error) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ import (
 // virtualLink is a claimed macvlan or ipvlan.
 type virtualLink struct {
 	config.VirtualLink
-	firewall *firewall
+	host *Host
 }
 
 type linkID string
@@ -125,6 +126,9 @@ func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 	if err := b.nl.LinkSetIP6AddrGenMode(is, none); err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EAFNOSUPPORT) {
 		return fmt.Errorf("set up %s: %w", l.Name, err)
 	}
+	if err := l.host.conf.disableIPv6(l.Name, l.IPVLAN == "" && !l.IPv6 && !l.BothFamilies); err != nil {
+		return fmt.Errorf("set up %s: %w", l.Name, err)
+	}
 	if err := b.nl.LinkSetUp(is); err != nil && !errors.Is(err, unix.ENETDOWN) {
 		return fmt.Errorf("bring %s up: %w", l.Name, err)
 	}
@@ -140,7 +144,7 @@ func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 		return fmt.Errorf("list addresses: %w", err)
 	}
 	if l.IPVLAN == "" {
-		l.firewall.vmacs[l.Name], l.firewall.changed = l, true
+		l.host.firewall.vmacs[l.Name], l.host.firewall.changed = l, true
 	}
 	return l.tend(b, all)
 }
@@ -163,7 +167,7 @@ func (l virtualLink) tend(b *batch, all []netlink.Addr) error {
 	if l.Prefix.IsValid() {
 		errs = append(errs, exists(b.nl.AddrAdd(is, toNetlink(config.Address{Prefix: l.Prefix}))))
 	}
-	if l.IPv6 {
+	if l.Mirror {
 		errs = append(errs, l.mirror(b, is, parent, all))
 	}
 	return errors.Join(errs...)
@@ -186,46 +190,74 @@ func (b *batch) master(of netlink.Link) netlink.Link {
 }
 
 // mirror gives the link the link-local address of its parent, deprecated, and
-// takes away what is the parent's no more.
+// takes away what is the parent's no more, or all where there is nothing to
+// mirror.
 func (l virtualLink) mirror(b *batch, is, parent netlink.Link, all []netlink.Addr) error {
-	var want, have []netip.Prefix
+	var want netip.Prefix
+	var have []netip.Prefix
 	for _, a := range all {
 		p := fromIPNet(a.IPNet)
 		usable := a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
 		switch {
 		case !p.Addr().IsLinkLocalUnicast():
-		case a.LinkIndex == parent.Attrs().Index && usable && len(want) == 0:
-			want = append(want, p)
-		case a.LinkIndex == is.Attrs().Index && a.Flags&unix.IFA_F_DEPRECATED != 0:
+		case l.Mirror && a.LinkIndex == parent.Attrs().Index && usable && !want.IsValid() && !l.host.virtual(placeOn(l.Parent, a)):
+			want = p
+		case a.LinkIndex == is.Attrs().Index && a.Flags&unix.IFA_F_DEPRECATED != 0 && !l.host.virtual(placeOn(l.Name, a)):
 			have = append(have, p)
 		}
 	}
-	if len(want) == 0 { // it is back soon, and adverts may need the source until then
+	if l.Mirror && !want.IsValid() { // it is back soon, and adverts may need the source until then
 		return nil
 	}
 	var errs []error
-	mirrored := false
 	for _, p := range have {
-		if p == want[0] {
-			mirrored = true
-			continue
+		if p != want {
+			errs = append(errs, b.nl.AddrDel(is, &netlink.Addr{IPNet: ipNet(p)}))
 		}
-		errs = append(errs, b.nl.AddrDel(is, &netlink.Addr{IPNet: ipNet(p)}))
 	}
-	if !mirrored {
+	if want.IsValid() && !slices.Contains(have, want) {
 		errs = append(errs, exists(b.nl.AddrAdd(is, &netlink.Addr{
-			IPNet: ipNet(want[0]), Scope: unix.RT_SCOPE_LINK, Flags: unix.IFA_F_NODAD, ValidLft: config.Forever, PreferedLft: 0,
+			IPNet: ipNet(want), Scope: unix.RT_SCOPE_LINK, Flags: unix.IFA_F_NODAD, ValidLft: config.Forever, PreferedLft: 0,
 		})))
 	}
 	return errors.Join(errs...)
 }
 
+// change makes another link of it where it must: what lives on it goes with the
+// former one.
 func (l virtualLink) change(b *batch, was object) error {
+	parent, err := b.link(l.Parent)
+	is, errIs := b.link(l.Name)
+	if o, ok := was.(virtualLink); ok && errors.Join(err, errIs) == nil && l.ours(is) && l.likeness() == o.likeness() {
+		return l.adjust(b, parent, is)
+	}
 	if err := was.delete(b); err != nil {
 		return err
 	}
-	_, err := l.add(b)
+	_, err = l.add(b)
 	return err
+}
+
+// likeness is what a link has from its beginning to its end.
+func (l virtualLink) likeness() config.VirtualLink {
+	l.IPv6, l.Mirror, l.Group, l.BothFamilies, l.Notify = false, false, "", false, false
+	return l.VirtualLink
+}
+
+// adjust brings a link that is there the values that it can take.
+func (l virtualLink) adjust(b *batch, parent, is netlink.Link) error {
+	if group := l.made(parent).Attrs().Group; is.Attrs().Group != group {
+		if err := b.nl.LinkSetGroup(is, int(group)); err != nil {
+			return fmt.Errorf("group of %s: %w", l.Name, err)
+		}
+	}
+	if !l.Mirror {
+		all, err := b.list(netlink.FAMILY_V6)
+		if err := errors.Join(err, l.mirror(b, is, parent, all)); err != nil {
+			return fmt.Errorf("addresses of %s: %w", l.Name, err)
+		}
+	}
+	return l.begin(b, parent, is)
 }
 
 func (l virtualLink) delete(b *batch) error {
@@ -234,8 +266,8 @@ func (l virtualLink) delete(b *batch) error {
 		err = b.nl.LinkDel(is)
 	}
 	delete(b.links, l.Name)
-	delete(l.firewall.vmacs, l.Name)
-	l.firewall.changed = true
+	delete(l.host.firewall.vmacs, l.Name)
+	l.host.firewall.changed = true
 	if err == nil || gone(err) {
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 func macvlan(name, parent string, ipv6 bool) config.VirtualLink {
-	l := config.VirtualLink{Name: name, Parent: parent, IPv6: ipv6, MAC: [6]byte{0, 0, 0x5e, 0, 1, 51}}
+	l := config.VirtualLink{Name: name, Parent: parent, IPv6: ipv6, Mirror: ipv6, MAC: [6]byte{0, 0, 0x5e, 0, 1, 51}}
 	if ipv6 {
 		l.MAC[4] = 2
 	}
@@ -211,6 +211,66 @@ func TestVMACMirrorsLinkLocal(t *testing.T) {
 	}
 }
 
+// Virtual addresses are neither mirrored nor taken for what was: a deprecated
+// one on the VMAC, one on the parent that comes before its own.
+func TestVMACMirrorsNoVirtualAddress(t *testing.T) {
+	host, ns, _ := newHost(t)
+	claimAll(t, host, "VI_7", config.Claims{Addresses: []config.Address{addr("fe80::100/64", "eth0")}})
+	ns.Run(t, "ip addr add fe80::5/64 dev eth0 nodad")
+	ns.Run(t, "ip addr del fe80::100/64 dev eth0")
+	claimAll(t, host, "VI_7", config.Claims{})
+	claimAll(t, host, "VI_7", config.Claims{Addresses: []config.Address{addr("fe80::100/64", "eth0")}}) // the kernel lists it first
+	claimAll(t, host, "standing", vmacClaims(macvlan("vrrp6.51", "eth0", true)))
+	claimAll(t, host, "VI_6", config.Claims{Addresses: []config.Address{addr("fe80::101/128", "vrrp6.51")}})
+	seen := watch(t, host, ns, receiveBuffer)
+	expect(t, seen, "vrrp6.51 exists=true up=true [] [fe80::5]")
+	out := shown(t, ns, "vrrp6.51")
+	if !strings.Contains(out, "fe80::5/64") || strings.Contains(out, "fe80::100") || !strings.Contains(out, "fe80::101/128") {
+		t.Error(out)
+	}
+}
+
+// What can be changed in a link is changed without making another one: the
+// addresses on it stay.
+func TestVMACAdjusted(t *testing.T) {
+	host, ns, _ := newHost(t)
+	ns.Run(t, "ip addr add fe80::5/64 dev eth0 nodad")
+	six, four := macvlan("vrrp6.51", "eth0", true), macvlan("vrrp.51", "eth0", false)
+	claim := func() {
+		t.Helper()
+		claims := vmacClaims(six)
+		claims.Add(vmacClaims(four))
+		claimAll(t, host, "standing", claims)
+	}
+	indexes := func() string { return ns.Run(t, "cat /sys/class/net/vrrp.51/ifindex /sys/class/net/vrrp6.51/ifindex") }
+	disabled := func() string {
+		return strings.TrimSpace(ns.Run(t, "cat /proc/sys/net/ipv6/conf/vrrp.51/disable_ipv6"))
+	}
+	claim()
+	was := indexes()
+	wantShown(t, ns, "vrrp6.51", "inet6 fe80::5/64 scope link nodad deprecated")
+	if disabled() != "1" {
+		t.Error("a link without IPv6 addresses speaks IPv6")
+	}
+	six.Mirror, four.BothFamilies, four.Group, four.Notify = false, true, "7", true
+	claim()
+	if got := indexes(); got != was {
+		t.Errorf("other links: %s, were %s", got, was)
+	}
+	if out := shown(t, ns, "vrrp6.51"); strings.Contains(out, "fe80::5") {
+		t.Errorf("mirrored: %s", out)
+	}
+	if out := ns.Run(t, "ip link show dev vrrp.51"); disabled() != "0" || !strings.Contains(out, "group 7 ") {
+		t.Errorf("disable_ipv6 %s, %s", disabled(), out)
+	}
+	six.Mirror, four.BothFamilies, four.Group = true, false, ""
+	claim()
+	wantShown(t, ns, "vrrp6.51", "inet6 fe80::5/64 scope link nodad deprecated")
+	if out := ns.Run(t, "ip link show dev vrrp.51"); disabled() != "1" || !strings.Contains(out, "group default ") || indexes() != was {
+		t.Errorf("back again: disable_ipv6 %s, %s", disabled(), out)
+	}
+}
+
 // A crash's VMAC is taken over as it is; another link of the name is not
 // touched, and said.
 func TestVMACTakenOver(t *testing.T) {
@@ -297,5 +357,23 @@ func TestSysctlChanges(t *testing.T) {
 	claimAll(t, host, "standing", config.Claims{})
 	if got := conf4(t, ns, "eth0", "arp_ignore"); got != "2" {
 		t.Errorf("arp_ignore is %s afterwards, want 2", got)
+	}
+}
+
+// Beneath links on links there is one that is none.
+func TestBeneath(t *testing.T) {
+	_, ns, _ := newHost(t)
+	ns.Run(t, "ip link add mac0 link eth0 type macvlan mode bridge")
+	ns.Run(t, "ip link add mac1 link mac0 type macvlan mode private")
+	err := ns.Do(func() error {
+		for name, want := range map[string]string{"eth0": "eth0", "mac0": "eth0", "mac1": "eth0", "eth9": "eth9"} {
+			if got := Beneath(name); got != want {
+				t.Errorf("beneath %s: %s, want %s", name, got, want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
