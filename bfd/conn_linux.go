@@ -1,7 +1,6 @@
 package bfd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -48,79 +47,12 @@ func (l listener) address() (network, address string) {
 	return network, fmt.Sprintf(":%d", port)
 }
 
-// arrival is a datagram on its way to the loop.
+// arrival is a datagram.
 type arrival struct {
 	listener listener
 	src      netip.Addr
 	ttl      int // hop limit; -1: not told
-	payload  []byte
-}
-
-// listen opens a socket to receive and hands on what arrives, until it is
-// closed.
-func listen(l listener, receive func(arrival)) (net.PacketConn, error) {
-	network, address := l.address()
-	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), network, address)
-	if err != nil {
-		return nil, err
-	}
-	read, err := reader(conn, l.ipv6)
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, ttl, src, err := read(buf)
-			if err != nil {
-				return
-			}
-			if addr, ok := netip.AddrFromSlice(src.IP); ok {
-				addr = addr.Unmap()
-				if addr.Is6() && addr.IsLinkLocalUnicast() {
-					addr = addr.WithZone(src.Zone)
-				}
-				receive(arrival{l, addr, ttl, append([]byte(nil), buf[:n]...)})
-			}
-		}
-	}()
-	return conn, nil
-}
-
-// reader reads datagrams with their TTL or hop limit.
-func reader(conn net.PacketConn, isIPv6 bool) (func(buf []byte) (n, ttl int, src *net.UDPAddr, err error), error) {
-	if isIPv6 {
-		c := ipv6.NewPacketConn(conn)
-		if err := c.SetControlMessage(ipv6.FlagHopLimit, true); err != nil {
-			return nil, err
-		}
-		return func(buf []byte) (int, int, *net.UDPAddr, error) {
-			n, m, src, err := c.ReadFrom(buf)
-			if err != nil {
-				return 0, 0, nil, err
-			}
-			ttl := -1
-			if m != nil {
-				ttl = m.HopLimit
-			}
-			return n, ttl, src.(*net.UDPAddr), nil
-		}, nil
-	}
-	c := ipv4.NewPacketConn(conn)
-	if err := c.SetControlMessage(ipv4.FlagTTL, true); err != nil {
-		return nil, err
-	}
-	return func(buf []byte) (int, int, *net.UDPAddr, error) {
-		n, m, src, err := c.ReadFrom(buf)
-		if err != nil {
-			return 0, 0, nil, err
-		}
-		ttl := -1
-		if m != nil {
-			ttl = m.TTL
-		}
-		return n, ttl, src.(*net.UDPAddr), nil
-	}, nil
+	payload  []byte // until the next one is read
 }
 
 // dial opens the socket that a session sends from, on a source port of its

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/lvsd/lvsd/bfd/wire"
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/realtime"
 )
 
 // Options are what a [Runner] needs.
@@ -33,15 +35,17 @@ var ErrStopped = errors.New("the BFD runner has stopped")
 // them: the other methods ask the loop, so that they must not be called before
 // Run.
 type Runner struct {
-	log      *zap.Logger
-	random   *rand.Rand
-	calls    chan func()
-	received chan arrival
-	stopped  chan struct{} // closed when Run has ended
+	log     *zap.Logger
+	random  *rand.Rand
+	calls   chan func()
+	waiter  waiter
+	thread  realtime.Thread
+	begun   chan struct{} // closed when the loop can be woken
+	stopped chan struct{} // closed when Run has ended
 
 	// What follows belongs to the loop.
 	sessions  map[string]*session
-	listeners map[listener]net.PacketConn
+	listeners map[listener]*ear
 	followers map[string][]*follower
 	retry     time.Time // when to open sockets again that could not be opened
 	discarded uint64
@@ -91,50 +95,71 @@ const reopenAfter = time.Second
 
 // New makes a runner; nothing runs before [Runner.Run].
 func New(o Options) *Runner {
-	const arrivals = 256 // datagrams that wait for the loop; the kernel keeps more
 	return &Runner{
-		log: o.Log, random: o.Rand, calls: make(chan func()), received: make(chan arrival, arrivals), stopped: make(chan struct{}),
-		sessions: make(map[string]*session), listeners: make(map[listener]net.PacketConn), followers: make(map[string][]*follower),
+		log: o.Log, random: o.Rand, calls: make(chan func(), 1), thread: realtime.Thread{Name: "BFD"},
+		begun: make(chan struct{}), stopped: make(chan struct{}),
+		sessions: make(map[string]*session), listeners: make(map[listener]*ear), followers: make(map[string][]*follower),
 	}
 }
 
 // Run runs the loop until ctx ends; then every neighbor is told that the
-// session is administratively down.
-func (r *Runner) Run(ctx context.Context) error {
+// session is administratively down. The loop has a thread to itself.
+func (r *Runner) Run(ctx context.Context) (err error) {
 	defer close(r.stopped)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			for _, s := range r.sessions {
-				r.end(s)
-			}
-			for _, conn := range r.listeners {
-				_ = conn.Close() // the descriptor is gone in any case
-			}
-			return nil
-		case call := <-r.calls:
-			call()
-		case a := <-r.received:
-			r.receive(a)
-		case <-timer.C:
-		}
-		// What came before a deadline that is served late counts.
-		r.drain()
-		now := time.Now()
-		r.fire(now)
-		timer.Reset(r.sleep(now))
+	if err := r.waiter.open(); err != nil {
+		return err
 	}
+	defer r.waiter.close()
+	close(r.begun)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r.thread.Begin()
+	defer r.thread.End()
+	defer context.AfterFunc(ctx, r.waiter.wake)()
+	for err == nil && ctx.Err() == nil {
+		err = r.turn()
+	}
+	for _, s := range r.sessions {
+		r.end(s)
+	}
+	for _, e := range r.listeners {
+		_ = e.conn.Close() // the descriptor is gone in any case
+	}
+	return err
 }
 
-func (r *Runner) drain() {
-	for range cap(r.received) {
-		select {
-		case a := <-r.received:
+// turn is one turn of the loop.
+func (r *Runner) turn() error {
+	now := time.Now()
+	until := r.until(now)
+	r.thread.Pause()
+	if err := r.waiter.wait(until.Sub(now), r.listeners); err != nil {
+		return err
+	}
+	// What came before a deadline that is served late counts.
+	r.hear()
+	select {
+	case call := <-r.calls:
+		call()
+	default:
+	}
+	now = time.Now()
+	if raised := r.thread.Raise(now.Sub(until)); raised != "" {
+		r.log.Info(raised)
+	}
+	r.fire(now)
+	return nil
+}
+
+// hear takes what has arrived.
+func (r *Runner) hear() {
+	for l, e := range r.listeners {
+		for range most {
+			a, err := e.read(l)
+			if err != nil {
+				break // there is nothing, or what has happened to a datagram
+			}
 			r.receive(a)
-		default:
-			return
 		}
 	}
 }
@@ -150,8 +175,8 @@ func (r *Runner) fire(now time.Time) {
 	}
 }
 
-// sleep is how long the loop may wait for other inputs.
-func (r *Runner) sleep(now time.Time) time.Duration {
+// until is when the loop must be awake again.
+func (r *Runner) until(now time.Time) time.Time {
 	const long = time.Hour
 	until := now.Add(long)
 	for _, s := range r.sessions {
@@ -162,27 +187,51 @@ func (r *Runner) sleep(now time.Time) time.Duration {
 	if !r.retry.IsZero() && r.retry.Before(until) {
 		until = r.retry
 	}
-	return until.Sub(now)
+	return until
 }
 
 // do runs f on the loop and waits for it.
 func (r *Runner) do(f func()) error {
+	select {
+	case <-r.begun:
+	case <-r.stopped:
+		return ErrStopped
+	}
 	done := make(chan struct{})
 	select {
 	case r.calls <- func() { defer close(done); f() }:
-		<-done
+	case <-r.stopped:
+		return ErrStopped
+	}
+	r.waiter.wake()
+	select {
+	case <-done:
 		return nil
 	case <-r.stopped:
+	}
+	select {
+	case <-done:
+		return nil
+	default:
 		return ErrStopped
 	}
 }
 
 // Apply makes these the sessions, at start and at every reload. One with the
 // name and the addresses of a running one keeps its state; changed intervals
-// are agreed upon with a poll.
-func (r *Runner) Apply(instances []config.BFDInstance) error {
-	return r.do(func() { r.apply(instances) })
+// are agreed upon with a poll. The thread runs as g says.
+func (r *Runner) Apply(instances []config.BFDInstance, g *config.GlobalProcess) error {
+	return r.do(func() {
+		for _, err := range r.thread.Configure(realtime.BFD(g, len(instances) > 0)) {
+			r.log.Warn(err.Error())
+		}
+		r.apply(instances)
+	})
 }
+
+// Thread is the id of the thread that the loop has to itself; 0 while there is
+// none.
+func (r *Runner) Thread() int { return r.thread.ID() }
 
 func (r *Runner) apply(instances []config.BFDInstance) {
 	now := time.Now()
@@ -264,9 +313,9 @@ func (r *Runner) open() {
 		}
 		s.complain(r.log, err)
 	}
-	for l, conn := range r.listeners {
+	for l, e := range r.listeners {
 		if !want[l] {
-			_ = conn.Close() // the descriptor is gone in any case
+			_ = e.conn.Close() // the descriptor is gone in any case
 			delete(r.listeners, l)
 		}
 	}
@@ -276,14 +325,9 @@ func (r *Runner) listen(l listener) error {
 	if r.listeners[l] != nil {
 		return nil
 	}
-	conn, err := listen(l, func(a arrival) {
-		select {
-		case r.received <- a:
-		case <-r.stopped:
-		}
-	})
+	e, err := listen(l)
 	if err == nil {
-		r.listeners[l] = conn
+		r.listeners[l] = e
 	}
 	return err
 }

@@ -100,11 +100,11 @@ func TestRunner(t *testing.T) {
 				ns.Run(t, fmt.Sprintf("ip -6 addr add fd00::%d/64 dev eth0 nodad", n))
 			}
 			a, b := newHost(t, nsA, 1), newHost(t, nsB, 2)
-			if err := a.Apply(peer(test.b, test.change)); err != nil {
+			if err := a.Apply(peer(test.b, test.change), &config.DefaultGlobal.Process); err != nil {
 				t.Fatal(err)
 			}
 			a.quiet(t)
-			if err := b.Apply(peer(test.a, test.change)); err != nil {
+			if err := b.Apply(peer(test.a, test.change), &config.DefaultGlobal.Process); err != nil {
 				t.Fatal(err)
 			}
 			a.expect(t, true)
@@ -115,7 +115,7 @@ func TestRunner(t *testing.T) {
 				}
 				c.MinTx, c.MinRx = 80*time.Millisecond, 30*time.Millisecond
 			}
-			if err := a.Apply(peer(test.b, slower)); err != nil {
+			if err := a.Apply(peer(test.b, slower), &config.DefaultGlobal.Process); err != nil {
 				t.Fatal(err)
 			}
 			a.quiet(t)
@@ -196,7 +196,7 @@ func TestKeepalived(t *testing.T) {
 			nsA.Run(t, "ip addr add 10.0.0.1/24 dev eth0")
 			nsB.Run(t, "ip addr add 10.0.0.2/24 dev eth0")
 			a := newHost(t, nsA, 1)
-			if err := a.Apply(peer("10.0.0.2", func(c *config.BFDInstance) { c.Passive = passive })); err != nil {
+			if err := a.Apply(peer("10.0.0.2", func(c *config.BFDInstance) { c.Passive = passive }), &config.DefaultGlobal.Process); err != nil {
 				t.Fatal(err)
 			}
 			a.quiet(t)

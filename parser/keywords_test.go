@@ -93,5 +93,8 @@ func notBuiltYet() string {
 			b.WriteString(", `" + k.Name + "`")
 		}
 	}
+	if block == "" {
+		return "- none\n"
+	}
 	return b.String()[1:] + "\n"
 }

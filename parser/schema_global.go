@@ -13,7 +13,7 @@ func globalBlock() *block[config.Global] {
 		reloadRows(), lookRows(), busRows(), dumpRows(), firewallRows(), processNameRows(), globalProcessRows(), bufferRows(),
 		processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP }),
 		processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker }),
-		bfdProcessRows(),
+		processRows("bfd", func(g *config.Global) *config.Process { return &g.Process.BFD }),
 	)}
 }
 

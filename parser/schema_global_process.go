@@ -25,18 +25,6 @@ func processRows(process string, field func(*config.Global) *config.Process) row
 	}
 }
 
-// bfdProcessRows are those of BFD, whose sessions have no thread of their own
-// yet.
-func bfdProcessRows() rows[config.Global] {
-	all := unused(processRows("bfd", func(g *config.Global) *config.Process { return &g.Process.BFD }))
-	for _, name := range []string{"bfd_priority", "bfd_no_swap"} {
-		r := all[name]
-		r.unused = false
-		all[name] = r
-	}
-	return all
-}
-
 // processNameRows are names of processes, and what they create files with.
 // lvsd is one process, that of process_name.
 func processNameRows() rows[config.Global] {

@@ -310,9 +310,9 @@ func (s *Supervisor) build(next *config.Config) {
 	s.questions = make(chan question)
 	s.agent = snmp.New(snmp.Options{Log: s.agentLog(), Daemon: agentDaemon{s}, Version: s.opts.FullVersion, Traffic: s.counters(there)})
 	s.scripts.agent = s.agent
-	s.threads = &threads{log: s.log, vrrp: func() int { return 0 }}
+	s.threads = &threads{log: s.log, others: []func() int{s.watch.sessions.Thread}}
 	if s.router != nil {
-		s.threads.vrrp = s.router.Thread
+		s.threads.others = append(s.threads.others, s.router.Thread)
 	}
 	s.links = newLinks(vrrpLog, func(l vrrp.LinkChanged) {
 		if s.router != nil {
@@ -377,7 +377,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 
 // apply makes the parts run a configuration that was found good.
 func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error {
-	s.threads.apply(&next.Global.Process, s.router != nil && len(next.Instances) > 0)
+	s.threads.apply(&next.Global.Process, s.router != nil && len(next.Instances) > 0 || !s.opts.NoBFD && len(next.Trackers.BFD) > 0)
 	s.scripts.learn(next)
 	s.dispatch.Grace(next.Daemon.ChildWaitTime)
 	s.sync.learn(next)
@@ -391,7 +391,7 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 				return fmt.Errorf("start BFD: %w", err)
 			}
 		}
-		if err := s.watch.sessions.Apply(next.Trackers.BFD); err != nil {
+		if err := s.watch.sessions.Apply(next.Trackers.BFD, &next.Global.Process); err != nil {
 			return fmt.Errorf("start BFD: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,13 +16,13 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// threads are all threads but that of VRRP: what keepalived has a process of
-// health checkers for runs on them, and the Go runtime. Now and then the
-// runtime stops all of them, and that of VRRP has to wait until each one has
+// threads are all threads but those of VRRP and BFD: what keepalived has a
+// process of health checkers for runs on them, and the Go runtime. Now and then
+// the runtime stops all of them, and those two have to wait until each one has
 // noticed, for which it needs a processor. So they are favoured, too.
 type threads struct {
-	log  *zap.Logger
-	vrrp func() int // the thread that is not ours, or 0
+	log    *zap.Logger
+	others []func() int // the threads that are not ours, or 0
 
 	mu     sync.Mutex
 	nice   int  // what they are to have
@@ -30,7 +31,8 @@ type threads struct {
 	locked bool // memory is not swapped out
 }
 
-// favoured is the nice value of threads that the adverts may depend on.
+// favoured is the nice value of threads that adverts and packets of BFD may
+// depend on.
 const favoured = -10
 
 // Run looks after threads that begin later, less and less often.
@@ -48,13 +50,11 @@ func (t *threads) Run(ctx context.Context) error {
 	}
 }
 
-// apply takes what global_defs says of processes. Adverts are those of VRRP.
-func (t *threads) apply(g *config.GlobalProcess, adverts bool) {
-	nice := min(g.Checker.Priority, g.BFD.Priority)
-	if nice == 0 {
-		nice = max(g.Checker.Priority, g.BFD.Priority)
-	}
-	if nice == 0 && adverts && !g.VRRPNoRealtime {
+// apply takes what global_defs says of processes; punctual says that there are
+// virtual routers or sessions of BFD.
+func (t *threads) apply(g *config.GlobalProcess, punctual bool) {
+	nice := g.Checker.Priority
+	if nice == 0 && punctual && !g.VRRPNoRealtime {
 		nice = favoured
 	}
 	t.mu.Lock()
@@ -77,7 +77,7 @@ func (t *threads) pass() {
 	tasks, err := os.ReadDir("/proc/self/task")
 	for i := 0; err == nil && i < len(tasks); i++ {
 		id, _ := strconv.Atoi(tasks[i].Name()) // all of them are numbers
-		if id == t.vrrp() {
+		if slices.ContainsFunc(t.others, func(other func() int) bool { return other() == id }) {
 			continue
 		}
 		if err = renice(id, t.nice); errors.Is(err, unix.ESRCH) {

@@ -83,8 +83,8 @@ func (p *poller) sends(c Conn, o Outgoing, due time.Time, every time.Duration) b
 		return false
 	}
 	h.copies, h.dst, h.letter.errno, h.late = nil, o.Dst, 0, int64(every/2)
-	if a := p.thread.auto; a.most > 0 {
-		h.late = min(h.late, int64(a.delay))
+	if most := p.thread.Most(); most > 0 {
+		h.late = min(h.late, int64(most))
 	}
 	h.conn.load(&h.letter, o)
 	return true

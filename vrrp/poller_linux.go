@@ -10,6 +10,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/internal/realtime"
 )
 
 // poller waits on a thread of its own, with epoll for all raw sockets, a timer
@@ -28,7 +31,7 @@ type poller struct {
 	resting             []*watch // in the order in which they have rested enough
 	in                  inbox
 	events              [64]unix.EpollEvent
-	thread              thread
+	thread              realtime.Thread
 	slumber             slumber
 	dozing              doze
 }
@@ -42,7 +45,7 @@ type watch struct {
 }
 
 func newPoller(p *posts) *poller {
-	return &poller{posts: p, watched: make(map[int32]*watch), prepared: make(map[Socket]*prepared)}
+	return &poller{posts: p, thread: realtime.Thread{Name: "VRRP"}, watched: make(map[int32]*watch), prepared: make(map[Socket]*prepared)}
 }
 
 func (p *poller) open() (err error) {
@@ -62,12 +65,12 @@ func (p *poller) open() (err error) {
 	}
 	p.epoch, p.monotonic = time.Now(), now.Nano()
 	runtime.LockOSThread()
-	p.thread.begin()
+	p.thread.Begin()
 	return nil
 }
 
 func (p *poller) close() error {
-	p.thread.end()
+	p.thread.End()
 	runtime.UnlockOSThread()
 	p.abandon()
 	p.closing.Wait()
@@ -110,7 +113,7 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 // sleep waits in a system call that the runtime knows of: whoever wants to stop
 // the world need not wait for the end of it.
 func (p *poller) sleep(v *volley, long bool) (int, error) {
-	p.thread.pause()
+	p.thread.Pause()
 	if long && p.dozing.count > 0 {
 		return p.drowse()
 	}
@@ -189,3 +192,12 @@ func (w *watch) Close() error {
 	w.poller.shut(w.rawConn)
 	return err
 }
+
+func (p *poller) schedule(g *config.GlobalProcess, shortest time.Duration) []error {
+	p.slumber.shortest = shortest
+	return p.thread.Configure(realtime.VRRP(g))
+}
+
+func (p *poller) threadID() int { return p.thread.ID() }
+
+func (p *poller) late(by time.Duration) string { return p.thread.Raise(by) }

@@ -1,4 +1,4 @@
-package vrrp
+package realtime
 
 import (
 	"runtime"
@@ -11,19 +11,19 @@ import (
 )
 
 // onThread runs a test on a thread that is the loop's.
-func onThread(t *testing.T, cfg config.GlobalProcess, f func(*thread)) {
+func onThread(t *testing.T, cfg Settings, f func(*Thread)) {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var thread thread
-	thread.begin()
+	thread := Thread{Name: "VRRP"}
+	thread.Begin()
 	defer func() {
-		thread.end()
+		thread.End()
 		if priority := realtime(t); priority != 0 {
 			t.Errorf("the thread keeps real-time priority %d", priority)
 		}
 	}()
-	for _, err := range thread.configure(&cfg) {
+	for _, err := range thread.Configure(cfg) {
 		t.Fatal(err)
 	}
 	f(&thread)
@@ -44,24 +44,25 @@ func realtime(t *testing.T) int {
 // gets a higher real-time priority, or one at all, up to a limit.
 func TestMaxAutoPriority(t *testing.T) {
 	const late = 5 * time.Millisecond
+	ten := config.Process{RTPriority: 10}
 	for _, tt := range []struct {
 		name string
-		cfg  config.GlobalProcess
+		cfg  Settings
 		by   time.Duration
 		want int // after three times
 	}{
-		{"never", config.GlobalProcess{VRRP: config.Process{RTPriority: 10}}, time.Second, 10},
-		{"to the limit", config.GlobalProcess{VRRP: config.Process{RTPriority: 10}, MaxAutoPriority: 12, MinAutoPriorityDelay: late}, late, 12},
-		{"not late", config.GlobalProcess{VRRP: config.Process{RTPriority: 10}, MaxAutoPriority: 12, MinAutoPriorityDelay: late}, late - 1, 10},
-		{"higher already", config.GlobalProcess{MaxAutoPriority: 12, MinAutoPriorityDelay: late}, late, DefaultRTPriority},
-		{"one at all", config.GlobalProcess{VRRPNoRealtime: true, MaxAutoPriority: 99, MinAutoPriorityDelay: late}, late, 3},
+		{"never", Settings{Process: ten}, time.Second, 10},
+		{"to the limit", Settings{Process: ten, Most: 12, Delay: late}, late, 12},
+		{"not late", Settings{Process: ten, Most: 12, Delay: late}, late - 1, 10},
+		{"higher already", Settings{Process: config.Process{RTPriority: DefaultPriority}, Most: 12, Delay: late}, late, DefaultPriority},
+		{"one at all", Settings{Most: 99, Delay: late}, late, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onThread(t, tt.cfg, func(thread *thread) {
+			onThread(t, tt.cfg, func(thread *Thread) {
 				before := realtime(t)
 				said := 0
 				for range 3 {
-					if thread.raise(tt.by) != "" {
+					if thread.Raise(tt.by) != "" {
 						said++
 					}
 				}
@@ -76,15 +77,15 @@ func TestMaxAutoPriority(t *testing.T) {
 // vrrp_rlimit_rttime: a thread that runs for longer has no real-time priority
 // until it waits again.
 func TestLimitOfRealTime(t *testing.T) {
-	cfg := config.GlobalProcess{VRRP: config.Process{RTPriority: 10, RlimitRttime: 10 * time.Millisecond}}
-	onThread(t, cfg, func(thread *thread) {
-		thread.pause()
+	cfg := Settings{Process: config.Process{RTPriority: 10, RlimitRttime: 10 * time.Millisecond}}
+	onThread(t, cfg, func(thread *Thread) {
+		thread.Pause()
 		if got := realtime(t); got != 10 {
 			t.Errorf("priority %d, want 10", got)
 		}
 		for !thread.demoted.Load() || realtime(t) != 0 { // and waits for nothing
 		}
-		thread.pause()
+		thread.Pause()
 		if got := realtime(t); got != 10 {
 			t.Errorf("priority %d when it has waited, want 10", got)
 		}
