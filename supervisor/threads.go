@@ -35,18 +35,17 @@ type threads struct {
 // depend on.
 const favoured = -10
 
-// Run looks after threads that begin later, less and less often.
+// Run looks after threads that begin later: soon, and then less and less often,
+// because to wake up for it costs as much as ten adverts.
 func (t *threads) Run(ctx context.Context) error {
-	const first, most = 2 * time.Second, time.Minute
-	pause := first
-	for {
+	const soon, first, most = 2 * time.Second, time.Minute, 16 * time.Minute
+	for pause, next := soon, first; ; pause, next = next, min(2*next, most) {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
 			t.pass()
 		}
-		pause = min(2*pause, most)
 	}
 }
 
