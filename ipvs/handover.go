@@ -37,7 +37,7 @@ type CheckHandover struct {
 func (p *Pool) handover() ServiceHandover {
 	s := ServiceHandover{Key: p.service.Key, Quorum: p.up}
 	for i := range p.service.Servers {
-		h := p.servers[p.service.Servers[i].Addr]
+		h := p.servers.of(p.service.Servers[i].Addr)
 		one := ServerHandover{Addr: h.server.Addr, Quiet: h.quiet}
 		for _, v := range h.checks {
 			one.Checks = append(one.Checks, CheckHandover{v.check, v.up, v.weight})
@@ -56,22 +56,22 @@ func (p *Pool) takeOver(was *ServiceHandover, next config.Service) {
 	}
 	servers := next.Servers
 	next.Servers = nil
-	p.servers, p.up = make(map[netip.AddrPort]*health, len(servers)), was.Quorum
+	all := make([]health, 0, len(servers))
 	for i := range servers {
 		s := &servers[i]
 		old := known[s.Addr]
 		if old == nil {
 			continue
 		}
-		h := &health{server: s, quiet: old.Quiet}
+		h := health{server: s, quiet: old.Quiet}
 		for _, c := range old.Checks {
 			h.checks = append(h.checks, verdict{c.Check, c.Up, c.Weight})
 		}
 		h.alive = h.holds()
-		p.servers[s.Addr] = h
+		all = append(all, h)
 		next.Servers = append(next.Servers, *s)
 	}
-	p.service = next
+	p.service, p.servers, p.up = next, indexed(all), was.Quorum
 }
 
 // Freeze ends what the Manager does, after the verdicts that have come, until

@@ -113,11 +113,11 @@ func (Log) effect()      {}
 // first [Reconfigured].
 type Pool struct {
 	service config.Service
-	servers map[netip.AddrPort]*health // nil: not configured yet
-	sum     int64                      // of the weights that are up
-	alive   int                        // servers that are up
-	up      bool                       // the quorum is held
-	gone    bool                       // removed, or at its end
+	servers *healths // nil: not configured yet
+	sum     int64    // of the weights that are up
+	alive   int      // servers that are up
+	up      bool     // the quorum is held
+	gone    bool     // removed, or at its end
 }
 
 // health is what the pool knows about a real server.
@@ -164,19 +164,18 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 	prev, known, sorry := p.service, p.servers, p.sorry()
 	p.service, p.servers = next, newHealths(next.Servers, known)
 	for _, v := range verdicts {
-		if h, ok := p.servers[v.Server]; ok {
+		if h := p.servers.of(v.Server); h != nil {
 			h.learn(v)
 		}
 	}
 	p.sum, p.alive = 0, 0
-	for _, h := range p.servers {
-		p.count(h, 1)
+	for i := range p.servers.all {
+		p.count(&p.servers.all[i], 1)
 	}
 	for i := range prev.Servers {
 		s := &prev.Servers[i]
-		was := known[s.Addr]
-		is, stays := p.servers[s.Addr]
-		if !stays {
+		was, is := known.of(s.Addr), p.servers.of(s.Addr)
+		if is == nil {
 			out = append(out, logf("service %s no longer exist", p.name(s)).about(p.name(s)))
 			if was.alive && !sorry || s.InhibitOnFailure {
 				out = append(out, p.leaving("Removing", was))
@@ -197,22 +196,57 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 	return out
 }
 
+// healths are those of the servers of a service, in the same order.
+type healths struct {
+	all   []health
+	index map[netip.AddrPort]*health // nil: they are few
+}
+
+// few are found without an index, which would take more room than they do.
+const few = 16
+
+func indexed(all []health) *healths {
+	h := &healths{all: all}
+	if len(all) > few {
+		h.index = make(map[netip.AddrPort]*health, len(all))
+		for i := range all {
+			h.index[all[i].server.Addr] = &all[i]
+		}
+	}
+	return h
+}
+
+// of is that of a server; nil when there is none.
+func (h *healths) of(addr netip.AddrPort) *health {
+	switch {
+	case h == nil:
+		return nil
+	case h.index != nil:
+		return h.index[addr]
+	}
+	for i := range h.all {
+		if h.all[i].server.Addr == addr {
+			return &h.all[i]
+		}
+	}
+	return nil
+}
+
 // newHealths are the healths of servers before their next results.
-func newHealths(servers []config.Server, known map[netip.AddrPort]*health) map[netip.AddrPort]*health {
+func newHealths(servers []config.Server, known *healths) *healths {
 	checks := 0
 	for i := range servers {
 		checks += len(servers[i].Checks)
 	}
 	all, verdicts := make([]health, len(servers)), make([]verdict, checks)
-	index := make(map[netip.AddrPort]*health, len(servers))
 	for i := range servers {
 		s := &servers[i]
 		n := len(s.Checks)
 		all[i] = health{server: s, checks: verdicts[:n:n]}
-		all[i].begin(known[s.Addr])
-		verdicts, index[s.Addr] = verdicts[n:], &all[i]
+		all[i].begin(known.of(s.Addr))
+		verdicts = verdicts[n:]
 	}
-	return index
+	return indexed(all)
 }
 
 // begin: without alpha a check is taken to hold until it fails. An alpha check
@@ -263,8 +297,8 @@ func (h *health) holds() bool {
 // hear takes a verdict. It costs the same however many servers there are, unless
 // the sorry server begins or ends to serve.
 func (p *Pool) hear(e Health) []Effect {
-	h, ok := p.servers[e.Server]
-	if !ok || h.index(e.Check) < 0 {
+	h := p.servers.of(e.Server)
+	if h == nil || h.index(e.Check) < 0 {
 		return nil
 	}
 	was, present := p.wishFor(e.Server)
@@ -353,7 +387,7 @@ func (p *Pool) wish() *Service {
 
 // wishFor is what wish has of one real server, the sorry server left aside.
 func (p *Pool) wishFor(addr netip.AddrPort) (d Dest, present bool) {
-	h := p.servers[addr]
+	h := p.servers.of(addr)
 	switch {
 	case h == nil:
 		return Dest{Addr: addr}, false

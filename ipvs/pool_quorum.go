@@ -51,7 +51,7 @@ func (p *Pool) sorryLog() []Effect {
 // introduce tells of the servers that are up at start.
 func (p *Pool) introduce() (out []Effect) {
 	for i := range p.service.Servers {
-		if s := &p.service.Servers[i]; p.servers[s.Addr].alive {
+		if s := &p.service.Servers[i]; p.servers.of(s.Addr).alive {
 			out = append(out, Became{Server: s, Up: true})
 		}
 	}
@@ -65,7 +65,7 @@ func (p *Pool) introduce() (out []Effect) {
 func (p *Pool) end(out []Effect, doing string, servers, quorum bool) []Effect {
 	for i := range p.service.Servers {
 		s := &p.service.Servers[i]
-		h := p.servers[s.Addr]
+		h := p.servers.of(s.Addr)
 		if _, there := p.wishFor(s.Addr); there || doing != "Removing" {
 			out = append(out, p.leaving(doing, h))
 		}
@@ -148,7 +148,7 @@ type ServerHealth struct {
 func (p *Pool) Standing() Standing {
 	now := Standing{p.up, make([]ServerHealth, len(p.service.Servers))}
 	for i := range p.service.Servers {
-		h := p.servers[p.service.Servers[i].Addr]
+		h := p.servers.of(p.service.Servers[i].Addr)
 		now.Servers[i] = ServerHealth{h.server.Addr, h.alive, h.weight()}
 	}
 	return now
