@@ -99,6 +99,29 @@ func TestKernelServicesMerge(t *testing.T) {
 	}
 }
 
+// The same of any number of servers.
+func TestKernelServicesMergeMany(t *testing.T) {
+	for _, n := range []int{4, 40} {
+		c := sample()
+		first := &c.Services[0]
+		second := *first
+		first.RealServers, second.RealServers, second.Weight = nil, nil, 7
+		for i := range n {
+			r := RealServer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), 80)}
+			first.RealServers = append(first.RealServers, r)
+			r.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(i + n/2)}), 80)
+			second.RealServers = append(second.RealServers, r)
+		}
+		second.RealServers = append(second.RealServers, second.RealServers[n-1])
+		c.Services = append(c.Services, second)
+		c.Resolve()
+		servers := c.KernelServices()[0].Servers
+		if len(servers) != n+n/2 || servers[n-1].Weight == 7 || servers[n].Weight != 7 {
+			t.Errorf("%d servers of two times %d: weights %d and %d around the end of the first", len(servers), n, servers[n-1].Weight, servers[n].Weight)
+		}
+	}
+}
+
 // The nearest block that says something wins: check, real server, virtual
 // server, default.
 func TestTiming(t *testing.T) {

@@ -159,16 +159,31 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 	if s.Sorry == nil {
 		s.Sorry = v.Sorry()
 	}
-	have := make(map[netip.AddrPort]bool, len(s.Servers)+len(v.RealServers))
+	has := s.hasServer(len(s.Servers) + len(v.RealServers))
+	for i := range v.RealServers {
+		if server := v.server(&v.RealServers[i], from); !has(server.Addr) {
+			s.Servers = append(s.Servers, server)
+		}
+	}
+}
+
+// hasServer tells of each address whether the service has a server with it, or
+// was asked for it before. Few servers need no map for that.
+func (s *Service) hasServer(most int) func(netip.AddrPort) bool {
+	const few = 16
+	if most <= few {
+		return func(addr netip.AddrPort) bool {
+			return slices.ContainsFunc(s.Servers, func(other Server) bool { return other.Addr == addr })
+		}
+	}
+	have := make(map[netip.AddrPort]bool, most)
 	for i := range s.Servers {
 		have[s.Servers[i].Addr] = true
 	}
-	for i := range v.RealServers {
-		server := v.server(&v.RealServers[i], from)
-		if !have[server.Addr] {
-			have[server.Addr] = true
-			s.Servers = append(s.Servers, server)
-		}
+	return func(addr netip.AddrPort) bool {
+		was := have[addr]
+		have[addr] = true
+		return was
 	}
 }
 
