@@ -17,6 +17,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/rootpath"
+	"github.com/lvsd/lvsd/internal/sigmask"
 )
 
 // KillDelay is what a script has between SIGTERM and SIGKILL.
@@ -78,10 +79,10 @@ func start(cmd config.Command, extra []string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	c := prepare(argv, credential)
-	err = c.Start()
+	err = sigmask.Start(c)
 	if errors.Is(err, syscall.ENOEXEC) { // no #! line: the shell's, as execvp(3) has it
 		c = prepare(append([]string{"/bin/sh", c.Path}, argv[1:]...), credential)
-		err = c.Start()
+		err = sigmask.Start(c)
 	}
 	return c, plain(c.Path, err)
 }

@@ -36,8 +36,9 @@ const startLimit = 30 * time.Second
 // When the program ends, or does not dismiss it in time, or closes the
 // connection, the guard kills it and lets the former program, which is its own,
 // go on from the same handover, as another process; the bridge sends the
-// adverts again until then. When that one fails, too, it gives up: priority 0, and
-// nothing of lvsd's is left on the links, so that the peers take over.
+// adverts again until then. When that one fails, too, or somebody has asked for
+// a stop meanwhile, it gives up: priority 0, and nothing of lvsd's is left on the
+// links, so that the peers take over.
 
 // watchOrder is what a guard has to know.
 type watchOrder struct {
@@ -94,12 +95,10 @@ type guard struct {
 
 // ward is the program that is watched over.
 type ward struct {
-	pid    int
-	signal func(syscall.Signal)
-	ended  <-chan struct{}
-	asks   <-chan guardAsk // closed at the end of the connection
-	conn   net.Conn
-	late   <-chan time.Time
+	process *daemon.Watched
+	asks    <-chan guardAsk // closed at the end of the connection
+	conn    net.Conn
+	late    <-chan time.Time
 }
 
 // RunBridge is the process that sends the adverts while another program takes
@@ -120,7 +119,7 @@ func RunBridge(b daemon.Bridge, log *zap.Logger, signals <-chan os.Signal) error
 }
 
 func newWard(pid int, conn net.Conn) (*ward, error) {
-	ended, signal, err := daemon.Watch(pid)
+	process, err := daemon.Watch(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +134,7 @@ func newWard(pid int, conn net.Conn) (*ward, error) {
 			asks <- a
 		}
 	}()
-	return &ward{pid: pid, conn: conn, signal: signal, ended: ended, asks: asks}, nil
+	return &ward{process: process, conn: conn, asks: asks}, nil
 }
 
 func (g *guard) run() {
@@ -150,18 +149,18 @@ func (g *guard) run() {
 			switch {
 			case !ok:
 				failed = "it does not say how it goes"
-				if exited(g.ended) {
+				if exited(g.process.Ended) {
 					failed = "it has ended before everything ran"
 				}
 			case a.Watch != nil:
 				g.order, g.late = a.Watch, time.After(a.Watch.Limit)
 				g.reply()
 			default:
-				g.tell(daemon.Main(g.pid))
+				g.tell(daemon.Main(g.process.PID))
 				g.reply()
 				g.order = nil // the connection ends now
 			}
-		case <-g.ended:
+		case <-g.process.Ended:
 			failed = "it has ended before everything ran"
 		case <-g.late:
 			failed = fmt.Sprintf("it did not start within %s", g.order.Limit)
@@ -170,7 +169,7 @@ func (g *guard) run() {
 		case sig := <-g.signals:
 			if number, ok := sig.(syscall.Signal); ok && g.order != nil {
 				g.ending = true
-				g.signal(number)
+				g.process.Signal(number)
 			}
 		}
 		if failed == "" {
@@ -205,8 +204,12 @@ func (g *guard) tell(state string) {
 // fail lets the former program go on where the new one has failed, and reports
 // whether there is somebody to watch over.
 func (g *guard) fail(why string) bool {
-	g.signal(syscall.SIGKILL)
-	<-g.ended
+	g.process.Signal(syscall.SIGKILL)
+	<-g.process.Ended
+	// Whoever has sent it to the process itself, before the program listens, means lvsd.
+	if by, _ := g.process.EndedBy(); by == syscall.SIGTERM || by == syscall.SIGINT {
+		g.ending = true
+	}
 	_ = g.conn.Close()
 	if g.returned {
 		g.giveUp(g.order.Handover.Failed + "; the former program: " + why)
@@ -214,7 +217,7 @@ func (g *guard) fail(why string) bool {
 	}
 	why = g.order.Program + ": " + why
 	if g.ending {
-		g.giveUp(why)
+		g.giveUp(why + "; it was told to stop")
 		return false
 	}
 	g.log.Error(why + "; back to the former program")

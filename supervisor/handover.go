@@ -58,6 +58,8 @@ type handover struct {
 	Saved        int     // copies in config_save_dir
 	Signals      []int   // that came last
 	Asker        int     // the descriptor of who waits for the outcome; 0: nobody
+
+	socket int // the descriptor of where questions are asked; 0: nowhere
 }
 
 // bridgeHandover is the process that sends the adverts meanwhile, and watches
@@ -84,13 +86,18 @@ func understand(state json.RawMessage) (*handover, error) {
 	return h, nil
 }
 
-// descriptors are those that stay open.
-func (h *handover) descriptors() (all []int) {
-	return append(h.shared(), h.Bridge.Adverts, h.Bridge.Watch)
-}
+// descriptors are those that stay open, but for the socket.
+func (h *handover) descriptors() []int { return append(h.taken(), h.Bridge.Adverts, h.Bridge.Watch) }
 
 // shared are those that the bridge has, too.
-func (h *handover) shared() (all []int) {
+func (h *handover) shared() []int {
+	if h.socket == 0 {
+		return h.taken()
+	}
+	return append(h.taken(), h.socket)
+}
+
+func (h *handover) taken() (all []int) {
 	if h.Asker != 0 {
 		all = append(all, h.Asker)
 	}

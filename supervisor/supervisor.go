@@ -82,6 +82,8 @@ type Options struct {
 	// Execute executes another program in the place of this one. It returns when
 	// that fails. Nil: it cannot be done.
 	Execute func(program string, h daemon.Handover) error
+	// Socket is a copy of the one that Calls come from, for a successor; nil: none.
+	Socket func() (*os.File, error)
 }
 
 // Umask is what files are created with.
@@ -116,9 +118,10 @@ type Supervisor struct {
 	saved    int            // copies in config_save_dir
 	schedule *schedule
 
-	taking       *handover // of a predecessor, until everything runs
-	ending       bool      // a signal has said so while something else was done
-	localReports *string   // what quietIGMP puts back
+	taking       *handover   // of a predecessor, until everything runs
+	ending       bool        // a signal has said so while something else was done
+	waiting      []os.Signal // that came during an upgrade
+	localReports *string     // what quietIGMP puts back
 
 	ledger    *ledger
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at

@@ -87,6 +87,10 @@ func (s *Supervisor) upgrade(call *control.Call) {
 	s.log.Error(err.Error())
 	s.tell(daemon.Ready(), s.status())
 	call.Answer(outcome("", err))
+	for _, sig := range s.waiting {
+		s.signal(sig)
+	}
+	s.waiting = nil
 }
 
 // keepAlive tells the watchdog of the service manager that all is well while
@@ -210,6 +214,12 @@ func (s *Supervisor) replace(binary string, lead time.Duration, call *control.Ca
 		defer asker.Close()
 		h.Asker = int(asker.Fd())
 	}
+	if s.opts.Socket != nil {
+		if socket, err := s.opts.Socket(); err == nil {
+			defer socket.Close()
+			h.socket = int(socket.Fd())
+		}
+	}
 	h.FIFOs = s.fifos.Handover()
 	undo = append(undo, func() { s.fifos.Apply(s.usedFIFOs(s.config)) })
 	bridge, err := startBridge(h)
@@ -244,7 +254,7 @@ func (s *Supervisor) replace(binary string, lead time.Duration, call *control.Ca
 	if err != nil {
 		return err
 	}
-	return s.execute(binary, bridge, daemon.Handover{Dir: s.opts.Dir, Descriptors: h.descriptors(), State: state}, h)
+	return s.execute(binary, bridge, daemon.Handover{Dir: s.opts.Dir, Descriptors: h.descriptors(), State: state, Socket: h.socket}, h)
 }
 
 // execute executes the program, watched over by the bridge, which is the
@@ -258,7 +268,11 @@ func (s *Supervisor) execute(binary string, bridge *bridgeClient, left daemon.Ha
 		return err
 	}
 	s.tell(daemon.Main(bridge.pid))
-	err := s.opts.Execute(binary, left)
+	// A stop that has come in since is not the new program's to know.
+	_, err := s.lastSignals()
+	if err == nil {
+		err = s.opts.Execute(binary, left)
+	}
 	return errors.Join(err, bridge.guard.dismiss())
 }
 
@@ -340,6 +354,7 @@ func (s *Supervisor) lastSignals() (all []int, err error) {
 				s.ending = true
 				return nil, errEnding
 			}
+			s.waiting = append(s.waiting, sig)
 			all = append(all, numbers([]os.Signal{sig})...)
 		default:
 			return all, nil

@@ -34,8 +34,7 @@ type life struct {
 	options  supervisor.Options
 	control  *control.Server
 	helpers  sync.WaitGroup // end with ctx
-	signals  chan os.Signal
-	inside   string // the network namespace that was entered
+	inside   string         // the network namespace that was entered
 	greeted  bool
 	stale    bool // the log has been told that pid files cannot be renewed
 	endLog   func()
@@ -177,8 +176,9 @@ func (l *life) serve(ctx context.Context) int {
 		}
 	}
 	defer func() { l.complain(l.files.Release()) }()
-	l.signals = make(chan os.Signal, 64)
-	signal.Notify(l.signals, supervisor.Handled()...)
+	if l.signals == nil {
+		l.listen()
+	}
 	defer signal.Stop(l.signals)
 	if l.noSigint {
 		signal.Reset(syscall.SIGINT)
@@ -193,7 +193,7 @@ func (l *life) serve(ctx context.Context) int {
 		SNMP: l.snmp, SNMPSocket: l.snmpSocket, FullVersion: fullName,
 		Signals: supervisor.Queue(ctx, l.signals), Begin: func(c *config.Config) error { return l.begin(ctx, c) }, Started: l.started, Reloaded: l.reloaded,
 		Calls: l.control.Calls(), Watchdog: daemon.Watchdog(),
-		Version: version, Program: l.self(), Dir: l.dir, Test: l.testArguments(), Predecessor: l.predecessor, Execute: l.execute,
+		Version: version, Program: l.self(), Dir: l.dir, Test: l.testArguments(), Predecessor: l.predecessor, Execute: l.execute, Socket: l.control.Socket,
 		Ledger: func() string { return beside(l.files.Parent, ".ledger") },
 	}
 	err := supervisor.New(l.options).Run(context.Background())
@@ -204,6 +204,12 @@ func (l *life) serve(ctx context.Context) int {
 	l.spent()
 	l.log.Info("Stopped " + fullName)
 	return config.ExitOK
+}
+
+// listen begins to listen to signals.
+func (p *program) listen() {
+	p.signals = make(chan os.Signal, 64)
+	signal.Notify(p.signals, supervisor.Handled()...)
 }
 
 // spent says what the run has cost in processor time, with -D given twice.
@@ -265,9 +271,11 @@ func (l *life) begin(ctx context.Context, c *config.Config) error {
 	}
 	l.files = files
 	l.settle(c)
-	if err := l.control.Listen(beside(files.Parent, ".socket")); err != nil {
-		l.log.Warn(err.Error())
-		return nil
+	if socket := beside(files.Parent, ".socket"); l.socket == 0 || !l.control.Adopt(l.socket, socket) {
+		if err := l.control.Listen(socket); err != nil {
+			l.log.Warn(err.Error())
+			return nil
+		}
 	}
 	l.helpers.Go(func() {
 		if err := l.control.Run(ctx); err != nil {

@@ -43,6 +43,8 @@ type program struct {
 
 	dir         string                  // where relative paths of the command line begin
 	predecessor *supervisor.Predecessor // nil: a start like any other
+	socket      int                     // of its questions; 0: none
+	signals     chan os.Signal          // nil: nobody listens to them yet
 }
 
 // run is the whole program, and returns its exit status.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -88,16 +89,20 @@ func (p *program) bridge() (status int, ok bool) {
 // /proc/self/exe.
 func (p *program) rename() { _ = daemon.Rename(filepath.Base(p.argv[0])) }
 
-// succeed takes what a program in whose place this one goes on has left.
+// succeed takes what a program in whose place this one goes on has left. Signals
+// come first: there may be much to read.
 func (p *program) succeed() (detached bool) {
+	if daemon.Succeeding() {
+		p.listen()
+	}
 	h, ok, err := daemon.Succeed()
 	if !ok {
-		return false
+		return false // serve listens
 	}
 	if h.Failed != "" {
 		p.rename()
 	}
-	p.dir = h.Dir
+	p.dir, p.socket = h.Dir, h.Socket
 	p.predecessor = &supervisor.Predecessor{State: h.State, Drop: h.Drop, Failed: h.Failed}
 	if err != nil {
 		fmt.Fprintln(p.stderr, err)
@@ -119,11 +124,15 @@ func (l *life) testArguments() []string {
 }
 
 // execute lets another program go on. SIGHUP, which would end it before it
-// listens, has no effect until then: it reads the configuration anyway.
+// listens, has no effect until then: it reads the configuration anyway. SIGTERM
+// and SIGINT end it; the bridge knows what that means. Others wait.
 func (l *life) execute(path string, h daemon.Handover) error {
 	signal.Ignore(syscall.SIGHUP)
 	l.endLog()
-	err := daemon.Execute(path, l.inside, h)
+	held := slices.DeleteFunc(supervisor.Handled(), func(s os.Signal) bool {
+		return s == syscall.SIGHUP || s == syscall.SIGTERM || s == syscall.SIGINT
+	})
+	err := daemon.Execute(path, l.inside, h, held...)
 	l.endLog = writeLog(l.output)
 	signal.Notify(l.signals, syscall.SIGHUP)
 	return err

@@ -98,7 +98,6 @@ var faults = []fault{
 		act: breaks(`mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"`, 0),
 		want: []string{
 			"renew the pid files: chtimes @dir@/pids/keepalived.pid: read-only file system",
-			"make the control socket: remove @dir@/pids/keepalived.socket: read-only file system",
 			"what lvsd puts into the kernel cannot be noted",
 		},
 		stops: "remove pid file: remove @dir@/pids/keepalived.pid: read-only file system",
@@ -151,7 +150,8 @@ func pidFolder(r *router, dir string) {
 }
 
 // breaks lets something happen to the folder, $0, where the daemon sees it, then
-// reloads, and lets the daemon go on in its own place with this status.
+// reloads, and lets the daemon go on in its own place with this status, where it
+// answers as before.
 func breaks(script string, status int) func(r *router, i *instance) {
 	return func(r *router, i *instance) {
 		r.t.Helper()
@@ -163,6 +163,12 @@ func breaks(script string, status int) func(r *router, i *instance) {
 		reloads(r, i, 3)
 		if said, is := r.finishes(rig.Binary(), "upgrade", "-p", r.folder+"/pids/keepalived.pid"); is != status {
 			r.t.Errorf("upgrade: status %d, want %d: %s", is, status, said)
+		}
+		if status != 0 {
+			return
+		}
+		if said, is := r.finishes(rig.Binary(), "plan", "-p", r.folder+"/pids/keepalived.pid"); is != 0 {
+			r.t.Errorf("a question after that: status %d: %s", is, said)
 		}
 	}
 }

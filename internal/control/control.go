@@ -94,6 +94,39 @@ func (s *Server) Listen(path string) error {
 	return nil
 }
 
+// Adopt goes on at a socket that a predecessor has made at a path, by its
+// descriptor; ok is false when it is not there any more.
+func (s *Server) Adopt(fd int, path string) (ok bool) {
+	f := os.NewFile(uintptr(fd), path)
+	if f == nil {
+		return false
+	}
+	defer f.Close() // the listener has its own
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return false
+	}
+	l, err := net.FileListener(f)
+	if err != nil {
+		return false
+	}
+	listener, ok := l.(*net.UnixListener)
+	if !ok {
+		_ = l.Close() // nobody has asked there
+		return false
+	}
+	listener.SetUnlinkOnClose(true)
+	s.listener = listener
+	return true
+}
+
+// Socket is a copy of the socket, for a successor.
+func (s *Server) Socket() (*os.File, error) {
+	if s.listener == nil {
+		return nil, errors.New("there is no control socket")
+	}
+	return s.listener.File()
+}
+
 // Calls are the questions; each wants an Answer.
 func (s *Server) Calls() <-chan *Call { return s.calls }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func serve(t *testing.T, answer func(*Call)) (path string, stop func()) {
@@ -86,4 +88,58 @@ func TestTrouble(t *testing.T) {
 	}
 	(<-asked).Answer(Answer{}) // to nobody
 	stop()
+}
+
+// A successor answers where its predecessor did, without making anything: a
+// question that came in between waits for it.
+func TestAdopt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	before, after := New(), New()
+	if err := before.Listen(path); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := before.Socket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.listener.SetUnlinkOnClose(false) // execve(2) unlinks nothing
+	_ = before.listener.Close()
+	answered := make(chan Answer)
+	go func() {
+		a, err := Ask(t.Context(), path, Request{Command: Plan})
+		if err != nil {
+			t.Errorf("Ask: %v", err)
+		}
+		answered <- a
+	}()
+	if !after.Adopt(descriptor(t, socket), path) {
+		t.Fatal("the socket was not adopted")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- after.Run(ctx) }()
+	(<-after.Calls()).Answer(Answer{Text: "the successor"})
+	if a := <-answered; a.Text != "the successor" {
+		t.Errorf("the answer is %+v", a)
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
+	}
+	if New().Adopt(descriptor(t, socket), path) {
+		t.Error("a socket that nobody finds was adopted")
+	}
+}
+
+// descriptor is a copy of a file's that belongs to nobody yet.
+func descriptor(t *testing.T, f *os.File) int {
+	t.Helper()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
 }

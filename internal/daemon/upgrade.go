@@ -9,13 +9,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/internal/sigmask"
 )
 
 // successor is the environment variable that tells a program that it goes on
@@ -34,18 +35,28 @@ type Handover struct {
 	Descriptors []int           // that stay open
 	State       json.RawMessage // the rest, of no concern here
 	Failed      string          // with [Return]: what became of the program that was to go on
+	Socket      int             // that questions are asked at, open too; 0: none
+}
+
+// kept are all descriptors that stay open.
+func (h *Handover) kept() []int {
+	if h.Socket == 0 {
+		return h.Descriptors
+	}
+	return append(slices.Clone(h.Descriptors), h.Socket)
 }
 
 // Execute executes a program in the place of this one: the same process, with
 // the same arguments. It returns only when that fails, and nothing has changed
-// then. A namespace is the one that [EnterNamespace] has entered.
-func Execute(path, namespace string, h Handover) error {
+// then. A namespace is the one that [EnterNamespace] has entered. The
+// signals wait until the program listens to them.
+func Execute(path, namespace string, h Handover, signals ...os.Signal) error {
 	file, err := inMemory(h)
 	if err != nil {
 		return fmt.Errorf("hand over: %w", err)
 	}
 	defer file.Close()
-	keep := append([]int{int(file.Fd())}, h.Descriptors...)
+	keep := append([]int{int(file.Fd())}, h.kept()...)
 	for _, fd := range keep {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 			return fmt.Errorf("hand over: descriptor %d: %w", fd, err)
@@ -53,8 +64,11 @@ func Execute(path, namespace string, h Handover) error {
 		defer unix.CloseOnExec(fd)
 	}
 	env := append(os.Environ(), marks(int(file.Fd()), namespace, os.Getpid())...)
-	runtime.LockOSThread() // its scheduling is that of the successor's first thread
-	defer runtime.UnlockOSThread()
+	release, err := sigmask.Hold(signals...) // the thread's scheduling is that of the successor's first one, too
+	if err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	defer release()
 	return fmt.Errorf("execute %s: %w", path, unix.Exec(path, os.Args, env))
 }
 
@@ -92,6 +106,10 @@ func inMemory(h Handover) (*os.File, error) {
 	return f, nil
 }
 
+// Succeeding tells whether there is something for [Succeed], as far as can be
+// told before.
+func Succeeding() bool { return os.Getenv(successor) != "" }
+
 // Succeed tells whether this process goes on in the place of another program,
 // and with what. Call it first, before anything is executed: it takes the mark
 // away. With an error the process is a successor that knows nothing.
@@ -112,7 +130,7 @@ func Succeed() (h Handover, ok bool, err error) {
 	if err := json.NewDecoder(f).Decode(&h); err != nil {
 		return Handover{}, true, fmt.Errorf("take over: %w", err)
 	}
-	for _, fd := range h.Descriptors {
+	for _, fd := range h.kept() {
 		unix.CloseOnExec(fd)
 	}
 	return h, true, nil
@@ -262,7 +280,7 @@ func Return(namespace string, h Handover, adverts, watch int) (ours Ends, pid in
 		return ours, 0, err
 	}
 	defer state.Close()
-	kept := slices.DeleteFunc(slices.Clone(h.Descriptors), func(fd int) bool { return fd == adverts || fd == watch })
+	kept := slices.DeleteFunc(slices.Clone(h.kept()), func(fd int) bool { return fd == adverts || fd == watch })
 	files, closeAll, err := same(kept)
 	if err != nil {
 		return ours, 0, err
@@ -285,25 +303,6 @@ func Connection(fd int) (net.Conn, error) {
 	}
 	defer f.Close() // the connection has its own
 	return net.FileConn(f)
-}
-
-// Watch tells when a process ends, whose child it may be; signal sends it one
-// until then. Both are for a process that ends soon itself.
-func Watch(pid int) (ended <-chan struct{}, signal func(syscall.Signal), err error) {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("watch process %d: %w", pid, err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); !errors.Is(err, unix.EINTR) {
-				return
-			}
-		}
-	}()
-	return done, func(s syscall.Signal) { _ = unix.PidfdSendSignal(fd, s, nil, 0) }, nil // it may have ended
 }
 
 // Await waits for a process, if it is a child.

@@ -1,0 +1,183 @@
+package vrrp
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/e2e/rig"
+)
+
+// TestUpgradeStopped: SIGTERM for the process that is lvsd means a stop, even
+// where it meets a new program that does not listen yet.
+func TestUpgradeStopped(t *testing.T) {
+	t.Parallel()
+	i := instance{priority: 150, version: 3, advert: "0.2"}
+	for _, signal := range []string{"TERM", "INT"} {
+		t.Run(signal, func(t *testing.T) {
+			t.Parallel()
+			r := newSegment(t).router(1)
+			r.run(rig.Binary(), i)
+			r.owns(true, i.down()+patience)
+			r.t.Cleanup(r.killAll)
+			began := time.Now()
+			said, status := r.upgradeTo(r.program(newProgram + "kill -" + signal + " $$; exec sleep 1000"))
+			if !tellsEnds(t) { // it is a program that fails, and the former one is to be told once more
+				if status != 7 {
+					t.Fatalf("status %d, want 7: %s", status, said)
+				}
+				if err := syscall.Kill(r.pid(), syscall.SIGTERM); err != nil {
+					t.Fatal(err)
+				}
+			} else if status != 8 || !strings.Contains(said, "it was told to stop") {
+				t.Errorf("status %d, want 8: %s", status, said)
+			}
+			r.nextAdvert(began, 0, patience)
+			r.owns(false, patience)
+			rig.Until(t, "nothing of lvsd's to run", patience, func() bool { return !r.runs("lvsd") })
+		})
+	}
+}
+
+// tellsEnds reports whether this kernel tells others than the parent what has
+// ended a process: Linux 6.15.
+func tellsEnds(t *testing.T) bool {
+	t.Helper()
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	return major > 6 || major == 6 && minor >= 15
+}
+
+// TestUpgradeFailsLate: a new program that dies when the adverts are its own
+// already, and before it is alone, is one that fails like any other: the former
+// one goes on, and no advert is missing.
+func TestUpgradeFailsLate(t *testing.T) {
+	t.Parallel()
+	i := notifying(instance{priority: 150, version: 3, advert: "0.2"})
+	r, addresses := newSegment(t).master(i)
+	r.t.Cleanup(r.killAll)
+	c := r.calm(addresses)
+	for try := 1; ; try++ {
+		said := make(chan string, 1)
+		hunter := newHunter(r)
+		before := hunter.pid
+		go func() {
+			text, status := r.upgradeTo(rig.Binary())
+			said <- fmt.Sprint(status, " ", text)
+		}()
+		killed := hunter.hunt(func() bool { return len(said) > 0 })
+		text := <-said
+		if !killed && strings.HasPrefix(text, "0 ") && try < 200 {
+			time.Sleep(i.interval()) // it was faster
+			continue
+		}
+		t.Logf("upgrade %d: %s", try, text)
+		if !killed || !strings.HasPrefix(text, "7 ") || !strings.Contains(text, "ended before everything ran") {
+			t.Fatalf("the new program was killed: %v; want status 7: %s", killed, text)
+		}
+		if after := r.pid(); after == before {
+			t.Errorf("the process is still %d", after)
+		}
+		break
+	}
+	time.Sleep(4 * i.interval())
+	c.check(t, i.interval())
+	longest, from := gaps(r.sent(c.began))
+	if most := i.interval() + i.interval()/2 + i.skew(); longest > most {
+		t.Errorf("two adverts are %s apart from %s on, want at most %s", longest, from, most)
+	}
+	last := r.pid()
+	if err := syscall.Kill(last, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	r.owns(false, patience)
+	rig.Until(t, "nothing of lvsd's to run", patience, func() bool { return !r.runs("lvsd") })
+}
+
+// A hunter kills a process in the moment between the end of its bridge's
+// adverts and that of its guard: of the two connections to the bridge, which
+// go through execve(2), the first one has been closed, and nothing has come through
+// the second one.
+type hunter struct {
+	*router
+	pid    int
+	before []string // sockets before the upgrade
+}
+
+func newHunter(r *router) *hunter {
+	h := &hunter{router: r, pid: r.pid()}
+	h.before = h.sockets()
+	return h
+}
+
+// sockets are the process's.
+func (h *hunter) sockets() (names []string) {
+	folder := fmt.Sprintf("/proc/%d/fd", h.pid)
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return nil // it has ended
+	}
+	for _, f := range files {
+		if name, err := os.Readlink(filepath.Join(folder, f.Name())); err == nil && strings.HasPrefix(name, "socket:") && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// hunt waits for the moment until it is over.
+func (h *hunter) hunt(over func() bool) (killed bool) {
+	var inherited []string // by the program that was executed: the two, and who has asked
+	for !over() {
+		now := h.sockets()
+		if inherited == nil {
+			// Beside the socket for questions; execve(2) closes all else.
+			if old := without(now, h.before); len(now) == 4 && len(old) == 3 {
+				inherited = old
+			}
+			continue
+		}
+		if len(without(inherited, now)) == 0 {
+			continue
+		}
+		_ = syscall.Kill(h.pid, syscall.SIGSTOP)
+		if len(without(inherited, h.sockets())) == 1 && h.silent(inherited) {
+			_ = syscall.Kill(h.pid, syscall.SIGKILL)
+			return true
+		}
+		_ = syscall.Kill(h.pid, syscall.SIGCONT)
+		return false
+	}
+	return false
+}
+
+// without are the names that are not among the others.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
+}
+
+// silent reports whether nothing waits at these sockets of the process, which
+// is stopped.
+func (h *hunter) silent(sockets []string) bool {
+	time.Sleep(20 * time.Millisecond) // whoever was asked has answered by then
+	for line := range strings.Lines(h.Run("ss", "-xnH", "state", "connected")) {
+		fields := strings.Fields(line) // type, state, received, sent, address, inode, ...
+		if len(fields) > 5 && fields[2] != "0" && slices.Contains(sockets, "socket:["+fields[5]+"]") {
+			return false
+		}
+	}
+	return true
+}
