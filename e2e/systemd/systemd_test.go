@@ -386,3 +386,66 @@ func (m *machine) stopsMeanwhile() {
 		m.t.Error("the address is left")
 	}
 }
+
+// TestUnprivileged: with the drop-in, lvsd has no root and no capability but
+// four, and lacks nothing: sockets, addresses, sysctls, real-time priority,
+// scripts, reloads and an upgrade. The figures are those that systemd-analyze
+// gives for what an intruder could do, in tenths.
+func TestUnprivileged(t *testing.T) {
+	t.Parallel()
+	h := rig.New(t)
+	host := h.Host("r1")
+	host.Plug(h.Switch("lan"), "eth0", "10.9.0.1/24")
+	wire := host.Capture("eth0")
+	m := boot(t, host)
+	m.useFile("lvsd.service")
+	m.install("lvsd", "lvsd.service")
+	m.exposed("40")
+	dropIn, err := os.ReadFile("../../dist/lvsd-unprivileged.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.do("useradd", "--system", "lvsd")
+	m.write("/etc/systemd/system/lvsd.service.d/unprivileged.conf", 0o644, dropIn)
+	own := strings.NewReplacer("script_user nobody", "script_user lvsd", "notify.sh root", "notify.sh", "\tversion 3\n", "\tversion 3\n\tuse_vmac\n")
+	m.write("/etc/keepalived/keepalived.conf", 0o640, []byte(own.Replace(string(configuration(120)))))
+	m.do("chgrp", "lvsd", "/etc/keepalived/keepalived.conf")
+	m.write("/etc/keepalived/watch.sh", 0o755, []byte("#!/bin/sh\n[ $(id -un) = lvsd ]\n"))
+	m.write("/etc/keepalived/notify.sh", 0o755, []byte("#!/bin/sh\necho $(id -un) $2 $3 >>/run/lvsd/notified\n"))
+	m.do("systemctl", "daemon-reload")
+	m.exposed("25")
+	m.do("systemctl", "start", m.unit)
+	rig.Until(t, "the address", patience, func() bool { return m.Has(vip) })
+	m.is("StatusText", "1 virtual router: 1 MASTER")
+	pid := m.property("MainPID")
+	const four = "0000000000803400" // CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE
+	if status := m.do("cat", "/proc/"+pid+"/status"); !strings.Contains(status, "CapBnd:\t"+four) || !strings.Contains(status, "CapEff:\t"+four) || strings.Contains(status, "Uid:\t0") {
+		t.Errorf("the process is\n%s", status)
+	}
+	if policies := m.do("ps", "-L", "-o", "cls=", "-p", pid); !strings.Contains(policies, "RR") {
+		t.Errorf("no thread has real-time priority: %q", policies)
+	}
+	rig.Until(t, "the notify script", patience, func() bool { return strings.HasSuffix(m.read("/run/lvsd/notified"), "lvsd VI_1 MASTER\n") })
+	began := time.Now()
+	if said, status := m.systemctl("reload"); status != 0 {
+		t.Errorf("reload: status %d: %s", status, said)
+	}
+	m.do("/usr/sbin/lvsd", "upgrade", "--pid", "/run/lvsd/keepalived.pid")
+	m.is("StatusText", "1 virtual router: 1 MASTER")
+	if now := m.property("MainPID"); now != pid {
+		t.Errorf("after an upgrade the process is %s, and was %s", now, pid)
+	}
+	m.steady(wire, began)
+	m.stops(wire)
+	if links := m.do("ip", "-br", "link"); strings.Contains(links, "vrrp.") {
+		t.Errorf("the link is left: %s", links)
+	}
+}
+
+// exposed expects the figure of systemd-analyze security to be no higher.
+func (m *machine) exposed(most string) {
+	m.t.Helper()
+	if said, status := m.try("systemd-analyze", "security", "--no-pager", "--threshold="+most, m.unit); status != 0 {
+		m.t.Errorf("it is more than %s: %s", most, said)
+	}
+}
