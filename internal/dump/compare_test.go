@@ -45,7 +45,7 @@ var otherwise = []struct{ why, part, to string }{
 	{"the address of the interface", `^(   Using src_ip) = [^ ]*$`, `$1`},
 	{"the number of the interface", `, ifindex \d+$`, ``},
 	{"lvsd marks routes and rules that it does not track, too", ` proto(col)? 18| no_track$| $`, ``},
-	{"what cannot be added twice", `^     add (blackhole|unreachable|prohibit|throw|local) `, `     prepend $1 `},
+	{"what cannot be added twice", `^     add (blackhole|unreachable|prohibit|throw|local|\d+) `, `     prepend $1 `},
 	{"everything is 0.0.0.0/0", `^     from 0.0.0.0/0 `, `     from all `},
 	{"keepalived prints the bytes of these in the wrong order", ` encap (mpls|ila) \S+`, ` encap $1`},
 	{"2.2.7 writes the first half of a lock over the name", ` congctl (lock )?cub\S+ +`, ` congctl cubic `},
