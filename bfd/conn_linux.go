@@ -51,7 +51,7 @@ func (l listener) address() (network, address string) {
 type arrival struct {
 	listener listener
 	src      netip.Addr
-	ttl      int // hop limit; -1: not told
+	ttl      int    // hop limit; -1: not told
 	payload  []byte // until the next one is read
 }
 

@@ -229,9 +229,9 @@ func (r *Runner) Apply(instances []config.BFDInstance, g *config.GlobalProcess) 
 	})
 }
 
-// Thread is the id of the thread that the loop has to itself; 0 while there is
-// none.
-func (r *Runner) Thread() int { return r.thread.ID() }
+// Owns reports whether the runner has a thread to itself, by its id: the
+// scheduling of that is nobody else's business.
+func (r *Runner) Owns(thread int) bool { return thread == r.thread.ID() }
 
 func (r *Runner) apply(instances []config.BFDInstance) {
 	now := time.Now()

@@ -313,9 +313,9 @@ func (s *Supervisor) build(next *config.Config) {
 	s.questions = make(chan question)
 	s.agent = snmp.New(snmp.Options{Log: s.agentLog(), Daemon: agentDaemon{s}, Version: s.opts.FullVersion, Traffic: s.counters(there)})
 	s.scripts.agent = s.agent
-	s.threads = &threads{log: s.log, others: []func() int{s.watch.sessions.Thread}}
+	s.threads = &threads{log: s.log, others: []func(int) bool{s.watch.sessions.Owns}}
 	if s.router != nil {
-		s.threads.others = append(s.threads.others, s.router.Thread)
+		s.threads.others = append(s.threads.others, s.router.Owns)
 	}
 	s.links = newLinks(vrrpLog, func(l vrrp.LinkChanged) {
 		if s.router != nil {

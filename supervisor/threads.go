@@ -22,7 +22,7 @@ import (
 // noticed, for which it needs a processor. So they are favoured, too.
 type threads struct {
 	log    *zap.Logger
-	others []func() int // the threads that are not ours, or 0
+	others []func(id int) bool // whether a thread is not ours
 
 	mu     sync.Mutex
 	nice   int  // what they are to have
@@ -76,7 +76,7 @@ func (t *threads) pass() {
 	tasks, err := os.ReadDir("/proc/self/task")
 	for i := 0; err == nil && i < len(tasks); i++ {
 		id, _ := strconv.Atoi(tasks[i].Name()) // all of them are numbers
-		if slices.ContainsFunc(t.others, func(other func() int) bool { return other() == id }) {
+		if slices.ContainsFunc(t.others, func(owns func(int) bool) bool { return owns(id) }) {
 			continue
 		}
 		if err = renice(id, t.nice); errors.Is(err, unix.ESRCH) {

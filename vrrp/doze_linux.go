@@ -129,7 +129,8 @@ func (p *poller) drowse() (int, error) {
 	d.in, d.timer = &p.in, p.timer
 	d.in.clear()
 	p.armed = time.Time{}
-	n, errno := d.sleep(p.epoll, &p.events)
+	n, errno := d.sleep(p.epoll, &p.events, &p.standIn)
+	p.standIn.takeBack()
 	return n, failure(errno)
 }
 
@@ -139,7 +140,7 @@ func (p *poller) drowse() (int, error) {
 //
 //go:norace
 //go:nosplit
-func (d *doze) sleep(epoll int, events *[64]unix.EpollEvent) (n int, errno syscall.Errno) {
+func (d *doze) sleep(epoll int, events *[64]unix.EpollEvent, s *standIn) (n int, errno syscall.Errno) {
 	entersyscallblock()
 	for d.more = true; d.more; {
 		var got uintptr
@@ -149,6 +150,7 @@ func (d *doze) sleep(epoll int, events *[64]unix.EpollEvent) (n int, errno sysca
 			d.stir(int(events[0].Fd))
 		}
 	}
+	s.lend()
 	exitsyscall()
 	return n, errno
 }
@@ -237,15 +239,45 @@ func (d *doze) note(now int64, habit int) {
 	d.rounds++
 }
 
+// next is when something is due.
+//
+//go:norace
+//go:nosplit
+func (d *doze) next() int64 {
+	next := d.limit
+	for i := 0; i < d.count; i++ {
+		next = min(next, d.habits[i].due)
+	}
+	return next
+}
+
+// nextAdvert is when the next advert is due; 0: none will be, or the last one did
+// not leave.
+//
+//go:norace
+//go:nosplit
+func (d *doze) nextAdvert() (next int64) {
+	for i := 0; i < d.count; i++ {
+		h := &d.habits[i]
+		if h.copies != nil {
+			continue
+		}
+		if h.letter.errno != 0 {
+			return 0
+		}
+		if next == 0 || h.due < next {
+			next = h.due
+		}
+	}
+	return next
+}
+
 // arm sets the timer to what is next.
 //
 //go:norace
 //go:nosplit
 func (d *doze) arm() {
-	next := d.limit
-	for i := 0; i < d.count; i++ {
-		next = min(next, d.habits[i].due)
-	}
+	next := d.next()
 	d.setting.Value.Sec, d.setting.Value.Nsec = next/1e9, next%1e9
 	_, _, errno := syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(d.timer), unix.TFD_TIMER_ABSTIME, uintptr(unsafe.Pointer(&d.setting)), 0, 0, 0)
 	d.more = errno == 0

@@ -34,6 +34,7 @@ type poller struct {
 	thread              realtime.Thread
 	slumber             slumber
 	dozing              doze
+	standIn             standIn
 }
 
 // watch is a connection, and whom to tell of input.
@@ -64,6 +65,9 @@ func (p *poller) open() (err error) {
 		return errors.Join(fmt.Errorf("epoll: %w", err), p.release())
 	}
 	p.epoch, p.monotonic = time.Now(), now.Nano()
+	if err = p.standIn.open(&p.dozing); err != nil {
+		return errors.Join(err, p.release())
+	}
 	runtime.LockOSThread()
 	p.thread.Begin()
 	return nil
@@ -72,9 +76,10 @@ func (p *poller) open() (err error) {
 func (p *poller) close() error {
 	p.thread.End()
 	runtime.UnlockOSThread()
+	standing := p.standIn.close()
 	p.abandon()
 	p.closing.Wait()
-	return p.release()
+	return errors.Join(standing, p.release())
 }
 
 func (p *poller) release() error {
@@ -117,7 +122,8 @@ func (p *poller) sleep(v *volley, long bool) (int, error) {
 	if long && p.dozing.count > 0 {
 		return p.drowse()
 	}
-	n, errno := sleep(p.epoll, p.timer, &p.events, v, long)
+	n, errno := sleep(p.epoll, p.timer, &p.events, v, &p.standIn, long)
+	p.standIn.takeBack()
 	return n, failure(errno)
 }
 
@@ -195,9 +201,13 @@ func (w *watch) Close() error {
 
 func (p *poller) schedule(g *config.GlobalProcess, shortest time.Duration) []error {
 	p.slumber.shortest = shortest
-	return p.thread.Configure(realtime.VRRP(g))
+	settings := realtime.VRRP(g)
+	p.standIn.configure(settings)
+	return p.thread.Configure(settings)
 }
 
-func (p *poller) threadID() int { return p.thread.ID() }
+func (p *poller) owns(thread int) bool {
+	return thread == p.thread.ID() || thread == p.standIn.thread.ID()
+}
 
 func (p *poller) late(by time.Duration) string { return p.thread.Raise(by) }

@@ -136,9 +136,9 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	return err
 }
 
-// Thread is the id of the thread that the loop has to itself, whose scheduling
-// is nobody else's business; 0 while there is none.
-func (r *Runner) Thread() int { return r.waiter.threadID() }
+// Owns reports whether the runner has a thread to itself, by its id: the
+// scheduling of that is nobody else's business.
+func (r *Runner) Owns(thread int) bool { return r.waiter.owns(thread) }
 
 // turn is one turn of the loop. What came before a deadline that is served late
 // counts: a backup that was not running must not mistake that for a silent

@@ -67,7 +67,7 @@ func exitsyscall()
 //
 //go:norace
 //go:nosplit
-func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, long bool) (int, syscall.Errno) {
+func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, s *standIn, long bool) (int, syscall.Errno) {
 	if long {
 		entersyscallblock()
 	} else {
@@ -76,6 +76,8 @@ func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, long bool) 
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(events)), uintptr(len(events)), ^uintptr(0), 0, 0)
 	if errno == 0 && n == 1 && events[0].Fd == int32(timer) && v.n > 0 {
 		v.fire()
+	} else {
+		s.lend()
 	}
 	exitsyscall()
 	return int(n), errno

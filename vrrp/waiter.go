@@ -43,8 +43,8 @@ type waiter interface {
 	schedule(g *config.GlobalProcess, shortest time.Duration) []error
 	// late is told how late a deadline was served: max_auto_priority.
 	late(by time.Duration) (raised string)
-	// threadID is the thread's, 0 when there is none. Anybody may ask.
-	threadID() int
+	// owns reports whether a thread is one of the waiter's. Anybody may ask.
+	owns(thread int) bool
 }
 
 // sleeper waits with channels and package time. Its connections tell by
@@ -101,5 +101,5 @@ func (*sleeper) recall(func(time.Time, Conn, *wire.Datagram)) (t time.Time) { re
 func (*sleeper) abandon()                                                   {}
 func (*sleeper) look() error                                                { return nil }
 func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error      { return nil }
-func (*sleeper) threadID() int                                              { return 0 }
+func (*sleeper) owns(int) bool                                              { return false }
 func (*sleeper) late(time.Duration) string                                  { return "" }
