@@ -15,3 +15,6 @@ func OpenRaw(s Socket, vrids []uint8) (Conn, func() bool, error) {
 		return n > 0 && err == nil
 	}, nil
 }
+
+// Wake wakes the loop, for nothing.
+func (r *Runner) Wake() { r.waiter.wake() }

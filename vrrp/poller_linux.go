@@ -100,8 +100,8 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 		p.wakeful()
 	}
 	until, long := p.slumber.plan(time.Now(), until, v.n > 0, p.dozing.count > 0)
-	if !until.Equal(deadline) {
-		v.n = 0 // its time is still to come
+	if !until.Equal(deadline) || p.dozing.count > 0 {
+		v.n = 0 // its time is still to come, or a habit does as much
 	}
 	if err := p.arm(until); err != nil {
 		return err

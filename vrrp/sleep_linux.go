@@ -63,7 +63,8 @@ func entersyscallblock()
 func exitsyscall()
 
 // sleep is epoll_wait(2) without an end. If nothing but the timer has ended it,
-// the volley is fired at once. The stack must not grow between the two calls.
+// the volley is fired at once, or the habits are followed. The stack must not grow
+// between the two calls.
 //
 //go:norace
 //go:nosplit
@@ -74,9 +75,12 @@ func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, s *standIn,
 		entersyscall()
 	}
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(events)), uintptr(len(events)), ^uintptr(0), 0, 0)
-	if errno == 0 && n == 1 && events[0].Fd == int32(timer) && v.n > 0 {
+	if timely := errno == 0 && n == 1 && events[0].Fd == int32(timer); timely && v.n > 0 {
 		v.fire()
 	} else {
+		if timely {
+			s.send()
+		}
 		s.lend()
 	}
 	exitsyscall()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/netns"
+	"github.com/lvsd/lvsd/vrrp"
 )
 
 // arrivals sees when IPv4 datagrams enter a namespace, as the kernel has it.
@@ -51,14 +52,37 @@ func arrivals(t *testing.T, ns *netns.NS) (all func() []time.Time) {
 	}
 }
 
-// While nobody may run Go code adverts leave all the same.
+// While nobody may run Go code adverts leave all the same, also when something
+// has woken the loop: then a moment later.
 func TestWorldStopped(t *testing.T) {
-	a, b := pair(t)
-	i := virtual("VI_1", 51, 150, "10.99.0.100/24")
-	i.Version, i.AdvertInt = config.Some(uint8(3)), 100*time.Millisecond
-	direct(t, a, resolved(i))
-	awaitVIP(t, a, b)
-	all := arrivals(t, b)
+	for name, prepare := range map[string]func(*vrrp.Runner){"asleep": func(*vrrp.Runner) {}, "woken": (*vrrp.Runner).Wake} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pair(t)
+			i := virtual("VI_1", 51, 150, "10.99.0.100/24")
+			i.Version, i.AdvertInt = config.Some(uint8(3)), 100*time.Millisecond
+			d := direct(t, a, resolved(i))
+			awaitVIP(t, a, b)
+			all := arrivals(t, b)
+			const intervals = 4
+			holds := stopWorld(t, intervals*i.AdvertInt, func() { prepare(d.runner) })
+			sent := all()
+			for _, from := range holds {
+				for n := range intervals - 1 { // the end would be too late
+					from := from.Add(time.Duration(n) * i.AdvertInt)
+					to := from.Add(i.AdvertInt * 3 / 2)
+					if !slices.ContainsFunc(sent, func(at time.Time) bool { return at.After(from) && at.Before(to) }) {
+						t.Errorf("no advert from %s to %s: %v", from, to, sent)
+					}
+				}
+			}
+		})
+	}
+}
+
+// stopWorld takes the only permission to run Go code a few times for so long, and
+// answers with when that began.
+func stopWorld(t *testing.T, long time.Duration, prepare func()) (holds []time.Time) {
+	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -68,18 +92,12 @@ func TestWorldStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &was, nil) }()
-	var holds []time.Time
 	for range 5 {
 		time.Sleep(10 * time.Millisecond) // what was late is made up for
 		holds = append(holds, time.Now())
-		pause := unix.NsecToTimespec(int64(2 * i.AdvertInt))
+		prepare()
+		pause := unix.NsecToTimespec(int64(long))
 		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0) // with the only permission
 	}
-	sent := all()
-	for _, from := range holds {
-		to := from.Add(i.AdvertInt * 3 / 2) // the end would be too late
-		if !slices.ContainsFunc(sent, func(at time.Time) bool { return at.After(from) && at.Before(to) }) {
-			t.Errorf("no advert from %s to %s: %v", from, to, sent)
-		}
-	}
+	return holds
 }
