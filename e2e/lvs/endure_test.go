@@ -39,6 +39,7 @@ func TestEndureReload(t *testing.T) {
 	packets, netlink := c.Client.Capture("bond0"), d.WatchNetlink()
 	began, masterMark, backupMark := time.Now(), master.Mark(), backup.Mark()
 	requests := c.Client.Stream(netip.AddrPortFrom(editionVIP, 80))
+	before := d.Resources()
 	edits := map[string]int{}
 	for n := range endurance.Rounds(10, 1) {
 		mark, at := master.Mark(), time.Now()
@@ -53,7 +54,7 @@ func TestEndureReload(t *testing.T) {
 			}
 			continue
 		}
-		before := now.String()
+		former := now.String()
 		now = now.edited(random)
 		edits[now.edit]++
 		d.File("keepalived.conf", now.String())
@@ -61,13 +62,18 @@ func TestEndureReload(t *testing.T) {
 		master.Wait(mark, reloaded, patience)
 		time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
 		if diff := now.differs(d, false); diff != "" {
-			t.Fatalf("reload %d (%s): %s; from\n%s\nto\n%s", n, now.edit, diff, before, now)
+			t.Fatalf("reload %d (%s): %s; from\n%s\nto\n%s", n, now.edit, diff, former, now)
 		}
 	}
 	time.Sleep(2 * advertEvery)
 	tally := requests.Stop()
 	late, adverts := lateness(packets.Adverts(began))
 	t.Logf("%v; requests: %s; %d adverts, %s late at most", edits, tally, adverts, late)
+	d.File("keepalived.conf", firstEdition().String())
+	mark := master.Mark()
+	master.Signal(syscall.SIGHUP)
+	master.Wait(mark, reloaded, patience)
+	nothingGathered(t, d, before)
 	if len(tally.Lost) > 0 || len(tally.Answers) < 2 {
 		t.Errorf("requests: %s", tally)
 	}
@@ -81,13 +87,25 @@ func TestEndureReload(t *testing.T) {
 	}
 }
 
-// TestEndureUnchanged: reloads of the same file write nothing to the kernel.
+// nothingGathered expects a director to have no more than before.
+func nothingGathered(t *testing.T, d *rig.Host, before rig.Resources) {
+	t.Helper()
+	var after rig.Resources
+	rig.Until(t, "no more descriptors, threads, children and memory than before", patience, func() bool {
+		after = d.Resources() // a check may be under way
+		return !after.Gathered(before)
+	})
+	t.Logf("before: %+v, after: %+v", before, after)
+}
+
+// TestEndureUnchanged: reloads of the same file write nothing to the kernel, and
+// nothing gathers.
 func TestEndureUnchanged(t *testing.T) {
 	onlyLVSD(t, "it writes at every reload")
 	c := enduranceCluster(t)
 	master, _ := electEdition(t, c, firstEdition())
 	netlink, packets := c.Directors[0].WatchNetlink(), c.Client.Capture("bond0")
-	began, count := time.Now(), endurance.Rounds(15, 1)
+	began, count, before := time.Now(), endurance.Rounds(15, 1), c.Directors[0].Resources()
 	for range count {
 		mark := master.Mark()
 		master.Signal(syscall.SIGHUP)
@@ -98,6 +116,7 @@ func TestEndureUnchanged(t *testing.T) {
 		t.Errorf("%d reloads wrote %q", count, writes)
 	}
 	late, adverts := lateness(packets.Adverts(began))
+	nothingGathered(t, c.Directors[0], before)
 	t.Logf("%d reloads, no write; %d adverts, %s late at most", count, adverts, late)
 	if late > tardy || adverts == 0 {
 		t.Errorf("%d adverts, %s late", adverts, late)

@@ -50,7 +50,7 @@ func TestEndureReload(t *testing.T) { // not in parallel: it measures time
 		w.reload(first) // what is made once and kept
 	}
 	w.mark()
-	before := r.resources()
+	before := r.Resources()
 	requests := client.Stream(netip.AddrPortFrom(vip, 80))
 
 	count := endurance.Rounds(40, 1)
@@ -204,15 +204,15 @@ func announced(a rig.Advert) time.Duration {
 
 // asAfterStart compares the kernel with what a start with the same file makes
 // of it, and what has gathered with what there was before.
-func (w *editor) asAfterStart(before resources) {
+func (w *editor) asAfterStart(before rig.Resources) {
 	w.t.Helper()
 	w.configure(w.now)
 	running := w.settled()
 	w.reload(firstEdition())
 	time.Sleep(settle)
-	after := w.resources()
+	after := w.Resources()
 	w.t.Logf("before: %+v, after: %+v", before, after)
-	if after.descriptors > before.descriptors || after.children > before.children || after.threads > before.threads+4 || after.kilobytes > before.kilobytes+8<<10 {
+	if after.Gathered(before) {
 		w.t.Errorf("gathered: %+v before, %+v after", before, after)
 	}
 	w.peer.Stop(patience)

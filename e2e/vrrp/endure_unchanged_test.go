@@ -36,7 +36,7 @@ func TestEndureUnchanged(t *testing.T) { // not in parallel: it measures time
 	b.listens(tables, "probe", "nft add table ip probe; nft delete table ip probe")
 	link, table := links.mark(), tables.mark()
 	b.quiet = time.Now()
-	mark, notified, state, before := b.Mark(), b.ReadFile("notify.log"), b.kernelState(), b.resources()
+	mark, notified, state, before := b.Mark(), b.ReadFile("notify.log"), b.kernelState(), b.Resources()
 
 	count := endurance.Rounds(300, 10)
 	for done := 0; done < count; done += 100 {
@@ -47,7 +47,7 @@ func TestEndureUnchanged(t *testing.T) { // not in parallel: it measures time
 	}
 
 	time.Sleep(settle)
-	after := b.resources()
+	after := b.Resources()
 	late, adverts := lateness(b.sent(b.quiet))
 	t.Logf("%d reloads; %d adverts, %s late at most; before: %+v, after: %+v", count, adverts, late.Round(time.Microsecond), before, after)
 	if late > tardy || adverts == 0 {
@@ -64,7 +64,7 @@ func TestEndureUnchanged(t *testing.T) { // not in parallel: it measures time
 	}
 	// The runtime keeps threads and memory for later; what is left behind with
 	// each reload would be more.
-	if after.descriptors > before.descriptors || after.children > before.children || after.threads > before.threads+4 || after.kilobytes > before.kilobytes+8<<10 {
+	if after.Gathered(before) {
 		t.Errorf("gathered: %+v before, %+v after", before, after)
 	}
 }

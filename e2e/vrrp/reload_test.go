@@ -3,7 +3,6 @@ package vrrp
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -273,15 +272,15 @@ func TestManyReloads(t *testing.T) {
 			}
 			reload(20) // what is made once and kept
 			mark, notified, began := r.Mark(), r.ReadFile("notify.log"), time.Now()
-			before := r.resources()
+			before := r.Resources()
 			reload(200)
-			after := r.resources()
+			after := r.Resources()
 			t.Logf("before: %+v, after 200 reloads: %+v", before, after)
-			if after.descriptors > before.descriptors || after.children > before.children {
+			if after.Descriptors > before.Descriptors || after.Children > before.Children {
 				t.Errorf("left behind: %+v before, %+v after", before, after)
 			}
 			// The runtime keeps threads and memory for later.
-			if after.threads > before.threads+4 || after.kilobytes > before.kilobytes+8<<10 {
+			if after.Threads > before.Threads+4 || after.Kilobytes > before.Kilobytes+8<<10 {
 				t.Errorf("grew: %+v before, %+v after", before, after)
 			}
 			if states := r.states(mark); len(states) > 0 || r.ReadFile("notify.log") != notified {
@@ -295,39 +294,4 @@ func TestManyReloads(t *testing.T) {
 			r.owns(true, 0)
 		})
 	}
-}
-
-// resources are what a process must not gather.
-type resources struct{ descriptors, threads, children, kilobytes int }
-
-// resources of all of the daemon's processes.
-func (r *router) resources() resources {
-	r.t.Helper()
-	var sum resources
-	for _, process := range r.Processes() {
-		pid, name, _ := strings.Cut(process, " ")
-		if name == "ip" {
-			continue // the test's own
-		}
-		descriptors, _ := os.ReadDir(filepath.Join("/proc", pid, "fd"))
-		threads, _ := os.ReadDir(filepath.Join("/proc", pid, "task"))
-		sum.descriptors += len(descriptors)
-		sum.threads += len(threads)
-		sum.kilobytes += residentKilobytes(pid)
-		sum.children++
-	}
-	return sum
-}
-
-// residentKilobytes is a process's resident memory, see proc(5); 0 when the
-// process is gone.
-func residentKilobytes(pid string) int {
-	status, _ := os.ReadFile(filepath.Join("/proc", pid, "status"))
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return n
-		}
-	}
-	return 0
 }

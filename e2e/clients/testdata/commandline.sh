@@ -16,6 +16,11 @@ ask keepalived --vrrp=1
 ask keepalived -f
 ask keepalived --use-file=
 ask keepalived -nlz -q
+ask keepalived -z extra
+ask keepalived extra --signum=JSON
+ask keepalived extra -h
+echo "-vz: $(keepalived -vz 2>&1 | grep -c 'Unknown option')"
+ask keepalived -t/none/log -f /etc/keepalived/keepalived.conf
 ask keepalived -t -f /etc/keepalived/keepalived.conf
 ask keepalived -t -f /etc/keepalived/keepalived.conf extra
 ask keepalived -tf -f /etc/keepalived/keepalived.conf
@@ -24,6 +29,14 @@ ask keepalived -S 9 -t -f /etc/keepalived/keepalived.conf
 ask keepalived -u 999 -t -f /etc/keepalived/keepalived.conf
 keepalived -n -f /etc/keepalived/none.conf -G >/dev/null 2>&1
 echo "no configuration: $?"
+keepalived -t -f /etc/keepalived/none.conf
+keepalived -n -l -G -f /etc/keepalived/none.conf 2>&1 | grep -o 'Config files.*'
+for token in VRRP LVS JSON BFD DBUS SNMP_VRRP SNMP_CHECKER SNMP_RFCV2 SNMP_RFCV3 NFTABLES; do
+	keepalived -v 2>&1 | grep '^Config options' | grep -cw $token
+done
+for option in snmp dbus json bfd; do
+	keepalived -v 2>&1 | grep '^configure options' | grep -cw -- "--enable-$option"
+done
 keepalived -v 2>&1 >/dev/null | head -n 1 | grep -c '^Keepalived v[0-9]*\.[0-9]*\.[0-9]* ([0-9]*/[0-9]*,20[0-9][0-9])'
 keepalived -v >/dev/null 2>&1
 echo "-v: $?"
