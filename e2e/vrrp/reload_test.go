@@ -3,8 +3,6 @@ package vrrp
 import (
 	"bytes"
 	"encoding/binary"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
