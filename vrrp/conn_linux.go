@@ -207,7 +207,7 @@ const mostAtOnce = 1024
 // or to an ICMP message and end with the call that reports them.
 func (c *rawConn) Receive(each func(*wire.Datagram)) {
 	for taken := 0; taken < mostAtOnce; {
-		n := c.in.receive(c.rx)
+		n := c.in.receive(c.rx, c.socket.local().Is6())
 		for i := range n {
 			if c.take(i) {
 				each(&c.heard)

@@ -127,7 +127,7 @@ func (p *poller) moment(ns int64) time.Time { return p.epoch.Add(time.Duration(n
 func (p *poller) drowse() (int, error) {
 	d := &p.dozing
 	d.in, d.timer = &p.in, p.timer
-	d.in.clear()
+	d.in.clear(true)
 	p.armed = time.Time{}
 	n, errno := d.sleep(p.epoll, &p.events, &p.standIn)
 	p.standIn.takeBack()

@@ -36,8 +36,9 @@ type mmsghdr struct {
 }
 
 // receive fills the inbox from a socket, and says how many datagrams there are.
-func (in *inbox) receive(fd int) int {
-	in.clear()
+// Who has sent them is asked for where no header says it.
+func (in *inbox) receive(fd int, senders bool) int {
+	in.clear(senders)
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.headers)), batch, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0
@@ -46,16 +47,18 @@ func (in *inbox) receive(fd int) int {
 }
 
 // clear makes room.
-func (in *inbox) clear() {
+func (in *inbox) clear(senders bool) {
 	for i := range in.headers {
 		h := &in.headers[i]
 		if !in.ready {
 			in.vectors[i] = unix.Iovec{Base: &in.bytes[i][0]}
 			in.vectors[i].SetLen(longest)
-			h.Name, h.Iov, h.Control = (*byte)(unsafe.Pointer(&in.from[i])), &in.vectors[i], &in.controls[i][0]
+			h.Iov, h.Control = &in.vectors[i], &in.controls[i][0]
 			h.SetIovlen(1)
 		}
-		h.Namelen = unix.SizeofSockaddrInet6
+		if h.Name, h.Namelen = nil, 0; senders {
+			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&in.from[i])), unix.SizeofSockaddrInet6
+		}
 		h.SetControllen(len(in.controls[i]))
 	}
 	in.ready = true
