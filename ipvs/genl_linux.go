@@ -62,6 +62,7 @@ type genl struct {
 	conn   *netlink.Conn
 	family genetlink.Family
 	out    messages
+	dests  []Dest         // those of the service that is being read
 	buffer [32 << 10]byte // as much as the kernel puts into one message
 }
 

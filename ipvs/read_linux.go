@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/cloudflare/ipvs"
@@ -95,11 +96,13 @@ func (g *genl) readAll() ([]*Service, error) {
 }
 
 func (g *genl) readDests(s *Service) error {
+	g.dests = g.dests[:0]
 	err := g.dump(cmdGetDest, &s.Key, func(attributes []byte) error {
 		d, err := decodeDest(attributes, IPv6(s.Key))
-		s.Dests = append(s.Dests, d)
+		g.dests = append(g.dests, d)
 		return err
 	})
+	s.Dests = slices.Clone(g.dests)
 	if err != nil {
 		return fmt.Errorf("read the destinations of %s: %w", s.Key, err)
 	}

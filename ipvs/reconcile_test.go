@@ -636,3 +636,33 @@ func TestComplaints(t *testing.T) {
 		}
 	})
 }
+
+// A state has everything of another one when nothing is to be done about it but
+// to remove what only the first one has.
+func TestWithin(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		draw := func(label string) *Service {
+			n := rapid.IntRange(-1, 2*few).Draw(rt, label)
+			if n < 0 {
+				return nil
+			}
+			s := &Service{Key: service("10.0.0.1:80").Key, Attrs: Attrs{Scheduler: rapid.SampledFrom([]string{"rr", "rr", "rr", "wlc"}).Draw(rt, "scheduler")}}
+			for i := range n {
+				weight := 1
+				if rapid.IntRange(0, 60).Draw(rt, "weight") == 0 {
+					weight = 2
+				}
+				s.Dests = append(s.Dests, Dest{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), 80), Weight: weight})
+			}
+			if rapid.Bool().Draw(rt, "as the kernel lists them") {
+				slices.Reverse(s.Dests)
+			}
+			return s
+		}
+		ours, theirs := draw("ours"), draw("theirs")
+		want := !slices.ContainsFunc(Diff(theirs, ours), func(op Op) bool { return op.Verb != DeleteDest })
+		if got := ours.within(theirs); got != want {
+			rt.Errorf("%t, not %t", got, want)
+		}
+	})
+}

@@ -64,6 +64,24 @@ func (s *Service) has(a netip.AddrPort) bool {
 	return slices.ContainsFunc(s.Dests, func(d Dest) bool { return d.Addr == a })
 }
 
+// within reports that another state of the service has everything that this one
+// has. nil is the service's absence, which only absence has.
+func (s *Service) within(other *Service) bool {
+	switch {
+	case s == nil || other == nil:
+		return s == other
+	case s.Attrs != other.Attrs:
+		return false
+	case len(s.Dests) <= few:
+		return !slices.ContainsFunc(s.Dests, func(d Dest) bool { return !slices.Contains(other.Dests, d) })
+	}
+	there := make(map[Dest]bool, len(other.Dests))
+	for _, d := range other.Dests {
+		there[d] = true
+	}
+	return !slices.ContainsFunc(s.Dests, func(d Dest) bool { return !there[d] })
+}
+
 // Attrs are what can be edited about a service, ipvsadm(8).
 type Attrs struct {
 	Scheduler   string

@@ -307,6 +307,9 @@ func (m *Manager) compareSome() error {
 	}
 	for i, have := range found {
 		r := rows[i]
+		if r.have.within(have) {
+			continue
+		}
 		if have != nil && r.have != nil {
 			ours := make(map[netip.AddrPort]bool, len(r.have.Dests))
 			for _, d := range r.have.Dests {
@@ -314,11 +317,9 @@ func (m *Manager) compareSome() error {
 			}
 			have.Dests = slices.DeleteFunc(have.Dests, func(d Dest) bool { return !ours[d.Addr] })
 		}
-		if len(Diff(have, r.have)) > 0 {
-			m.opts.Log.Warn(fmt.Sprintf("somebody has changed virtual service %s, it is made as configured", r.key))
-			r.is(have)
-			m.touch(r)
-		}
+		m.opts.Log.Warn(fmt.Sprintf("somebody has changed virtual service %s, it is made as configured", r.key))
+		r.is(have)
+		m.touch(r)
 	}
 	return m.settle()
 }
