@@ -8,8 +8,7 @@ import (
 // Severity grades a [Problem].
 type Severity uint8
 
-// Severities. A Note never changes a verdict: a keyword that is known but not
-// acted on yet, a trap of the field.
+// Severities. A Note never changes a verdict.
 const (
 	Note Severity = iota
 	Warning

@@ -116,8 +116,6 @@ var explanations = map[string]explanation{
 		example: aService + "}"},
 	"nopreempt": {text: "nopreempt keeps a router from taking over from a lower priority. With state MASTER, or as owner of the addresses (255), it cannot, and was cleared. Use state BACKUP on all routers.",
 		example: anInstance + "    state MASTER\n    nopreempt\n" + anAddress + "}"},
-	"not-acted-on": {text: "lvsd knows the keyword and reads it, and what it asks for is not built yet. The note never changes the verdict of -t. docs/compatibility.md has the list.",
-		example: "global_defs {\n    dynamic_interfaces allow_if_changes\n}"},
 	"nul-byte": {text: "A line holds a NUL byte: the file is not text, or of another encoding (UTF-16). The line was left out.",
 		example: "router_id \x00"},
 	"off-link": {text: "With DR the packet keeps the virtual address as its destination, and only gets the hardware address of the real server. So a real server must be on a network of the director; one behind a gateway never sees a packet: the gateway sends them back to the virtual address. Often the address is misspelt. Use TUN or NAT for servers elsewhere. Networks are those of all interfaces of this machine, of the configured addresses, and of routes without a gateway.",

@@ -9,11 +9,10 @@ import (
 
 // Keyword is a keyword of the language.
 type Keyword struct {
-	Block   string // path of the block it stands in, / for the top level: vrrp_instance/authentication
-	Name    string
-	ActedOn bool // false: read into the model, with a note
-	Opens   bool // a block belongs to it
-	Values  bool // of values, one a line, instead of keywords
+	Block  string // path of the block it stands in, / for the top level: vrrp_instance/authentication
+	Name   string
+	Opens  bool // a block belongs to it
+	Values bool // of values, one a line, instead of keywords
 }
 
 // Keywords is the whole language, sorted.
@@ -50,7 +49,7 @@ func Keywords() []Keyword {
 
 func appendRows[T any](all []Keyword, b *block[T]) []Keyword {
 	for name, r := range b.rows {
-		all = append(all, Keyword{Block: pathName(b.path), Name: name, ActedOn: !r.unused, Opens: r.block, Values: r.values})
+		all = append(all, Keyword{Block: pathName(b.path), Name: name, Opens: r.block, Values: r.values})
 	}
 	return all
 }

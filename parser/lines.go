@@ -212,7 +212,6 @@ func (c *cursor) peer() (p config.Peer, ok bool) {
 			default:
 				p.MaxTTL = config.Some(n)
 			}
-			c.d.noteOnce(o.Key, c.d.src.origin(placeOf(o.Pos)))
 		}
 	}
 	if p.MinTTL.Set && p.MaxTTL.Set && p.MinTTL.Value > p.MaxTTL.Value {

@@ -48,7 +48,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 		o.Files = Disk{}
 	}
 	d := &decoder{
-		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, noted: map[string]bool{}, names: map[string]bool{}, seen: map[mention]bool{}, near: map[[2]string]string{},
+		schema: newSchema(), lines: newLineGrammars(), cfg: &config.Config{Global: config.DefaultGlobal}, names: map[string]bool{}, seen: map[mention]bool{}, near: map[[2]string]string{},
 		said: map[complaint]bool{}, classes: map[config.Class]bool{},
 	}
 	d.src, d.offline = newSource(o, d.report), o.Offline

@@ -1,19 +1,6 @@
 package parser
 
-import (
-	"fmt"
-
-	"github.com/lvsd/lvsd/config"
-)
-
-// notActedOn is the note about a part of the language that lvsd knows and does
-// nothing for yet.
-func notActedOn(at config.Origin, keyword string) config.Problem {
-	return config.Problem{
-		Origin: at, Severity: config.Note, Code: "not-acted-on",
-		Message: fmt.Sprintf("keyword %s is known but not acted on yet", keyword),
-	}
-}
+import "github.com/lvsd/lvsd/config"
 
 // Unreadable is an error of [Load] as a problem.
 func Unreadable(err error) config.Problem {

@@ -14,7 +14,7 @@ import (
 // rows are the keywords of a block that is decoded into a T.
 type rows[T any] map[string]row[T]
 
-// row is a keyword that is acted on.
+// row is a keyword.
 type row[T any] struct {
 	block bool // a block belongs to it
 	apply func(c *cursor, t *T)
@@ -24,8 +24,6 @@ type row[T any] struct {
 	missing string
 	// values: the lines of the block are not keywords; keepalived does without
 	values bool
-	// unused: the value is in the configuration, and nobody reads it yet
-	unused bool
 	write  writer[T] // for [Write]; nil: in its writers
 }
 
@@ -68,15 +66,6 @@ func (r row[T]) at(field func(*T) *config.Origin) row[T] {
 	return r
 }
 
-// unused marks rows whose values nobody reads yet.
-func unused[T any](table rows[T]) rows[T] {
-	for name, r := range table {
-		r.unused = true
-		table[name] = r
-	}
-	return table
-}
-
 // merged is one table of several that have no keyword in common.
 func merged[T any](tables ...rows[T]) rows[T] {
 	all := rows[T]{}
@@ -108,7 +97,6 @@ type decoder struct {
 	owner    string              // the same as sentences about its scripts begin
 	seen     map[mention]bool    // by the block that is being decoded, see twice
 	names    map[string]bool     // of blocks, with their keyword
-	noted    map[string]bool     // keywords that are not acted on and were named already
 	blocks   map[string]bool     // of the language, see opens
 	homes    map[string][]string // blocks of every keyword, see elsewhere
 	said     map[complaint]bool
@@ -161,9 +149,6 @@ func (b *block[T]) apply(c *cursor, t *T) {
 		d.problem(st.Body.Open.Pos, config.Error, config.ClassUnexpectedBrace, "unexpected-brace", "Unexpected '{' - ignoring")
 	}
 	c.says, c.missing = r.says, r.missing
-	if r.unused {
-		d.noteOnce(c.keyword, c.origin())
-	}
 	r.apply(c, t)
 	c.finish()
 }
@@ -215,14 +200,6 @@ func (d *decoder) elsewhere(keyword string) string {
 		return keyword + " belongs to the top level: is a '}' missing before it?"
 	default:
 		return fmt.Sprintf("%s belongs in %s: is there a '}' too many before it?", keyword, strings.Join(blocks, ", "))
-	}
-}
-
-// noteOnce names a keyword that is not acted on yet where it is first used.
-func (d *decoder) noteOnce(keyword string, at config.Origin) {
-	if !d.noted[keyword] {
-		d.noted[keyword] = true
-		d.report(notActedOn(at, keyword))
 	}
 }
 

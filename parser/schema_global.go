@@ -9,7 +9,7 @@ import (
 
 func globalBlock() *block[config.Global] {
 	return &block[config.Global]{path: "global_defs", rows: merged(
-		globalRows(), readingRows(), mailRows(), scriptRows(), globalVRRPRows(), unused(globalVRRPUnusedRows()), fifoRows(),
+		globalRows(), readingRows(), mailRows(), scriptRows(), globalVRRPRows(), fifoRows(),
 		reloadRows(), lookRows(), busRows(), dumpRows(), firewallRows(), processNameRows(), globalProcessRows(), bufferRows(),
 		processRows("vrrp", func(g *config.Global) *config.Process { return &g.Process.VRRP }),
 		processRows("checker", func(g *config.Global) *config.Process { return &g.Process.Checker }),
@@ -20,7 +20,7 @@ func globalBlock() *block[config.Global] {
 // longest is what 32 bits of microseconds hold.
 const longest = 4294 * time.Second
 
-// globalRows are those that are acted on and not about VRRP alone.
+// globalRows are those that are not about VRRP alone.
 func globalRows() rows[config.Global] {
 	type global = config.Global
 	return rows[global]{

@@ -8,7 +8,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// globalVRRPRows are the defaults of all instances that are acted on.
+// globalVRRPRows are the defaults of all instances.
 func globalVRRPRows() rows[config.Global] {
 	type global = config.Global
 	delay, count := wholeSeconds(0, 4294), count(0, maxInt)
@@ -59,12 +59,6 @@ func globalVRRPRows() rows[config.Global] {
 		"vmac_prefix":      {apply: firstName("vmac prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACPrefix }, config.DefaultGlobal.VMACPrefix)},
 		"vmac_addr_prefix": {apply: firstName("vmac address prefix has already been specified - ignoring %s", func(g *global) *string { return &g.VMACAddrPrefix }, "")},
 	}
-}
-
-// globalVRRPUnusedRows are those that are not acted on yet.
-func globalVRRPUnusedRows() rows[config.Global] {
-	type global = config.Global
-	return rows[global]{}
 }
 
 // minGarp: one announcement and no more, of what nobody has said before.

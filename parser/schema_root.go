@@ -8,7 +8,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// schema are the tables of the blocks that are acted on.
+// schema are the tables of the blocks.
 type schema struct {
 	root     *block[config.Config]
 	global   *block[config.Global]

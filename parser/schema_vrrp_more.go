@@ -29,7 +29,7 @@ func instanceKernelRows() rows[config.Instance] {
 	}
 }
 
-// instanceMoreRows are rarer ones that are acted on.
+// instanceMoreRows are rarer ones.
 func instanceMoreRows() rows[config.Instance] {
 	type inst = config.Instance
 	return rows[inst]{

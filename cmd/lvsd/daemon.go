@@ -243,7 +243,7 @@ func (l *life) greet() {
 	l.log.Info("Command line: '" + strings.Join(l.argv, "' '") + "'")
 	l.log.Info("Configuration file " + l.file)
 	for _, o := range l.ineffective {
-		l.log.Warn(fmt.Sprintf("option --%s is known, but not acted on yet", o))
+		l.log.Warn(fmt.Sprintf("option --%s has no effect", o))
 	}
 }
 

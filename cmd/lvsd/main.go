@@ -35,7 +35,7 @@ type program struct {
 	settings
 	argv           []string
 	stdout, stderr io.Writer
-	ineffective    []string           // options given that are not acted on yet
+	ineffective    []string           // options given that have no effect
 	extra          []string           // words that are no option
 	commands       []*cobra.Command   // lvsd's own
 	mask           config.Opt[uint16] // of -u

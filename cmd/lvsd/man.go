@@ -100,7 +100,7 @@ func manKeywords() string {
 // sentence begins with a capital and ends with a full stop.
 func sentence(s string) string {
 	if s == "" {
-		return "Known, but not acted on yet."
+		return "Of builds for debugging, no effect."
 	}
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }

@@ -111,13 +111,12 @@ func (m *migration) options(start migrate.Start) (settings, error) {
 		return s, err
 	}
 	for _, name := range ineffective(flags) {
-		m.differ("--%s is not acted on yet", name)
+		m.differ("--%s has no effect", name)
 	}
 	return s, nil
 }
 
-// configuration says what of a configuration is not acted on, and whether the
-// test finds anything.
+// configuration says what a test of a configuration answers.
 func (m *migration) configuration(s settings) {
 	problems, err := m.load(s.file, (&program{settings: s}).id(), s.allConfig)
 	if err != nil {
@@ -126,9 +125,4 @@ func (m *migration) configuration(s settings) {
 		return
 	}
 	fmt.Fprintf(m.out, "%s: keepalived -t answers %d\n", s.file, config.TestStatus(problems))
-	for _, p := range problems {
-		if p.Code == "not-acted-on" {
-			m.differ("%s:%d: %s", p.Origin.File, p.Origin.Line, p.Message)
-		}
-	}
 }

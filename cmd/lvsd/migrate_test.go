@@ -41,14 +41,13 @@ nothing would be different but what docs/compatibility.md lists
 		{name: "SNMP", found: migrate.Report{
 			Starts:  []migrate.Start{{Where: "/u", Args: strings.Fields("keepalived -x -f /dev/null")}, {Where: "process 9", Args: strings.Fields("keepalived --zz")}},
 			Readers: []migrate.Reader{{Name: "snmpd", Pid: 8, Uses: "SNMP, when keepalived registers with it"}},
-		}, problems: []config.Problem{at(3, "not-acted-on", "nftables_ipvs: not acted on yet")}, status: config.ExitFatal, want: `
+		}, status: config.ExitFatal, want: `
 /u: keepalived -x -f /dev/null
 /dev/null: keepalived -t answers 0
-    k.conf:3: nftables_ipvs: not acted on yet
 process 9: keepalived --zz
     Unknown option --zz
 snmpd (process 8) uses SNMP, when keepalived registers with it
-2 would be different, beside what docs/compatibility.md lists
+1 would be different, beside what docs/compatibility.md lists
 `},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ type option struct {
 	long  string
 	arg   argument
 	name  string // of the argument, for the usage
-	help  string // empty: known, but not acted on yet
+	help  string // empty: it has no effect
 	bind  func(f *pflag.FlagSet, s *settings, long, help string)
 	own   bool // lvsd's, unknown to keepalived: to be written in full
 
@@ -183,9 +183,9 @@ func bindOptions(f *pflag.FlagSet, table []option, s *settings) {
 		case o.bind != nil:
 			o.bind(f, s, o.long, o.help)
 		case o.arg == none:
-			f.Bool(o.long, false, "known, no effect yet")
+			f.Bool(o.long, false, "no effect")
 		default:
-			f.String(o.long, "", "known, no effect yet")
+			f.String(o.long, "", "no effect")
 			if o.arg == optional {
 				f.Lookup(o.long).NoOptDefVal = "default"
 			}
@@ -193,7 +193,8 @@ func bindOptions(f *pflag.FlagSet, table []option, s *settings) {
 	}
 }
 
-// ineffective are the options of the command line that are not acted on yet.
+// ineffective are the options of the command line that have no effect: those of
+// keepalived's builds for debugging.
 func ineffective(f *pflag.FlagSet) (names []string) {
 	for _, o := range optionTable {
 		if o.bind == nil && f.Changed(o.long) {

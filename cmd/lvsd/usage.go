@@ -75,7 +75,7 @@ func (p *program) usage() {
 		}
 		help := o.help
 		if help == "" {
-			help = "(known, but not acted on yet)"
+			help = "(no effect)"
 		}
 		if len(left) > 30 {
 			left += "\n" + strings.Repeat(" ", 30)
