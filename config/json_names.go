@@ -39,7 +39,7 @@ var jsonNames = map[string]string{
 	"ReceiveBuffers.LVSNetlinkCmd": "lvs_netlink_cmd_rcv_bufs", "ReceiveBuffers.LVSNetlinkMonitor": "lvs_netlink_monitor_rcv_bufs",
 	"ReceiveBuffers.ProcessMonitor": "process_monitor_rcv_bufs",
 
-	"Instance.InterfaceOrigin": "-", "Instance.Links": "-", "Instance.MaxAdvertInterval": "-", "Instance.Unable": "-", "Command.Secure": "-", "Command.AllGroups": "-", "Instance.UnicastPeers": "unicast_peer", "Instance.VMAC": "use_vmac", "Instance.IPVLAN": "use_ipvlan",
+	"Instance.InterfaceOrigin": "-", "Instance.Links": "-", "Instance.Requires": "-", "Instance.MaxAdvertInterval": "-", "Instance.Unable": "-", "Command.Secure": "-", "Command.AllGroups": "-", "Instance.UnicastPeers": "unicast_peer", "Instance.VMAC": "use_vmac", "Instance.IPVLAN": "use_ipvlan",
 	"Authentication.Type": "auth_type", "Authentication.Pass": "auth_pass", "AuthHMAC.Keys": "key", "HMACKey.Held": "-",
 	"Address.Prefix": "address", "Peer.Addr": "address", "Metric.Set": "-",
 	"Route.NextHops": "nexthop", "RouteMetrics.FeatureECN": "features_ecn", "Rule.SuppressPrefixLength": "suppress_prefixlength", "Rule.SuppressInterfaceGroup": "suppress_ifgroup",

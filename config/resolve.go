@@ -36,6 +36,7 @@ func (c *Config) Resolve() {
 		a := &c.Static.IPAddress[k]
 		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)
 	}
+	c.requires()
 }
 
 // priorityNotifications: an instance has what its sync group says, or else

@@ -96,6 +96,7 @@ type Instance struct {
 	TrackProcess   []Track // Name is a vrrp_track_process
 	TrackBFD       []Track // Name is a bfd_instance
 	TrackSrcIP     bool
+	Requires       []Track // by Resolve: links that are tracked because something of the instance is on them
 
 	VMAC               *VMAC   // use_vmac
 	IPVLAN             *IPVLAN // use_ipvlan

@@ -73,7 +73,9 @@ func TestExtraAnnouncements(t *testing.T) {
 			c.Resolve()
 			now := time.Unix(0, 0)
 			g := vrrp.Regroup(now, nil, c).Groups[0]
-			g.Step(now, vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true})
+			for _, link := range []string{"eth0", "vrrp.51", "eth2"} {
+				g.Step(now, vrrp.LinkChanged{Link: link, Exists: true, Up: true})
+			}
 			g.Step(now, vrrp.Start{})
 			var said []string
 			for end := now.Add(25 * time.Second); !g.Deadline().After(end); {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lvsd/lvsd/config"
+	"github.com/lvsd/lvsd/vrrp"
 )
 
 // announced are the times of announcements in milliseconds, each with the last
@@ -67,6 +68,7 @@ func TestAnnouncementsKeepTheirDistance(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, l *lan) {
 				a := l.newRouter("10.0.0.250", nil)
+				_ = a.runner.Link(vrrp.LinkChanged{Link: "eth1", Exists: true, Up: true})
 				i := owning("VI_1", 51, "eth0", "10.0.0.1/24", "10.0.0.2/24")
 				i.VirtualIPAddress = append(i.VirtualIPAddress, config.Address{Prefix: netip.MustParsePrefix("10.0.0.3/24"), Dev: "eth1"})
 				i.VirtualIPAddressExcluded = []config.Address{{Prefix: netip.MustParsePrefix("2001:db8::9/64"), Dev: "eth0"}}

@@ -191,6 +191,26 @@ func TestLinkFailure(t *testing.T) {
 	})
 }
 
+// The link of an address that is elsewhere fails and comes back.
+func TestOtherLinkFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lan) {
+		a := l.newRouter("10.0.0.1", nil)
+		i := virtual("VI_1", 51, 100, vip)
+		i.VirtualIPAddressExcluded = []config.Address{{Prefix: netip.MustParsePrefix("10.1.0.9/24"), Dev: "eth1"}}
+		apply(t, a, resolved(i))
+		for at, up := range []bool{true, false, true} {
+			l.until(time.Duration(1+5*at) * time.Second)
+			_ = a.runner.Link(vrrp.LinkChanged{Link: "eth1", Exists: true, Up: up})
+		}
+		l.until(15 * time.Second)
+		want(t, "states", a.noted(), []string{
+			"0s VI_1 FAULT 100", "1s VI_1 BACKUP 100", "4.609375s VI_1 MASTER 100",
+			"6s VI_1 FAULT 100", "11s VI_1 BACKUP 100", "14.609375s VI_1 MASTER 100",
+		})
+		a.stop(t)
+	})
+}
+
 // Without a socket an instance would hear nobody and become a second master:
 // it is in FAULT until the socket can be opened.
 func TestNoSocket(t *testing.T) {

@@ -96,8 +96,9 @@ func (t *tracker) hold() {
 	}
 }
 
-// track takes the trackers of the configuration and of the sync group, whose
-// own come first and hide those of the same name, with keepalived's exceptions:
+// track takes the trackers of the configuration and of the sync group. Links that
+// something of the instance is on come first, then those of the group, and hide
+// others of the same name, with keepalived's exceptions:
 // a file or a process that an instance tracks with weight 0 is so tracked, a
 // process with another weight has the group's and its own reverse, and of a BFD
 // session both count. What is known of an object stays known.
@@ -121,6 +122,7 @@ func (m *Machine) track(group *config.SyncGroup) {
 			}
 		}
 	}
+	add(link, m.cfg.Requires)
 	if group != nil {
 		eachTrack(groupTracks(group), add)
 	}
@@ -129,6 +131,7 @@ func (m *Machine) track(group *config.SyncGroup) {
 
 // eachTrack calls f for the list of each kind.
 func eachTrack(i *config.Instance, f func(Kind, []config.Track)) {
+	f(link, i.Requires)
 	f(link, i.TrackInterface)
 	f(Script, i.TrackScript)
 	f(File, i.TrackFile)

@@ -50,6 +50,16 @@ func TestTrack(t *testing.T) {
 			"(VI_1) Changing effective priority from 150 to 90", 90,
 		},
 		{
+			"interface of an address", "", "virtual_ipaddress_excluded {\n\t10.9.1.100/24 dev eth1\n}",
+			func(r *router) { r.Link("eth1", false) }, func(r *router) { r.Link("eth1", true) },
+			"(VI_1) Entering FAULT STATE", 0,
+		},
+		{
+			"interface of a route, with weight in vain", "", "virtual_routes {\n\t10.20.0.0/16 via 10.9.1.2 dev eth1\n}\ntrack_interface {\n\teth1 weight -60\n}",
+			func(r *router) { r.Link("eth1", false) }, func(r *router) { r.Link("eth1", true) },
+			"(VI_1) Entering FAULT STATE", 0,
+		},
+		{
 			"own interface", "", "",
 			func(r *router) { r.Link("eth0", false) }, func(r *router) { r.Link("eth0", true) },
 			"(VI_1) Entering FAULT STATE", -1, // nobody hears it

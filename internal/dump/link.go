@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -193,10 +194,9 @@ func (p *printer) linkUsers(c *config.Config, name string) {
 		if v.Interface == name && !v.DontTrackPrimary {
 			users = append(users, v.Name+", weight 0")
 		}
-		for _, t := range v.TrackInterface {
-			if t.Name == name {
-				users = append(users, fmt.Sprintf("%s, weight %d%s", v.Name, t.Weight.Value, reverseText(t.Reverse.Value)))
-			}
+		tracks := slices.Concat(v.Requires, v.TrackInterface)
+		if k := slices.IndexFunc(tracks, func(t config.Track) bool { return t.Name == name }); k >= 0 {
+			users = append(users, fmt.Sprintf("%s, weight %d%s", v.Name, tracks[k].Weight.Value, reverseText(tracks[k].Reverse.Value)))
 		}
 	}
 	if len(users) > 0 {
