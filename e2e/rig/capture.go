@@ -27,6 +27,8 @@ type Capture struct {
 	receiving sync.WaitGroup
 	mu        sync.Mutex
 	frames    []Frame
+	data      [1 << 16]byte
+	control   [256]byte
 }
 
 // Capture starts to capture what passes a device of h, until the test ends.
@@ -79,29 +81,30 @@ func (c *Capture) receive() {
 	if err != nil {
 		return
 	}
-	data, control := make([]byte, 1<<16), make([]byte, 256)
+	_ = conn.Read(func(fd uintptr) bool {
+		c.take(int(fd))
+		return false // and waits
+	})
+}
+
+// take collects the frames that are there.
+func (c *Capture) take(fd int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		var n, nControl int
-		var from unix.Sockaddr
-		var readErr error
-		err := conn.Read(func(fd uintptr) bool {
-			n, nControl, _, from, readErr = unix.Recvmsg(int(fd), data, control, 0)
-			return !errors.Is(readErr, unix.EAGAIN)
-		})
-		if err != nil {
+		n, controls, _, from, err := unix.Recvmsg(fd, c.data[:], c.control[:], unix.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.EINTR):
+			continue // the link went down: it may come back
+		case err != nil:
 			return
 		}
-		if readErr != nil {
-			continue // the link went down: it may come back
-		}
-		frame := Frame{At: timestamp(control[:nControl]), Data: append([]byte(nil), data[:n]...)}
+		frame := Frame{At: timestamp(c.control[:controls]), Data: append([]byte(nil), c.data[:n]...)}
 		if ll, ok := from.(*unix.SockaddrLinklayer); ok {
 			frame.Sent = ll.Pkttype == unix.PACKET_OUTGOING
 			frame.Protocol = networkOrder(ll.Protocol)
 		}
-		c.mu.Lock()
 		c.frames = append(c.frames, frame)
-		c.mu.Unlock()
 	}
 }
 
@@ -118,8 +121,11 @@ func timestamp(control []byte) time.Time {
 	return time.Now()
 }
 
-// Frames are the frames so far.
+// Frames are the frames so far: all that passed before the call.
 func (c *Capture) Frames() []Frame {
+	if conn, err := c.file.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) { c.take(int(fd)) }) // once it is closed there is nothing more
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]Frame(nil), c.frames...)

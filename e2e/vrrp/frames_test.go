@@ -72,8 +72,7 @@ func TestFrames(t *testing.T) {
 			first := startRecording(t, rig.Binary(), test.instance)
 			second := startRecording(t, rig.Keepalived, test.instance)
 			if test.instance.more == trackOther {
-				first.fail()
-				second.fail()
+				fail(first, second)
 			}
 			got, want := first.finish(), second.finish()
 			if diff := cmp.Diff(second.states(0), first.states(0)); diff != "" {
@@ -125,17 +124,26 @@ func startRecording(t *testing.T, binary string, i instance) *recording {
 	return r
 }
 
-// fail takes the tracked link away from a master for a moment.
-func (r *recording) fail() {
-	r.t.Helper()
-	r.nextAdvert(time.Time{}, r.instance.priority, r.instance.down()+patience)
-	r.owns(true, patience)
-	time.Sleep(busy) // what it has to announce at once
-	r.Link("eth1", false)
-	r.becomes(0, "VI_1", "FAULT", patience)
-	r.owns(false, patience)
+// fail takes the tracked link away from masters for a moment, from all at the same
+// time: one that is master for five seconds has more to announce.
+func fail(masters ...*recording) {
+	for _, r := range masters {
+		r.t.Helper()
+		r.nextAdvert(time.Time{}, r.instance.priority, r.instance.down()+patience)
+		r.owns(true, patience)
+	}
+	time.Sleep(busy) // what they have to announce at once
+	for _, r := range masters {
+		r.Link("eth1", false)
+	}
+	for _, r := range masters {
+		r.becomes(0, "VI_1", "FAULT", patience)
+		r.owns(false, patience)
+	}
 	time.Sleep(busy)
-	r.Link("eth1", true)
+	for _, r := range masters {
+		r.Link("eth1", true)
+	}
 }
 
 // What a recorded daemon sent, in hexadecimal.
@@ -258,4 +266,22 @@ func words(advert []byte, base uint16) string {
 	}
 	header := vrrpAt(f)
 	return fmt.Sprintf("ethernet %x ip %x vrrp %x", f[:14], f[14:header], f[header:])
+}
+
+// TestCapture: what has passed before the question is in the answer, at once.
+func TestCapture(t *testing.T) {
+	t.Parallel()
+	r := newSegment(t).router(1)
+	beside := r.Capture("eth0") // a socket does not see what it sends itself
+	seen := 0
+	for n := range 300 {
+		if err := r.wire.Send(validAdvert(2, byte(n)).frame()); err != nil {
+			t.Fatal(err)
+		}
+		if at := len(beside.Frames()); at <= seen {
+			t.Fatalf("%d frames after frame %d was sent", at, n)
+		} else {
+			seen = at
+		}
+	}
 }
