@@ -78,29 +78,29 @@ func (s *standIn) watch() {
 	for !s.ending.Load() {
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(s.timer), uintptr(unsafe.Pointer(&s.count)), unsafe.Sizeof(s.count))
 		if s.whose.CompareAndSwap(lent, beingUsed) {
-			s.send()
+			if s.send() {
+				s.set(s.d.next())
+			}
 			s.whose.Store(lent)
 		}
 	}
 	exitsyscall()
 }
 
-// send sends what is due, if that is all that is, and waits for what comes next.
+// send sends what is due, and reports whether that was all that was.
 //
 //go:norace
 //go:nosplit
-func (s *standIn) send() {
+func (s *standIn) send() bool {
 	if s.d.count == 0 || s.d.rounds == mostRounds {
-		return
+		return false
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&s.clock)), 0)
 	if errno != 0 {
-		return
+		return false
 	}
 	s.d.send(s.clock.Sec*1e9 + s.clock.Nsec)
-	if s.d.more {
-		s.set(s.d.next())
-	}
+	return s.d.more
 }
 
 // set sets the timer, to ns of CLOCK_MONOTONIC; 0 stops it.
