@@ -106,3 +106,55 @@ func spread(adverts []rig.Advert) string {
 	fmt.Fprintf(&b, "of %d", len(gaps))
 	return b.String()
 }
+
+// TestFloodOfLower: 50,000 valid adverts a second of a lower priority are answered
+// twice an interval at the most, with one burst of announcements, and a few lines
+// in the log. Nothing runs beside it.
+func TestFloodOfLower(t *testing.T) {
+	const rate, length = 50_000, 3 * time.Second
+	i := instance{version: 3, advert: "0.1", priority: 150}
+	s := newSegment(t)
+	r, attacker := s.router(1), s.router(66)
+	for _, one := range []*router{r, attacker} {
+		if err := one.wire.Ignore([6]byte{2, 0, 0, 0, 0, 0x66}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.run(rig.Binary(), i)
+	r.owns(true, i.down()+patience)
+	time.Sleep(5*time.Second + busy) // the second burst
+	mark, began := r.Mark(), time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), length)
+	defer cancel()
+	sent, err := attacker.wire.Flood(ctx, [][]byte{validAdvert(3, 50).frame()}, rate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := time.Now()
+	intervals := int(ended.Sub(began)/i.interval()) + 1
+	adverts, announced := 0, 0
+	for _, f := range r.wire.Frames() {
+		switch {
+		case !f.Sent || f.At.Before(began) || f.At.After(ended):
+		case isAdvert(f.Data):
+			adverts++
+		case isGratuitous(f.Data):
+			announced++
+		}
+	}
+	lines := len(r.Lines(mark))
+	t.Logf("%d adverts in %s: %d adverts and %d announcements in %d intervals, %d lines", sent, ended.Sub(began), adverts, announced, intervals, lines)
+	if adverts > 2*intervals || adverts < intervals-1 {
+		t.Errorf("%d adverts in %d intervals", adverts, intervals)
+	}
+	const burst = 5 // garp_lower_prio_repeat
+	if announced > burst*(intervals+1) {
+		t.Errorf("%d announcements in %d intervals", announced, intervals)
+	}
+	if most := 10 * int(ended.Sub(began)/time.Second+1); lines > most {
+		t.Errorf("%d lines in the log, want at most %d", lines, most)
+	}
+	if states := r.states(mark); len(states) > 0 {
+		t.Errorf("changes of state: %q", states)
+	}
+}

@@ -95,7 +95,7 @@ func TestBlockedLog(t *testing.T) { // not in parallel: it measures time
 		r.Signal(syscall.SIGHUP)
 		time.Sleep(10 * time.Millisecond)
 	}
-	(&calm{r: r, began: began}).cadence(t, i.interval())
+	r.punctual(began, i.interval())
 	r.Signal(syscall.SIGTERM)
 	r.owns(false, busy)
 	r.exits(patience)
@@ -142,8 +142,23 @@ func TestFullDisk(t *testing.T) { // not in parallel: it measures time
 	}
 	rig.Until(t, "the last address", patience, func() bool { return r.Has(netip.MustParseAddr("10.9.0.103")) })
 	time.Sleep(3 * i.interval())
-	(&calm{r: r, began: began}).cadence(t, i.interval())
+	r.punctual(began, i.interval())
 	r.Signal(syscall.SIGTERM)
 	r.owns(false, busy)
 	r.exits(patience)
+}
+
+// punctual fails the test when an advert since a moment was late by half an
+// interval. It is for tests beside which nothing runs.
+func (r *router) punctual(began time.Time, interval time.Duration) {
+	r.t.Helper()
+	sent := r.sent(began)
+	if least := int(time.Since(began)/interval) - 1; len(sent) < max(least, 2) {
+		r.t.Fatalf("%s: %d adverts since %s, want %d", r, len(sent), began, least)
+	}
+	longest, from := gaps(sent)
+	r.t.Logf("%d adverts, at most %s apart, from %s on", len(sent), longest, from.Format("15:04:05.000"))
+	if longest > interval*3/2 {
+		r.t.Errorf("%s: %s between two adverts, want %s", r, longest, interval)
+	}
 }

@@ -38,14 +38,8 @@ func TestPanickingChecks(t *testing.T) { // not in parallel: it measures time
 		r.Wait(mark, reloaded, patience)
 		time.Sleep(3 * i.interval())
 	}
-	sent := r.sent(began)
-	longest, _ := gaps(sent)
-	panics := strings.Count(r.Log(), fault)
-	t.Logf("%d adverts, at most %s apart, %d panics", len(sent), longest, panics)
-	if most := i.interval() * 3 / 2; longest > most || len(sent) < 10 {
-		t.Errorf("%d adverts, at most %s apart, want %s", len(sent), longest, most)
-	}
-	if panics < 100 {
+	r.punctual(began, i.interval())
+	if panics := strings.Count(r.Log(), fault); panics < 100 {
 		t.Errorf("%d panics in all", panics)
 	}
 	r.Signal(syscall.SIGTERM)
