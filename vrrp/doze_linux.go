@@ -23,6 +23,9 @@ import (
 // mostRounds is how often something is done in a wait, at the most.
 const mostRounds = batch
 
+// pauses is how many intervals late is a pause.
+const pauses = 2
+
 // doze is a wait with habits. Times are ns of CLOCK_MONOTONIC.
 type doze struct {
 	habits    [mostHabits]habit
@@ -166,7 +169,7 @@ func (d *doze) stir(fd int) {
 	case errno != 0:
 		d.more = false
 	case fd == d.timer:
-		d.send(now)
+		d.send(now, false)
 	default:
 		d.hear(fd, now)
 	}
@@ -176,13 +179,20 @@ func (d *doze) stir(fd int) {
 }
 
 // send sends what is due: all of it, or nothing when the loop has to see to it.
+// Where the loop cannot, advert after advert may be late; after a pause of several
+// intervals it has to look before it speaks.
 //
 //go:norace
 //go:nosplit
-func (d *doze) send(now int64) {
+func (d *doze) send(now int64, alone bool) {
 	d.more = now < d.limit
 	for i := 0; i < d.count; i++ {
-		if h := &d.habits[i]; h.due <= now && (h.copies != nil || now-h.due > h.late) {
+		h := &d.habits[i]
+		late := h.late
+		if alone {
+			late = pauses * h.every
+		}
+		if h.due <= now && (h.copies != nil || now-h.due > late) {
 			d.more = false
 		}
 	}
@@ -199,7 +209,9 @@ func (d *doze) send(now int64) {
 		h.letter.renew()
 		h.letter.leave()
 		d.more = d.more && h.letter.errno == 0
-		h.due += h.every
+		if h.due += h.every; h.due <= now {
+			h.due = now + h.every // as the machine has it
+		}
 	}
 	if sent {
 		d.note(now, -1)

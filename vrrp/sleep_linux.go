@@ -79,7 +79,7 @@ func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, s *standIn,
 		v.fire()
 	} else {
 		if timely {
-			s.send()
+			s.send(false)
 		}
 		s.lend()
 	}

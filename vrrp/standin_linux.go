@@ -78,7 +78,7 @@ func (s *standIn) watch() {
 	for !s.ending.Load() {
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(s.timer), uintptr(unsafe.Pointer(&s.count)), unsafe.Sizeof(s.count))
 		if s.whose.CompareAndSwap(lent, beingUsed) {
-			if s.send() {
+			if s.send(true) {
 				s.set(s.d.next())
 			}
 			s.whose.Store(lent)
@@ -87,11 +87,12 @@ func (s *standIn) watch() {
 	exitsyscall()
 }
 
-// send sends what is due, and reports whether that was all that was.
+// send sends what is due, and reports whether that was all that was. The loop does
+// that, too, but for what is late.
 //
 //go:norace
 //go:nosplit
-func (s *standIn) send() bool {
+func (s *standIn) send(alone bool) bool {
 	if s.d.count == 0 || s.d.rounds == mostRounds {
 		return false
 	}
@@ -99,7 +100,7 @@ func (s *standIn) send() bool {
 	if errno != 0 {
 		return false
 	}
-	s.d.send(s.clock.Sec*1e9 + s.clock.Nsec)
+	s.d.send(s.clock.Sec*1e9+s.clock.Nsec, alone)
 	return s.d.more
 }
 
