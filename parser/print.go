@@ -47,18 +47,26 @@ func spoken(problems []config.Problem) []config.Problem {
 }
 
 func printPlain(out *bufio.Writer, problems []config.Problem) {
+	sentence := Sentences(problems)
+	for _, p := range spoken(problems) {
+		fmt.Fprintln(out, sentence(p))
+	}
+}
+
+// Sentences makes of each of these problems what keepalived says of it.
+func Sentences(problems []config.Problem) func(config.Problem) string {
 	several := false
 	for _, p := range problems {
 		several = several || len(p.Chain) > 0 || p.Origin.File != "" && p.Origin.File != problems[0].Origin.File
 	}
-	for _, p := range spoken(problems) {
+	return func(p config.Problem) string {
 		switch message := printable(p.Message); {
 		case p.Origin.Line == 0 || p.Late:
-			fmt.Fprintln(out, message)
+			return message
 		case several || p.Child:
-			fmt.Fprintf(out, "(%s: Line %d) %s\n", printable(p.Origin.File), p.Origin.Line, message)
+			return fmt.Sprintf("(%s: Line %d) %s", printable(p.Origin.File), p.Origin.Line, message)
 		default:
-			fmt.Fprintf(out, "(Line %d) %s\n", p.Origin.Line, message)
+			return fmt.Sprintf("(Line %d) %s", p.Origin.Line, message)
 		}
 	}
 }

@@ -10,17 +10,19 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-// TestReport: called as keepalived, lvsd keeps its own advice to itself.
+// TestReport: called as keepalived, lvsd keeps its own advice to itself, and
+// says the rest as keepalived does.
 func TestReport(t *testing.T) {
 	problems := []config.Problem{
 		{Code: "a", Severity: config.Note, Message: "a note"},
 		{Code: "b", Severity: config.Warning, Message: "advice"},
 		{Code: "c", Severity: config.Warning, Class: config.ClassGeneral, Message: "a fix"},
 		{Code: "d", Severity: config.Error, Message: "an error without a class"},
+		{Code: "e", Severity: config.Error, Class: config.ClassUnknownKeyword, Origin: config.Origin{File: "main", Line: 3, Column: 5}, Message: "of a line"},
 	}
 	for terse, want := range map[bool][]string{
-		false: {"note: a note [a]", "warning: advice [b]", "warning: a fix [c]", "error: an error without a class [d]"},
-		true:  {"warning: a fix [c]", "error: an error without a class [d]"},
+		false: {"note: a note [a]", "warning: advice [b]", "warning: a fix [c]", "error: an error without a class [d]", "main:3:5: error: of a line [e]"},
+		true:  {"a fix", "an error without a class", "(main: Line 3) of a line"},
 	} {
 		core, logs := observer.New(zap.InfoLevel)
 		New(Options{Log: zap.New(core), Terse: terse}).report(problems)

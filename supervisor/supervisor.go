@@ -41,7 +41,7 @@ type Options struct {
 	KeepIPVS bool // --dont-release-ipvs: leave services in place at the end
 	Dump     bool // log the configuration at start
 	Monitor  bool // -a: log every address that comes or goes
-	Terse    bool // called as keepalived: log no problem that it would not speak of
+	Terse    bool // called as keepalived: log no problem that it would not speak of, and others in its words
 
 	Signals     <-chan os.Signal     // SIGHUP and its like; SIGTERM and SIGINT end Run
 	Calls       <-chan *control.Call // questions of subcommands; nil: none
@@ -271,16 +271,21 @@ func (s *Supervisor) ledgerFile() string {
 	return s.opts.Ledger()
 }
 
-// report logs problems, one line each. A script that cannot be run is one that
-// keepalived speaks of, too, if not in -t.
+// report logs problems, one line each, and in keepalived's words where lvsd was
+// called so. A script that cannot be run is one that keepalived speaks of, too,
+// if not in -t.
 func (s *Supervisor) report(problems []config.Problem) {
+	sentence := config.Problem.String
+	if s.opts.Terse {
+		sentence = parser.Sentences(problems)
+	}
 	for _, p := range problems {
 		switch {
 		case s.opts.Terse && p.Own() && p.Code != "script-not-found" && p.Code != "script-unsafe":
 		case p.Severity == config.Note:
-			s.log.Info(p.String())
+			s.log.Info(sentence(p))
 		default:
-			s.log.Warn(p.String())
+			s.log.Warn(sentence(p))
 		}
 	}
 }
