@@ -40,7 +40,7 @@ func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
-	if habits && far && seldom {
+	if habits && far && seldom && s.shortest >= hearing {
 		return deadline, true
 	}
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
