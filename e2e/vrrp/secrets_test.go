@@ -79,11 +79,12 @@ func TestSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = manager.Close() })
+	said := map[string]string{}
+	hear := func() { said["the service manager"] += heard(t, manager) }
 	r.File("lvsd.sh", "#!/bin/sh\nNOTIFY_SOCKET=/etc/keepalived/manager TMPDIR=/etc/keepalived/dumps exec "+rig.Binary()+" \"$@\"\n")
 	r.File("keepalived.conf", secretive)
 	r.Daemon = r.Start("/etc/keepalived/lvsd.sh", "-d", "-D")
 	r.becomes(0, "VI_3", "MASTER", patience)
-	said := map[string]string{}
 	ask := func(name string, args ...string) {
 		text, _ := r.finishes(rig.Binary(), args...)
 		said[name] += text
@@ -115,10 +116,11 @@ func TestSecrets(t *testing.T) {
 		ask("lvsd config", "config", "-f", conf)
 		ask("lvsd config --json", "config", "--json", "-f", conf)
 		dump()
+		hear()
 	}
 	r.Stop(patience)
 	said["the log"] = r.Log()
-	said["the service manager"] = heard(t, manager)
+	hear()
 	files, err := filepath.Glob(filepath.Join(r.Folder, "dumps", "*"))
 	if err != nil {
 		t.Fatal(err)

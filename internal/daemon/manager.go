@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -37,13 +38,33 @@ func Errno(status int) string { return fmt.Sprintf("ERRNO=%d", status) }
 // Supervised reports whether a service manager listens, sd_notify(3).
 func Supervised() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
+// managerLimit is how long a service manager may take to make room for a
+// state: reloads and the end wait for it, which sd_notify(3) does for ever.
+const managerLimit = time.Second
+
 // Tell tells the service manager one or more states at once; without one it
 // does nothing.
 func Tell(states ...string) error {
-	if _, err := systemd.SdNotify(false, strings.Join(states, "\n")); err != nil {
+	if !Supervised() {
+		return nil
+	}
+	if err := tellAt(os.Getenv("NOTIFY_SOCKET"), strings.Join(states, "\n")); err != nil {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}
 	return nil
+}
+
+func tellAt(socket, text string) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // what was written was sent
+	if err := conn.SetWriteDeadline(time.Now().Add(managerLimit)); err != nil {
+		return err
+	}
+	_, err = conn.Write([]byte(text))
+	return err
 }
 
 // Watchdog is how often the service manager wants to hear [Alive] at least,

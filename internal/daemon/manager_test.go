@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -106,4 +107,24 @@ func TestMoreFiles(t *testing.T) {
 	if have != (Files{Parent: "/p", VRRP: "/v"}) {
 		t.Errorf("changed: %+v", have)
 	}
+}
+
+// A service manager that does not read keeps nobody.
+func TestTellStuck(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "manager")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = manager.Close() }()
+	t.Setenv("NOTIFY_SOCKET", socket)
+	for range 10000 { // more than any queue has room for
+		if err := Tell(Alive); err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error(err)
+			}
+			return
+		}
+	}
+	t.Error("the queue has no end")
 }
