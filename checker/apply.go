@@ -79,24 +79,24 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[pl
 // was before, was what a predecessor knew of it.
 func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check, was *Handover) (*job, error) {
 	if j != nil && *j.policy.Timing == *check.Timing {
-		j.policy.Timing = check.Timing // so that the one of before can go
+		j.check, j.policy.Timing = check, check.Timing // so that those of before can go
 		return j, nil
 	}
-	how, err := s.build(*check)
+	how, err := s.build(check)
 	if err != nil {
 		return j, err
 	}
 	if j != nil {
-		j.recipe, j.policy.Timing = how, check.Timing
-		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && soon.Before(j.due) && s.running() {
+		j.check, j.recipe, j.policy.Timing = check, how, check.Timing
+		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && s.moment(soon) < j.due && s.running() {
 			s.arm(j, soon)
 		}
 		return j, nil
 	}
 	policy := Policy{Timing: check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
-	j = &job{service: v, id: id, recipe: how, policy: policy}
+	j = &job{service: v, server: id.server, check: check, params: id.check.Params, recipe: how, policy: policy}
 	if was != nil {
-		j.takeOver(was, time.Now())
+		j.takeOver(was, s.moment(time.Now()))
 	}
 	s.opts.Log.Info(s.activation(j, "Deactivating"))
 	if s.running() {
@@ -114,14 +114,14 @@ type matcher struct {
 }
 
 func (m *matcher) find(id jobID) *job {
-	if m.at < len(m.jobs) && m.jobs[m.at].id == id {
+	if m.at < len(m.jobs) && m.jobs[m.at].id() == id {
 		m.at++
 		return m.jobs[m.at-1]
 	}
 	if m.index == nil {
 		m.index = make(map[jobID]*job, len(m.jobs))
 		for _, j := range m.jobs {
-			m.index[j.id] = j
+			m.index[j.id()] = j
 		}
 	}
 	return m.index[id]
@@ -130,6 +130,6 @@ func (m *matcher) find(id jobID) *job {
 // know notes a check that is new, so that it is found the second time.
 func (m *matcher) know(j *job) {
 	if m.index != nil {
-		m.index[j.id] = j
+		m.index[j.id()] = j
 	}
 }

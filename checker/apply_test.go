@@ -20,7 +20,7 @@ func TestApplyBuildsWhatChanged(t *testing.T) {
 		const timing = "delay_loop=10s"
 		var built []string
 		build := b.build
-		b.build = func(c config.Check) (recipe, error) {
+		b.build = func(c *config.Check) (recipe, error) {
 			built = append(built, c.Target().String())
 			return build(c)
 		}
@@ -87,7 +87,7 @@ func TestScale(t *testing.T) {
 		const n, second = 50000, 5000
 		b := newBench(t, 0, true)
 		var probed atomic.Int32
-		b.build = func(c config.Check) (recipe, error) {
+		b.build = func(c *config.Check) (recipe, error) {
 			return recipe{says: &phrases{}, probes: []Checker{startFunc(func(done func(Result)) {
 				probed.Add(1)
 				done(Result{Up: true})

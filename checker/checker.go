@@ -42,7 +42,8 @@ type recipe struct {
 }
 
 // recipe makes the recipe of a configured check.
-func (s *Scheduler) recipe(c config.Check) (recipe, error) {
+func (s *Scheduler) recipe(of *config.Check) (recipe, error) {
+	c := *of
 	switch c.Kind {
 	case config.TCPCheck:
 		return recipe{probes: []Checker{newTCP(c)}, says: &tcpPhrases}, nil

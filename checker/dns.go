@@ -58,13 +58,13 @@ func (q *dnsQuery) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (q *dnsQuery) start(p *poller, done func(func() Result)) *flight {
+func (q *dnsQuery) start(p *poller, done func(Result)) *flight {
 	if q.invalid != nil {
-		done(func() Result { return Result{Reason: q.invalid.Error()} })
+		done(Result{Reason: q.invalid.Error()})
 		return nil
 	}
 	t := &dnsTalk{query: slices.Clone(q.query)}
-	return p.travel(q.journey(t), judging(done, func(err error) Result { return q.judge(t, err) }))
+	return p.travel(q.journey(t), func(err error) Result { return q.judge(t, err) }, done)
 }
 
 func (q *dnsQuery) journey(t *dnsTalk) journey {

@@ -66,12 +66,12 @@ func (s *Scheduler) Handover(now time.Time) (all []Handover) {
 	defer s.mu.Unlock()
 	for j := range s.all() {
 		p := &j.policy
-		due := j.due.Sub(now)
+		due := j.due - s.moment(now)
 		if j.busy {
 			due = 0
 		}
 		all = append(all, Handover{
-			Service: j.service.key, Server: j.id.server, Check: j.id.check, Due: due,
+			Service: j.service.key, Server: j.server, Check: j.checkID(), Due: due,
 			Probe: p.probe, Failed: p.failed, Ran: p.ran, Up: p.up, Retries: p.retries, Weight: p.weight, Unsure: j.unsure,
 		})
 	}
@@ -85,9 +85,9 @@ func (s *Scheduler) Thaw() {
 	s.frozen, s.queue = false, nil
 	for j := range s.all() {
 		if j.busy {
-			j.busy, j.due = false, time.Now()
+			j.busy, j.due = false, s.moment(time.Now())
 		}
-		s.arm(j, j.due)
+		s.arm(j, s.born.Add(j.due))
 	}
 }
 
@@ -114,11 +114,11 @@ func (s *Scheduler) expected() map[place]*Handover {
 }
 
 // takeOver makes a new check what it was. Nothing else is to know of it.
-func (j *job) takeOver(was *Handover, now time.Time) {
+func (j *job) takeOver(was *Handover, now time.Duration) {
 	p := &j.policy
 	p.failed, p.ran, p.up, p.retries, p.weight = was.Failed, was.Ran, was.Up, was.Retries, was.Weight
 	if was.Probe < p.Probes {
 		p.probe = was.Probe
 	}
-	j.unsure, j.due = was.Unsure, now.Add(was.Due)
+	j.unsure, j.due = was.Unsure, now+was.Due
 }

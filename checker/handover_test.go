@@ -115,11 +115,11 @@ func TestHandoverFields(t *testing.T) {
 	if diff := cmp.Diff([]Handover{want}, throughJSON(t, []Handover{want}), same); diff != "" {
 		t.Errorf("through JSON (-want +got):\n%s", diff)
 	}
-	now := time.Unix(1000, 0)
-	j := &job{id: jobID{want.Server, want.Check}, policy: Policy{Probes: 2}}
-	j.takeOver(&want, now)
-	j.service = &service{key: want.Service, jobs: []*job{j}}
 	s := New(Options{})
+	now := s.born.Add(1000 * time.Second)
+	j := &job{server: want.Server, check: &of.Servers[0].Checks[0], params: want.Check.Params, policy: Policy{Probes: 2}}
+	j.takeOver(&want, s.moment(now))
+	j.service = &service{key: want.Service, jobs: []*job{j}}
 	s.services[want.Service] = j.service
 	if diff := cmp.Diff([]Handover{want}, s.Handover(now), same); diff != "" {
 		t.Errorf("through a check (-want +got):\n%s", diff)

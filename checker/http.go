@@ -203,23 +203,26 @@ func (h *httpGet) get(conn net.Conn, a *answer, t *trace) error {
 
 // httpRequest is what keepalived sends, octet for octet.
 func httpRequest(version config.HTTPProtocol, path, host string) []byte {
-	minor, closing := "0", ""
+	how := " HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nHost: "
 	switch version {
 	case config.HTTP11:
-		minor, closing = "1", "Connection: close\r\n"
+		how = " HTTP/1.1\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: "
 	case config.HTTP10C:
-		closing = "Connection: close\r\n"
+		how = " HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: "
 	}
-	return []byte("GET " + path + " HTTP/1." + minor + "\r\nUser-Agent: KeepAliveClient\r\n" + closing + "Host: " + host + "\r\n\r\n")
+	const get, end = "GET ", "\r\n\r\n"
+	b := make([]byte, 0, len(get)+len(path)+len(how)+len(host)+len(end))
+	b = append(append(append(b, get...), path...), how...)
+	return append(append(b, host...), end...)
 }
 
 // judge compares an answer with what it should be.
 func (h *httpGet) judge(a *answer, t *trace) Result {
-	compared, err := h.want.compare(a, t)
+	says, err := h.want.compare(a, t)
 	if err != nil {
 		return httpFailure(err)
 	}
-	r := Result{Up: true, Said: compared + " success to %s url(%p)", Path: h.url.Path}
+	r := Result{Up: true, Said: says, Path: h.url.Path}
 	if a.length >= 0 && a.received != a.length {
 		r.Remark = fmt.Sprintf("http_check for RS %%s VS %%v url %%p: content_length (%d) does not match received bytes (%d)", a.length, a.received)
 	}

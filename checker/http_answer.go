@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/pcre"
@@ -88,7 +87,7 @@ func (a *answer) takeHeader(b []byte) (body []byte, err error) {
 	switch size := from + at + len(end); {
 	case at >= 0 && size <= maxHTTPHeader:
 		a.inBody = true
-		a.readHeader(string(whole[:size]), size < len(whole))
+		a.readHeader(whole[:size], size < len(whole))
 		return whole[size:], nil
 	case at >= 0 || len(whole) > maxHTTPHeader:
 		return nil, &httpError{saysNoData, fmt.Errorf("the header is longer than %d KiB", maxHTTPHeader>>10)}
@@ -102,13 +101,14 @@ func (a *answer) takeHeader(b []byte) (body []byte, err error) {
 //
 // keepalived looks for a status code of three digits between blanks in the
 // first line, and for nothing else there.
-func (a *answer) readHeader(header string, bodyBegun bool) {
+func (a *answer) readHeader(header []byte, bodyBegun bool) {
 	if a.watch != nil {
-		a.watch(header, bodyBegun)
+		a.watch(string(header), bodyBegun)
 	}
-	first, rest, _ := strings.Cut(header, "\r\n")
-	if words := strings.SplitN(first, " ", 3); len(words) == 3 && len(words[1]) == 3 {
-		if n, err := strconv.ParseUint(words[1], 10, 16); err == nil {
+	first, rest, _ := bytes.Cut(header, []byte("\r\n"))
+	_, behind, _ := bytes.Cut(first, []byte(" "))
+	if code, _, ok := bytes.Cut(behind, []byte(" ")); ok && len(code) == 3 {
+		if n, err := strconv.ParseUint(string(code), 10, 16); err == nil {
 			a.status = int(n)
 		}
 	}
@@ -151,13 +151,13 @@ func (a *answer) readBody(r io.Reader) (err error) {
 
 // contentLength is the first Content-Length among the fields of a header, -1
 // when there is none that is a number.
-func contentLength(fields string) int64 {
-	for field := range strings.SplitSeq(fields, "\r\n") {
-		name, value, _ := strings.Cut(field, ":")
-		if !strings.EqualFold(name, "Content-Length") {
+func contentLength(fields []byte) int64 {
+	for field := range bytes.SplitSeq(fields, []byte("\r\n")) {
+		name, value, _ := bytes.Cut(field, []byte(":"))
+		if !bytes.EqualFold(name, []byte("Content-Length")) {
 			continue
 		}
-		if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 63); err == nil {
+		if n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 63); err == nil {
 			return int64(n)
 		}
 		break
@@ -205,28 +205,37 @@ func (e *expectations) collector() *collector {
 	return c
 }
 
-// compare names what was compared last, or says what is wrong.
-func (e *expectations) compare(a *answer, t *trace) (last string, err error) {
-	last = "HTTP status code"
+// What keepalived says of an answer that is right, by what was compared last.
+const (
+	saysStatusRight = "HTTP status code success to %s url(%p)"
+	saysDigestRight = "MD5 digest success to %s url(%p)"
+	saysRegexRight  = "Regex match success to %s url(%p)"
+)
+
+// compare gives the sentence for an answer that is right, or says what is wrong.
+func (e *expectations) compare(a *answer, t *trace) (says string, err error) {
+	says = saysStatusRight
 	if !e.accepts(a.status) {
 		return "", &httpError{saysStatus, fmt.Errorf("status code %d", a.status)}
 	}
-	t.note("status", "status code %d is accepted", a.status)
+	if t != nil {
+		t.note("status", "status code %d is accepted", a.status)
+	}
 	if e.digest != nil {
-		last = "MD5 digest"
+		says = saysDigestRight
 		if got := a.text.digest.Sum(nil); !bytes.Equal(got, e.digest) {
-			return "", &httpError{saysDigest, fmt.Errorf("digest %x", got)}
+			return "", &httpError{saysDigest, fmt.Errorf("digest %x, not %x", got, e.digest)}
 		}
 		t.note("digest", "the digest is %x", e.digest)
 	}
 	if e.regex != nil {
-		last = "Regex match"
+		says = saysRegexRight
 		if err := e.match(a.text); err != nil {
 			return "", &httpError{saysRegex, err}
 		}
 		t.note("regex", "the body is as the regex wants it")
 	}
-	return last, nil
+	return says, nil
 }
 
 func (e *expectations) accepts(status int) bool {

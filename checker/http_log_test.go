@@ -25,7 +25,7 @@ func TestHTTPLog(t *testing.T) {
 		}
 		bad := Result{Said: saysStatus, Reason: "status code 404"}
 		var failing atomic.Bool
-		b.build = func(config.Check) (recipe, error) {
+		b.build = func(*config.Check) (recipe, error) {
 			how := recipe{says: &httpPhrases}
 			for _, path := range []string{"/a", "/b"} {
 				how.probes = append(how.probes, checkFunc(func(context.Context) Result {
@@ -69,7 +69,7 @@ func TestHTTPLog(t *testing.T) {
 // TestHTTPBuild: a probe for each URL.
 func TestHTTPBuild(t *testing.T) {
 	at := page(t, "HTTP/1.0 200 OK\r\n\r\n")
-	how, err := New(Options{}).recipe(config.Check{
+	how, err := New(Options{}).recipe(&config.Check{
 		Kind: config.HTTPGet, ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: at.Port(),
 		Timing: &config.Timing{ConnectTimeout: config.Some(generous)},
 		Params: &config.HTTPParams{FastRecovery: true, URLs: []config.URL{{Path: "/a"}, {Path: "/b"}}},

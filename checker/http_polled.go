@@ -10,24 +10,12 @@ import (
 type plainGet struct{ *httpGet }
 
 // start is Check on a poller.
-func (g plainGet) start(p *poller, done func(func() Result)) *flight {
+func (g plainGet) start(p *poller, done func(Result)) *flight {
 	t := &httpTalk{httpGet: g.httpGet, answer: answer{text: g.want.collector()}}
-	end := judging(done, func(err error) Result {
-		switch {
-		case errors.Is(err, unix.ENETUNREACH) && !t.connected:
-			return httpFailure(&httpError{saysUnreachable, err})
-		case err != nil:
-			return httpFailure(err)
-		}
-		return g.judge(&t.answer, nil)
-	})
-	return p.travel(journey{dialer: g.dialer, network: "tcp", step: g.timeout, pieces: true, total: httpSteps * g.timeout, talk: t}, func(err error) {
-		if err == nil && g.want.regex != nil {
-			go end(nil) // it may take its time
-			return
-		}
-		end(err)
-	})
+	return p.travel(journey{
+		dialer: g.dialer, network: "tcp", step: g.timeout, pieces: true, total: httpSteps * g.timeout, talk: t,
+		slow: g.want.regex != nil,
+	}, t.outcome, done)
 }
 
 // httpTalk is a request and its answer.
@@ -52,4 +40,15 @@ func (t *httpTalk) hear(b []byte, end error) (say []byte, over bool, err error) 
 		err = t.during(errors.Is(end, errLate), err)
 	}
 	return nil, over, err
+}
+
+// outcome is what has become of a request.
+func (t *httpTalk) outcome(err error) Result {
+	switch {
+	case errors.Is(err, unix.ENETUNREACH) && !t.connected:
+		return httpFailure(&httpError{saysUnreachable, err})
+	case err != nil:
+		return httpFailure(err)
+	}
+	return t.judge(&t.answer, nil)
 }

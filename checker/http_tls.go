@@ -53,7 +53,7 @@ func (t *tlsClient) handshake(ctx context.Context, conn net.Conn, http2 bool) (*
 	case err == nil:
 		return c, nil
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return nil, &httpError{httpPhrases.timeout, err}
+		return nil, &httpError{httpPhrases.timeout, fmt.Errorf("no end of the TLS handshake: %w", err)}
 	case errors.As(err, &network) && network.Op == "read": // an alert has another one
 		return nil, &httpError{httpPhrases.failure, err}
 	}

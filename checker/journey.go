@@ -21,6 +21,7 @@ type journey struct {
 	step    time.Duration              // until it is connected, and from then on until an answer
 	pieces  bool                       // step is until the next piece of an answer
 	total   time.Duration              // of all; 0: step
+	slow    bool                       // to judge it may take its time
 	talk    talk                       // nil: it is enough to connect
 }
 
@@ -62,8 +63,8 @@ func (j *journey) socket() (fd int, err error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// limit is the end of all that a journey may take.
-func (j *journey) limit() time.Time { return time.Now().Add(max(j.total, j.step)) }
+// latest is the end of all that a journey may take.
+func (j *journey) latest() time.Time { return time.Now().Add(max(j.total, j.step)) }
 
 // late is the end of a talk that has run out of time.
 func (j *journey) late(limit time.Time) error {
@@ -75,7 +76,7 @@ func (j *journey) late(limit time.Time) error {
 
 // walk makes a journey. Its error is that of the connection or of the talk.
 func (j *journey) walk(ctx context.Context) error {
-	limit := j.limit()
+	limit := j.latest()
 	conn, err := j.connectIn(ctx)
 	if err != nil {
 		return err

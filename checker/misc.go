@@ -53,13 +53,14 @@ func (m *misc) Check(ctx context.Context) Result {
 	defer cancel()
 	t := traced(ctx)
 	t.note("start", "running it as %s", runner(m.command.User))
-	ended := make(chan Exit, 1)
+	ended, broken := make(chan Exit, 1), make(chan Result, 1)
 	m.launch(func() {
-		exit := m.run(limited, m.command)
-		<-m.turn
-		ended <- exit
+		defer recovered(func(r Result) { broken <- r })
+		ended <- m.ran(limited)
 	})
 	select {
+	case r := <-broken:
+		return r
 	case exit := <-ended:
 		if limited.Err() == nil {
 			t.note("exit", "it has ended")
@@ -68,6 +69,12 @@ func (m *misc) Check(ctx context.Context) Result {
 	case <-limited.Done():
 	}
 	return Result{Timeout: true}
+}
+
+// ran runs the script and lets the next run have its turn.
+func (m *misc) ran(ctx context.Context) Exit {
+	defer func() { <-m.turn }()
+	return m.run(ctx, m.command)
 }
 
 func (m *misc) judge(e Exit) Result {

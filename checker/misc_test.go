@@ -160,6 +160,26 @@ func TestMiscTimeout(t *testing.T) {
 	})
 }
 
+// A panic of what runs a script is that check's failure, and the next run has its
+// turn.
+func TestMiscPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		b := scripted(t, config.MiscParams{}, "delay_loop=4s connect_timeout=5s", func(context.Context) Exit {
+			if runs++; runs == 1 {
+				panic("oh")
+			}
+			return Exit{}
+		})
+		sleep(6 * time.Second)
+		b.stop(t)
+		equal(t, []string{"1s false panic: oh", "5s true"}, b.told)
+		if n := b.log.FilterMessage("a check has panicked").Len(); n != 1 {
+			t.Errorf("logged %d times", n)
+		}
+	})
+}
+
 // A script that nothing ends, in an uninterruptible sleep for example, is not
 // joined by others.
 func TestMiscUnendable(t *testing.T) {

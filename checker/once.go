@@ -20,7 +20,7 @@ type Trial struct {
 // before. The script of a MISC_CHECK has been ended when it returns.
 func Once(ctx context.Context, check config.Check, run Script) ([]Trial, error) {
 	s := New(Options{Script: run})
-	how, err := s.recipe(check)
+	how, err := s.recipe(&check)
 	if err != nil {
 		return nil, err
 	}

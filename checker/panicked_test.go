@@ -27,13 +27,14 @@ type faulty struct {
 
 func (f *faulty) Check(context.Context) Result { panic("it has a poller") }
 
-func (f *faulty) start(p *poller, done func(func() Result)) *flight {
+func (f *faulty) start(p *poller, done func(Result)) *flight {
+	f.passes("start")
 	j := f.journey
 	j.talk = f
-	return p.travel(j, judging(done, func(error) Result {
+	return p.travel(j, func(error) Result {
 		f.passes("judge")
 		return Result{Up: true}
-	}))
+	}, done)
 }
 
 func (f *faulty) passes(place string) {
@@ -63,7 +64,8 @@ func (f *faulty) hear(_ []byte, end error) (say []byte, over bool, err error) {
 // hears of it, and nothing stays open.
 func TestPanicOnThePoller(t *testing.T) {
 	for name, f := range map[string]faulty{
-		"begin": {}, "hear": {}, "end": {}, "late": {journey{step: 50 * time.Millisecond}, ""}, "judge": {},
+		"begin": {}, "hear": {}, "end": {}, "late": {journey{step: 50 * time.Millisecond}, ""}, "judge": {}, "start": {},
+		"slow judge":         {journey{slow: true}, "judge"},
 		"begin of datagrams": {journey{network: "udp"}, "begin"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +86,7 @@ func TestPanicOnThePoller(t *testing.T) {
 			core, log := observer.New(zapcore.InfoLevel)
 			told := make(chan Report, 2)
 			s := New(Options{Log: zap.New(core), OnResult: func(r Report) { told <- r }, Rand: rand.New(rand.NewPCG(1, 2))})
-			s.build = func(config.Check) (recipe, error) {
+			s.build = func(*config.Check) (recipe, error) {
 				return recipe{probes: []Checker{&f}, says: &tcpPhrases}, nil
 			}
 			if err := s.Apply([]config.Service{web(1, "delay_loop=60s")}); err != nil {

@@ -47,8 +47,8 @@ func (p *ping) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (p *ping) start(on *poller, done func(func() Result)) *flight {
-	return on.travel(p.journey(nil), judging(done, p.judge))
+func (p *ping) start(on *poller, done func(Result)) *flight {
+	return on.travel(p.journey(nil), p.judge, done)
 }
 
 func (p *ping) journey(steps *trace) journey {
@@ -64,7 +64,7 @@ func (p *ping) journey(steps *trace) journey {
 
 func (p *ping) judge(err error) Result {
 	if err != nil {
-		return failure(err, &pingPhrases)
+		return unanswered(failure(err, &pingPhrases))
 	}
 	return Result{Up: true}
 }
@@ -98,9 +98,13 @@ const maxStrangers = 1000
 
 var errStrangers = errors.New("too many datagrams that are no answer")
 
+// echoText is what a request carries, as long as keepalived's and, up to its last
+// eight octets, the same: those are chosen anew for each request.
+const echoText = "keepalived check - keepalived check - keepalived check - keepalived check - keepalived check - keepalived check - keepal"
+
 // maxEcho is the longest reply that is looked at, with an IPv4 header before
 // it that has all its options.
-const maxEcho = 60 + 8 + 8
+const maxEcho = 60 + 8 + len(echoText) + 8
 
 // open gives a socket for ICMP. An unprivileged one, icmp(7), is for the groups
 // of the sysctl ping_group_range, which a distribution may have left empty; root
@@ -127,7 +131,7 @@ type echo struct {
 // newEcho makes a request that no reply to another one answers.
 func (p *ping) newEcho(raw bool) *echo {
 	e := &echo{p.target.Addr().Is4(), raw, icmp.Echo{ID: int(rand.Uint32() >> 16), Seq: 1}}
-	e.message.Data = binary.BigEndian.AppendUint64(nil, rand.Uint64())
+	e.message.Data = binary.BigEndian.AppendUint64([]byte(echoText), rand.Uint64())
 	return e
 }
 

@@ -82,6 +82,9 @@ func TestEcho(t *testing.T) {
 			}
 			body, other, alien := e.message, e.message, e.message
 			other.Data, alien.ID = []byte("12345678"), e.message.ID^1
+			if text := string(e.message.Data); len(text) != 128 || !strings.HasPrefix(text, "keepalived check - keepalived check - ") {
+				t.Errorf("sent %q", text)
+			}
 			right := before + marshal(icmp.Message{Type: reply, Body: &body})
 			for name, test := range map[string]struct {
 				bytes string

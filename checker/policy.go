@@ -22,6 +22,8 @@ type Result struct {
 	Path   string // %p in these two
 	// Weight is what the probe says about the weight of its server.
 	Weight config.WeightChange
+	// Stack is where the probe has panicked, for the log.
+	Stack string
 	// Local is a sentence for the log when the probe could not be tried at
 	// all, which says nothing about the server.
 	Local string

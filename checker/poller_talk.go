@@ -1,7 +1,7 @@
 package checker
 
 import (
-	"context"
+	"container/heap"
 	"errors"
 	"io"
 	"os"
@@ -14,17 +14,31 @@ import (
 // floods does not delay the others.
 const turns = 4
 
-// proceed does what a socket is ready for, and tells whether the flight has
-// come to its end, and how. Its lock is held.
-func (p *poller) proceed(a *flight) (landed bool, err error) {
+// proceed takes a step, and tells whether the flight has come to its end, and
+// how. A panic is its end. The lock of the flight is held.
+func (p *poller) proceed(a *flight, step func(*flight) (bool, error)) (landed bool, err error) {
 	defer caught(&landed, &err)
+	return step(a)
+}
+
+// told tells how a flight has ended.
+func (a *flight) told(err error) {
+	if a.slow {
+		go func() { a.done(judged(a.judge, err)) }()
+		return
+	}
+	a.done(judged(a.judge, err))
+}
+
+// ready does what a socket is ready for.
+func (p *poller) ready(a *flight) (landed bool, err error) {
 	if !a.connected {
 		if err := connected(int(a.fd)); err != nil || a.talk == nil {
 			return true, err
 		}
 		a.connected = true
-		a.expect()
-		return p.say(a, a.talk.begin())
+		p.expect(a)
+		return p.open(a)
 	}
 	if len(a.saying) > 0 {
 		return p.say(a, a.saying)
@@ -32,21 +46,13 @@ func (p *poller) proceed(a *flight) (landed bool, err error) {
 	return p.listen(a)
 }
 
-// begin begins to talk, and tells what proceed does.
-func (p *poller) begin(a *flight) (landed bool, err error) {
-	defer caught(&landed, &err)
-	return p.say(a, a.talk.begin())
-}
+// open begins to talk.
+func (p *poller) open(a *flight) (landed bool, err error) { return p.say(a, a.talk.begin()) }
 
-// overdue is how a flight ends whose time is over. Its lock is held.
-func (a *flight) overdue() (err error) {
-	if !a.connected {
-		return context.DeadlineExceeded
-	}
-	var over bool
-	defer caught(&over, &err)
+// silent ends a talk that has run out of time.
+func (p *poller) silent(a *flight) (landed bool, err error) {
 	_, _, err = a.talk.hear(nil, a.late(a.end))
-	return err
+	return true, err
 }
 
 // say sends what the socket takes, and waits for what comes back, or until it
@@ -74,7 +80,7 @@ func (p *poller) watch(a *flight, events uint32) (landed bool, err error) {
 	}
 	a.watched = events
 	e := a.interest()
-	err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, int(a.fd), &e))
+	err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, int(a.fd), &e))
 	return err != nil, err
 }
 
@@ -97,7 +103,7 @@ func (p *poller) listen(a *flight) (landed bool, err error) {
 			return true, err
 		}
 		if a.pieces || len(say) > 0 {
-			a.expect()
+			p.expect(a)
 		}
 		if len(say) > 0 {
 			return p.say(a, say)
@@ -107,7 +113,16 @@ func (p *poller) listen(a *flight) (landed bool, err error) {
 }
 
 // expect gives the server the time of one more step.
-func (a *flight) expect() { a.timer.Reset(min(a.step, time.Until(a.end))) }
+func (p *poller) expect(a *flight) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.limit = time.Now().Add(a.step); a.end.Before(a.limit) {
+		a.limit = a.end
+	}
+	if a.place >= 0 {
+		heap.Fix(&p.limits, int(a.place))
+	}
+}
 
 func again(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) }
 

@@ -121,7 +121,7 @@ func flying(t *testing.T, of talk) (p *poller, a *flight, server net.Conn) {
 	}
 	defer func() { _ = l.Close() }()
 	at := l.Addr().(*net.TCPAddr).AddrPort()
-	p.travel(journey{dialer: dialer{target: at}, network: "tcp", step: generous, talk: of}, func(error) {})
+	p.travel(journey{dialer: dialer{target: at}, network: "tcp", step: generous, talk: of}, func(error) Result { return Result{} }, func(Result) {})
 	if server, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestPollerTalkEnds(t *testing.T) {
 			if name == "late" {
 				j.pieces, j.step, j.total = true, 100*time.Millisecond, 200*time.Millisecond
 			}
-			polling(t).travel(j, func(err error) { done <- err })
+			travel(polling(t), j, func(err error) { done <- err })
 			if err := <-done; err != nil || !errors.Is(h.end, want) {
 				t.Errorf("%v, %v", err, h.end)
 			}

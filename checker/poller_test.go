@@ -44,6 +44,17 @@ func startPolling(t *testing.T) (p *poller, stop func()) {
 	}
 }
 
+// travel makes a journey and tells how it went.
+func travel(p *poller, j journey, done func(error)) {
+	var went error
+	p.travel(j, func(err error) Result { went = err; return Result{} }, func(Result) { done(went) })
+}
+
+// connect makes a connection and tells how it went.
+func connect(p *poller, d dialer, timeout time.Duration, done func(error)) {
+	travel(p, journey{dialer: d, network: "tcp", step: timeout}, done)
+}
+
 // descriptors are how many this process has open.
 func descriptors(t *testing.T) int {
 	t.Helper()
@@ -67,7 +78,7 @@ func TestPollerInFlight(t *testing.T) {
 			goroutines, open := runtime.NumGoroutine(), descriptors(t)
 			results := make(chan error, 2*n)
 			for range n {
-				p.connect(d, timeout, func(err error) { results <- err })
+				connect(p, d, timeout, func(err error) { results <- err })
 			}
 			if got := descriptors(t) - open; len(results) == 0 && (got < n-10 || got > n+10) { // tests before may still close theirs
 				t.Errorf("%d descriptors for %d connections", got, n)
@@ -102,7 +113,7 @@ func TestPollerEnded(t *testing.T) {
 	p, stop := startPolling(t)
 	stop()
 	result := make(chan Result, 1)
-	newTCP(check).start(p, func(judge func() Result) { result <- judge() })
+	newTCP(check).start(p, func(r Result) { result <- r })
 	if r := <-result; r.Up || r.Local == "" {
 		t.Errorf("%+v: the end of the poller is not the server's failure", r)
 	}
@@ -124,7 +135,7 @@ func TestPollerAsksAtOnce(t *testing.T) {
 	}
 	ended := make(chan Result, 1)
 	check := config.Check{ConnectIP: netip.MustParseAddr("127.0.0.1"), ConnectPort: uint16(server.LocalAddr().(*net.UDPAddr).Port), Timing: within(time.Hour), Params: new(config.UDPParams)}
-	f := newUDP(check).start(p, func(judge func() Result) { ended <- judge() })
+	f := newUDP(check).start(p, func(r Result) { ended <- r })
 	b := make([]byte, 100)
 	if n, _, err := server.ReadFrom(b); err != nil || string(b[:n]) != udpFiller {
 		t.Errorf("%q, %v", b[:n], err)
@@ -144,7 +155,7 @@ func TestPollerAsksAtOnce(t *testing.T) {
 func TestPollerStaleEvent(t *testing.T) {
 	p := polling(t)
 	results := make(chan error, 1)
-	p.connect(newDialer(full(t, patience)), time.Hour, func(err error) { results <- err })
+	connect(p, newDialer(full(t, patience)), time.Hour, func(err error) { results <- err })
 	p.mu.Lock()
 	at, serial := -1, int32(0)
 	for fd, a := range p.flying {
@@ -158,5 +169,37 @@ func TestPollerStaleEvent(t *testing.T) {
 	p.event(unix.EpollEvent{Fd: int32(at), Pad: serial}) // of a socket without an error
 	if err := <-results; err != nil {
 		t.Error(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.flying)+len(p.limits) > 0 {
+		t.Errorf("%d connections and %d limits are left", len(p.flying), len(p.limits))
+	}
+}
+
+// A connection that is there, and that the poller comes to too late, was not late.
+func TestPollerReadyIsNotLate(t *testing.T) {
+	const n = 600 // more than are looked at in one go
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	d := dialer{target: listener(t)}
+	results := make(chan error, n)
+	const timeout = 20 * time.Millisecond
+	for range n {
+		connect(p, d, timeout, func(err error) { results <- err })
+	}
+	time.Sleep(2 * timeout)
+	for len(results) < n {
+		if err := p.wait(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n {
+		if err := <-results; err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -66,12 +66,16 @@ const bootstrapDelay = time.Second
 type Scheduler struct {
 	opts  Options
 	born  time.Time // see together
-	build func(config.Check) (recipe, error)
+	build func(*config.Check) (recipe, error)
 	poll  func() (*poller, error) // nil: every probe has a worker
 
 	workers sync.WaitGroup
 	mu      sync.Mutex      // guards what follows and the jobs
-	ctx     context.Context // of Run, for the probes that timers start; nil before
+	ctx     context.Context // of Run, for the probes that begin; nil before
+	agenda  agenda          // those that wait for their time
+	waiter  waiter          // of Run
+	asleep  bool            // it waits
+	until   time.Duration   // to this moment; see moment
 	poller  *poller         // for probes that need no worker to wait; nil: none
 	queue   []*job          // due, all places are taken
 	working int             // places that are taken
@@ -92,18 +96,20 @@ type service struct {
 	jobs []*job
 }
 
-// job is a check. Its timer runs when it is neither queued nor under way. There
-// are tens of thousands.
+// job is a check. It is on the agenda when it is neither queued nor under way.
+// There are tens of thousands.
 type job struct {
 	service *service
-	id      jobID
+	server  netip.AddrPort
+	check   *config.Check // as configured last
+	params  string        // of its identity, which are not cheap to find
 	recipe  recipe
 	policy  Policy
-	due     time.Time
-	timer   *time.Timer
-	seen    uint32 // the last Apply that named it
-	serial  uint32 // counts beginnings and ends of its probes
-	busy    bool   // queued or under way
+	due     time.Duration // see moment
+	place   int32         // on the agenda, from 1; 0: it is not
+	seen    uint32        // the last Apply that named it
+	serial  uint32        // counts beginnings and ends of its probes
+	busy    bool          // queued or under way
 	removed bool
 	cancel  func()  // ends the probe that a worker waits for; nil: it ends by itself
 	flight  *flight // the probe that is polled; nil: none
@@ -116,9 +122,13 @@ type jobID struct {
 	check  config.CheckID
 }
 
+func (j *job) id() jobID { return jobID{j.server, j.checkID()} }
+
+func (j *job) checkID() config.CheckID { return j.check.IDWith(j.params) }
+
 // name is the real server in the log.
 func (j *job) name() string {
-	server := config.Server{Addr: j.id.server}
+	server := config.Server{Addr: j.server}
 	return server.String(j.service.key.Protocol)
 }
 
@@ -133,8 +143,8 @@ func New(opts Options) *Scheduler {
 // Run probes until ctx ends and the last probe has returned. It must be called
 // once.
 func (s *Scheduler) Run(ctx context.Context) error {
-	polling := s.startPolling(ctx)
 	s.mu.Lock()
+	s.waiter = s.polling()
 	if s.opts.InFlight == 0 {
 		s.opts.InFlight = inFlight()
 	}
@@ -144,46 +154,23 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 
-	<-ctx.Done()
+	defer context.AfterFunc(ctx, s.wake)()
+	for ctx.Err() == nil {
+		s.begin()
+		s.sleep()
+	}
 	s.mu.Lock()
 	for j := range s.all() {
 		s.remove(j)
 	}
+	p := s.poller
+	s.poller = nil
 	s.mu.Unlock()
+	if p != nil {
+		p.close()
+	}
 	s.workers.Wait()
-	<-polling
 	return nil
-}
-
-// startPolling starts the poller, and gives what tells when it has ended. While
-// there is none every probe has a worker.
-func (s *Scheduler) startPolling(ctx context.Context) (ended <-chan struct{}) {
-	done := make(chan struct{})
-	if s.poll == nil {
-		close(done)
-		return done
-	}
-	p, err := s.poll()
-	if err != nil {
-		s.opts.Log.Error("polling connections", zap.Error(err))
-		close(done)
-		return done
-	}
-	s.setPoller(p)
-	go func() {
-		defer close(done)
-		if err := p.run(ctx); err != nil {
-			s.opts.Log.Error("polling connections", zap.Error(err))
-		}
-		s.setPoller(nil)
-	}()
-	return done
-}
-
-func (s *Scheduler) setPoller(p *poller) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.poller = p
 }
 
 // all are all checks. The lock is held.
@@ -203,8 +190,8 @@ func (s *Scheduler) running() bool { return s.ctx != nil && s.ctx.Err() == nil }
 
 // start arms a new check, away from all others.
 func (s *Scheduler) start(j *job) {
-	if !j.due.IsZero() { // as it was for a predecessor
-		s.arm(j, j.due)
+	if j.due != 0 { // as it was for a predecessor
+		s.arm(j, s.born.Add(j.due))
 		return
 	}
 	delay := bootstrapDelay
@@ -214,15 +201,18 @@ func (s *Scheduler) start(j *job) {
 	s.arm(j, time.Now().Add(delay+tick/2-1)) // not before
 }
 
+// arm makes a check due at a time.
 func (s *Scheduler) arm(j *job, at time.Time) {
-	at = s.together(at)
-	j.due = at
-	if j.timer == nil {
-		j.timer = time.AfterFunc(time.Until(at), func() { s.fire(j) })
-		return
+	j.due = s.moment(s.together(at))
+	s.agenda.put(j)
+	if s.asleep && j.due < s.until {
+		s.asleep = false
+		s.waiter.wake()
 	}
-	j.timer.Reset(time.Until(at))
 }
+
+// moment is a time as it is kept for each check: since the Scheduler was made.
+func (s *Scheduler) moment(at time.Time) time.Duration { return at.Sub(s.born) }
 
 // Checks that are due at about the same time are due together, if that is not
 // soon: to wake up for each of them costs more than a probe.
@@ -242,9 +232,7 @@ func (s *Scheduler) together(at time.Time) time.Time {
 
 func (s *Scheduler) remove(j *job) {
 	j.removed = true
-	if j.timer != nil {
-		j.timer.Stop()
-	}
+	s.agenda.drop(j)
 	if j.cancel != nil {
 		j.cancel()
 	}

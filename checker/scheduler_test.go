@@ -58,7 +58,7 @@ func newBench(t *testing.T, inFlight int, polled bool) *bench {
 		OnResult: func(r Report) { b.note(&b.told, "%v %v %s", r.Server, r.Up, r.Reason) },
 	})
 	b.poll = nil // a bubble does not wait for the network
-	b.build = func(c config.Check) (recipe, error) {
+	b.build = func(c *config.Check) (recipe, error) {
 		var probe Checker = checkFunc(func(ctx context.Context) Result { return b.check(ctx, c.Target()) })
 		if polled {
 			probe = startFunc(func(done func(Result)) { go func() { done(b.check(ctx, c.Target())) }() })
@@ -81,10 +81,7 @@ type startFunc func(done func(Result))
 
 func (f startFunc) Check(context.Context) Result { panic("it has a poller") }
 
-func (f startFunc) start(_ *poller, done func(func() Result)) *flight {
-	f(func(r Result) { done(func() Result { return r }) })
-	return nil
-}
+func (f startFunc) start(_ *poller, done func(Result)) *flight { f(done); return nil }
 
 func (b *bench) check(ctx context.Context, target netip.AddrPort) Result {
 	b.note(&b.probes, "%v", target)
@@ -535,7 +532,7 @@ func TestPanicIsAFailure(t *testing.T) {
 func TestPanicOfAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 1, true)
-		b.build = func(config.Check) (recipe, error) {
+		b.build = func(*config.Check) (recipe, error) {
 			return recipe{probes: []Checker{startFunc(func(func(Result)) { panic("oh") })}, says: &tcpPhrases}, nil
 		}
 		b.apply(t, web(2, "delay_loop=10s"))
@@ -555,7 +552,7 @@ func TestSlowTelling(t *testing.T) {
 			time.Sleep(5 * time.Second)
 		}
 		done := make(chan func(Result), 3)
-		b.build = func(config.Check) (recipe, error) {
+		b.build = func(*config.Check) (recipe, error) {
 			return recipe{probes: []Checker{startFunc(func(f func(Result)) { done <- f })}, says: &tcpPhrases}, nil
 		}
 		b.apply(t, web(3, "delay_loop=60s"))

@@ -45,9 +45,9 @@ func (s *smtp) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (s *smtp) start(p *poller, done func(func() Result)) *flight {
+func (s *smtp) start(p *poller, done func(Result)) *flight {
 	t := &smtpTalk{smtp: s}
-	return p.travel(s.journey(t), judging(done, func(err error) Result { return s.judge(t, err) }))
+	return p.travel(s.journey(t), func(err error) Result { return s.judge(t, err) }, done)
 }
 
 func (s *smtp) journey(t *smtpTalk) journey {

@@ -28,13 +28,17 @@ func newTCP(c config.Check) *tcp { return &tcp{newDialer(c), c.Timing.ConnectTim
 
 // Check connects and closes again.
 func (t *tcp) Check(ctx context.Context) Result {
-	j := journey{dialer: t.dialer, network: "tcp", step: t.timeout}
+	j := t.journey()
 	return t.judge(j.walk(ctx))
 }
 
 // start is Check on a poller.
-func (t *tcp) start(p *poller, done func(func() Result)) *flight {
-	return p.connect(t.dialer, t.timeout, judging(done, t.judge))
+func (t *tcp) start(p *poller, done func(Result)) *flight {
+	return p.travel(t.journey(), t.judge, done)
+}
+
+func (t *tcp) journey() journey {
+	return journey{dialer: t.dialer, network: "tcp", step: t.timeout}
 }
 
 func (t *tcp) judge(err error) Result {

@@ -49,7 +49,7 @@ func ways(t *testing.T, check config.Check) map[string]func() Result {
 		"dialled": func() Result { return newTCP(check).Check(t.Context()) },
 		"polled": func() Result {
 			result := make(chan Result, 1)
-			newTCP(check).start(p, func(judge func() Result) { result <- judge() })
+			newTCP(check).start(p, func(r Result) { result <- r })
 			return <-result
 		},
 	}

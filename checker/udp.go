@@ -48,9 +48,9 @@ func (u *udp) Check(ctx context.Context) Result {
 }
 
 // start is Check on a poller.
-func (u *udp) start(p *poller, done func(func() Result)) *flight {
+func (u *udp) start(p *poller, done func(Result)) *flight {
 	t := &udpTalk{params: u.params}
-	return p.travel(u.journey(t), judging(done, func(err error) Result { return u.judge(t, err) }))
+	return p.travel(u.journey(t), func(err error) Result { return u.judge(t, err) }, done)
 }
 
 func (u *udp) journey(t *udpTalk) journey {
@@ -60,11 +60,19 @@ func (u *udp) journey(t *udpTalk) journey {
 func (u *udp) judge(t *udpTalk, err error) Result {
 	switch {
 	case err != nil:
-		return failure(err, &udpPhrases)
+		return unanswered(failure(err, &udpPhrases))
 	case t.failed != nil:
 		return *t.failed
 	}
 	return Result{Up: true}
+}
+
+// unanswered says what was waited for.
+func unanswered(r Result) Result {
+	if r.Timeout {
+		r.Reason = "no reply: " + r.Reason
+	}
+	return r
 }
 
 // udpTalk is a datagram, and the one that comes back.
@@ -103,7 +111,7 @@ func (t *udpTalk) compare(reply []byte) *Result {
 	}
 	for i := range min(len(reply), len(t.params.Reply)) {
 		if (reply[i]^t.params.Reply[i])&t.params.ReplyMask[i] != 0 {
-			return &Result{Said: saysMismatch, Reason: fmt.Sprintf("at octet %d", i)}
+			return &Result{Said: saysMismatch, Reason: fmt.Sprintf("the reply has %02x at octet %d", reply[i], i)}
 		}
 	}
 	return nil

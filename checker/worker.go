@@ -2,7 +2,6 @@ package checker
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,23 +10,22 @@ import (
 // polled is a [Checker] whose probe can do without a goroutine that waits.
 type polled interface {
 	// start begins a probe. done is told once, by any goroutine or before
-	// start returns, how to judge it; it does not block. The flight ends it
-	// early; nil: it has ended.
-	start(p *poller, done func(judge func() Result)) *flight
+	// start returns; it does not block. The flight ends it early; nil: it has
+	// ended.
+	start(p *poller, done func(Result)) *flight
 }
 
-// fire is a timer's own goroutine. It becomes a worker if one more is allowed.
-func (s *Scheduler) fire(j *job) {
-	if s.enlist(j) {
-		s.work(j)
-	}
+// polled reports whether the next probe of a check needs no worker.
+func (s *Scheduler) polled(j *job) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := j.recipe.probes[j.policy.Probe()].(polled)
+	return ok && s.poller != nil
 }
 
 // enlist takes a place among the workers for a check that is due. When all are
-// taken the check waits in line.
+// taken the check waits in line. The lock is held.
 func (s *Scheduler) enlist(j *job) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if j.removed || j.busy || s.frozen {
 		return false
 	}
@@ -83,8 +81,8 @@ func (s *Scheduler) work(j *job) {
 
 // fly begins a probe that is polled.
 func (s *Scheduler) fly(j *job, began time.Time, c polled, p *poller) {
-	done := func(judge func() Result) { s.ended(j, began, s.judged(j, judge)) }
-	defer s.recovered(j, func(failed Result) { s.ended(j, began, failed) })
+	done := func(r Result) { s.ended(j, began, r) }
+	defer recovered(done)
 	s.mu.Lock()
 	serial := j.serial
 	s.mu.Unlock()
@@ -106,12 +104,18 @@ func (s *Scheduler) fly(j *job, began time.Time, c polled, p *poller) {
 // ended is the end of a probe that was polled. It does not block.
 func (s *Scheduler) ended(j *job, began time.Time, r Result) {
 	o, telling := s.conclude(j, began, r)
-	if !telling {
-		if j := s.next(); j != nil {
-			go s.work(j)
-		}
+	if telling {
+		s.tellBeside(j, o)
 		return
 	}
+	if j := s.next(); j != nil {
+		go s.work(j)
+	}
+}
+
+// tellBeside tells in a goroutine, and goes on to work there. It is apart from
+// ended so that an outcome that is not told is not allocated.
+func (s *Scheduler) tellBeside(j *job, o outcome) {
 	go func() {
 		s.tell(j, o)
 		s.work(s.next())
@@ -130,7 +134,7 @@ type outcome struct {
 func (o outcome) silent() bool {
 	r := o.result
 	switch {
-	case o.verdict.Changed, r.Local != "", r.Remark != "", r.Unsure != o.before:
+	case o.verdict.Changed, r.Local != "", r.Remark != "", r.Unsure != o.before, r.Stack != "":
 		return false
 	case r.Up:
 		return !o.wasDown || r.Said == ""
@@ -172,25 +176,21 @@ func (s *Scheduler) again(j *job, at time.Time) {
 // tell logs an outcome and passes a change on.
 func (s *Scheduler) tell(j *job, o outcome) {
 	o.server, o.service = j.name(), j.service.key.String()
+	if o.result.Stack != "" {
+		s.opts.Log.Error("a check has panicked", zap.String("server", o.server), zap.String("panic", o.result.Reason), zap.String("stack", o.result.Stack))
+	}
 	if o.how.sentence != nil {
 		s.narrate(o.how.sentence, o.attempt, o.tells)
 	} else {
 		s.log(o)
 	}
 	if v := o.verdict; v.Changed {
-		s.opts.OnResult(Report{j.service.key, j.id.server, j.id.check, v.Up, v.Weight, o.result.Reason, o.result.Timeout})
+		s.opts.OnResult(Report{j.service.key, j.server, j.checkID(), v.Up, v.Weight, o.result.Reason, o.result.Timeout})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.telling--
 	s.again(j, o.verdict.Next)
-}
-
-// judged is what the check itself makes of its probe. A panic is this probe's
-// failure.
-func (s *Scheduler) judged(j *job, judge func() Result) (r Result) {
-	defer s.recovered(j, func(failed Result) { r = failed })
-	return judge()
 }
 
 // probe is one call of the checker, which ends when the check is removed. A
@@ -207,18 +207,6 @@ func (s *Scheduler) probe(j *job, c Checker) (r Result) {
 		s.probing--
 		s.mu.Unlock()
 	}()
-	defer s.recovered(j, func(failed Result) { r = failed })
+	defer recovered(func(failed Result) { r = failed })
 	return c.Check(ctx)
-}
-
-// recovered is deferred around a probe and makes a panic its result.
-func (s *Scheduler) recovered(j *job, result func(Result)) {
-	if cause := recover(); cause != nil {
-		p, ok := cause.(*panicked)
-		if !ok {
-			p = &panicked{cause, debug.Stack()}
-		}
-		s.opts.Log.Error("a check has panicked", zap.String("server", j.name()), zap.Any("panic", p.cause), zap.ByteString("stack", p.stack))
-		result(Result{Reason: p.Error()})
-	}
 }

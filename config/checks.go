@@ -154,13 +154,17 @@ type CheckID struct {
 
 // ID is the identity of the check among those of its real server.
 func (c *Check) ID() CheckID {
+	if c.Params == nil {
+		return c.IDWith("")
+	}
+	return c.IDWith(c.Params.identity())
+}
+
+// IDWith is ID for those who have kept its Params.
+func (c *Check) IDWith(params string) CheckID {
 	from := c.Source()
-	id := CheckID{
+	return CheckID{
 		Kind: c.Kind, Target: c.Target(), Bind: netip.AddrPortFrom(from.BindTo, from.BindPort),
-		BindIf: from.BindIf, FWMark: from.FWMark,
+		BindIf: from.BindIf, FWMark: from.FWMark, Params: params,
 	}
-	if c.Params != nil {
-		id.Params = c.Params.identity()
-	}
-	return id
 }
