@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 )
@@ -21,7 +22,14 @@ const (
 
 // readingAhead is to be called before a configuration is read, and trim after
 // it has been applied.
-func readingAhead() { debug.SetGCPercent(whileReading) }
+func readingAhead() { letGarbage(whileReading) }
+
+// letGarbage does nothing where GOGC has said how much.
+func letGarbage(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
 
 // trim gives back what it took to read a configuration and to compare it with
 // the one before: at ten thousands of real servers that is more than what stays.
@@ -29,9 +37,9 @@ func trim() {
 	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(held)
 	if held[0].Value.Uint64()-held[1].Value.Uint64() <= roomy {
-		debug.SetGCPercent(small)
+		letGarbage(small)
 		return
 	}
-	debug.SetGCPercent(atRest)
+	letGarbage(atRest)
 	debug.FreeOSMemory()
 }
