@@ -31,8 +31,8 @@ func TestInterop(t *testing.T) {
 		{"IPv6 v2", instance{version: 2, vips: vips6}, false},
 		{"IPv6 unicast", instance{advert: "0.2", vips: vips6}, true},
 		{"IPv6 v2 unicast", instance{version: 2, vips: vips6}, true},
-		{"IPv6 v2 pass", instance{version: 2, vips: vips6, pass: "s3cret"}, false},
-		{"IPv6 v2 pass unicast", instance{version: 2, vips: vips6, pass: "s3cret"}, true},
+		// Not IPv6 v2 with a password: keepalived 2.2.7 crashes when it receives
+		// such an advert. TestFrames compares what is sent.
 	}
 	for _, wire := range wires {
 		for _, preferred := range []string{rig.Binary(), rig.Keepalived} {
