@@ -108,8 +108,8 @@ func spread(adverts []rig.Advert) string {
 }
 
 // TestFloodOfLower: 50,000 valid adverts a second of a lower priority are answered
-// twice an interval at the most, with one burst of announcements, and a few lines
-// in the log. Nothing runs beside it.
+// twice an interval at the most, each time with a burst of announcements, and said
+// once a second. Nothing runs beside it.
 func TestFloodOfLower(t *testing.T) {
 	const rate, length = 50_000, 3 * time.Second
 	i := instance{version: 3, advert: "0.1", priority: 150}
@@ -142,16 +142,21 @@ func TestFloodOfLower(t *testing.T) {
 			announced++
 		}
 	}
-	lines := len(r.Lines(mark))
+	lines := 0 // -D has one for each announcement besides
+	for _, line := range r.Lines(mark) {
+		if strings.Contains(line.Text, "lower priority") {
+			lines++
+		}
+	}
 	t.Logf("%d adverts in %s: %d adverts and %d announcements in %d intervals, %d lines", sent, ended.Sub(began), adverts, announced, intervals, lines)
-	if adverts > 2*intervals || adverts < intervals-1 {
+	if adverts > 3*(intervals+1) || adverts < intervals-1 { // two answers, and the one that is due
 		t.Errorf("%d adverts in %d intervals", adverts, intervals)
 	}
 	const burst = 5 // garp_lower_prio_repeat
-	if announced > burst*(intervals+1) {
+	if announced > 2*burst*(intervals+1) {
 		t.Errorf("%d announcements in %d intervals", announced, intervals)
 	}
-	if most := 10 * int(ended.Sub(began)/time.Second+1); lines > most {
+	if most := int(ended.Sub(began)/time.Second) + 1; lines < 1 || lines > most {
 		t.Errorf("%d lines in the log, want at most %d", lines, most)
 	}
 	if states := r.states(mark); len(states) > 0 {
