@@ -35,7 +35,7 @@ func (c *cursor) next() (string, bool) {
 	if c.rest[0] == '"' {
 		word, rest, closed := strings.Cut(c.rest[1:], `"`)
 		if !closed {
-			c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "Unterminated quote '%s'", concealed(c.st.Line))
+			c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "Unterminated quote '%s'", Conceal(c.st.Line))
 		}
 		c.rest = rest
 		return word, true
@@ -81,7 +81,7 @@ func (c *cursor) script() (string, bool) {
 			return word, true
 		}
 	}
-	c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", concealed(c.st.Line), quote)
+	c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", Conceal(c.st.Line), quote)
 	word := c.rest[1:]
 	c.rest = ""
 	return word, true
@@ -98,7 +98,7 @@ func (c *cursor) tail() string {
 func (c *cursor) finish() {
 	if extra := c.tail(); extra != "" && !c.complete {
 		c.at = len(c.st.Line) - len(extra)
-		extra = concealed(c.st.Line)[c.at:]
+		extra = Conceal(c.st.Line)[c.at:]
 		c.problem(config.Warning, config.ClassNone, "extra-words", fmt.Sprintf("%s takes no more words, ignoring '%s'", c.keyword, extra))
 	}
 }

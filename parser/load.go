@@ -185,7 +185,7 @@ func (s *source) quote(problems []config.Problem) {
 		}
 		if o.Line > 0 {
 			text, _, _ := strings.Cut(rest, "\n")
-			problems[i].Source = strings.Clone(concealed(strings.TrimRight(text, "\r")))
+			problems[i].Source = strings.Clone(Conceal(strings.TrimRight(text, "\r")))
 		}
 	}
 }

@@ -173,7 +173,7 @@ func urlStatus(c *cursor, u *urlDraft) {
 func urlRegex(c *cursor, u *urlDraft) {
 	line := c.tail()
 	if quote, _, open := config.UnclosedQuote(line); open {
-		c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", concealed(c.st.Line), quote)
+		c.errorf(config.ClassUnmatchedQuote, "unmatched-quote", "String '%s': missing terminating %c", Conceal(c.st.Line), quote)
 		return
 	}
 	words := config.Words(line)

@@ -2,10 +2,10 @@ package parser
 
 import "strings"
 
-// concealed is a line as diagnostics show it: asterisks stand for the value of
+// Conceal is a line as diagnostics and plans show it: asterisks stand for the value of
 // a keyword that is a secret, or looks as if it was meant for one. Columns stay.
 // keepalived's sentences are logged, and logs are read by many.
-func concealed(line string) string {
+func Conceal(line string) string {
 	word := firstWord(trimLeft(line))
 	from := len(line) - len(trimLeft(line)) + len(word)
 	switch name := strings.Trim(word, `"`); {

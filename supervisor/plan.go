@@ -172,7 +172,7 @@ func (p *planner) changed(before, after *section) {
 }
 
 func (p *planner) line(mark string, depth int, text string) {
-	fmt.Fprintf(&p.out, "%-4s%s%s\n", mark, strings.Repeat("    ", depth-1), text)
+	fmt.Fprintf(&p.out, "%-4s%s%s\n", mark, strings.Repeat("    ", depth-1), parser.Conceal(text))
 }
 
 // paths are those of all statements, each once.
