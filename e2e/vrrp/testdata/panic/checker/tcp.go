@@ -17,6 +17,7 @@ func newTCP(c config.Check) tcp { return tcp{newDialer(c)} }
 
 func (tcp) Check(context.Context) Result { panic("this check has a fault") }
 
-func (t tcp) start(p *poller, done func(func() Result)) *flight {
-	return p.connect(t.dialer, time.Second, judging(done, func(error) Result { panic("this check has a fault") }))
+func (t tcp) start(p *poller, done func(Result)) *flight {
+	j := journey{dialer: t.dialer, network: "tcp", step: time.Second}
+	return p.travel(j, func(error) Result { panic("this check has a fault") }, done)
 }
