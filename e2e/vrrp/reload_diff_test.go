@@ -73,6 +73,7 @@ func reloadUnseen(t *testing.T, before, after []any) {
 	held := []string{"10.9.0.1", "10.9.0.100", "10.9.0.101", "10.9.0.102"}
 	holds := func() bool { return slices.Equal(slices.Sorted(slices.Values(r.held("eth0"))), held) }
 	rig.Until(t, "the addresses", patience, holds)
+	r.listens(addresses, "Deleted 1: lo inet 192.0.2.78", "ip addr add 192.0.2.78/32 dev lo; ip addr del 192.0.2.78/32 dev lo") // to those, too
 	began, log, events := time.Now(), r.Mark(), addresses.mark()
 	notified := r.ReadFile("notify.log")
 	r.configure(after...)
