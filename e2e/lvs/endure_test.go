@@ -29,7 +29,9 @@ const (
 // TestEndureReload: a director is reloaded with one edit of its services after
 // the other, now and then a broken file, while a client sends requests. None is
 // lost, the table is as the file says, a broken file writes nothing to the
-// kernel, and no advert is late.
+// kernel, and no advert is late. While a scheduler is exchanged none is sent: the
+// kernel takes the old one away, waits until nobody uses it, and refuses new
+// connections until then (ip_vs_edit_service), whoever asks for it.
 func TestEndureReload(t *testing.T) {
 	onlyLVSD(t, "it has its own ways with edits")
 	c, random := enduranceCluster(t), endurance.Random(t, 0)
@@ -38,6 +40,7 @@ func TestEndureReload(t *testing.T) {
 	d := c.Directors[0]
 	packets, netlink := c.Client.Capture("bond0"), d.WatchNetlink()
 	began, masterMark, backupMark := time.Now(), master.Mark(), backup.Mark()
+	var tally rig.Tally
 	requests := c.Client.Stream(netip.AddrPortFrom(editionVIP, 80))
 	before := d.Resources()
 	edits := map[string]int{}
@@ -54,19 +57,26 @@ func TestEndureReload(t *testing.T) {
 			}
 			continue
 		}
-		former := now.String()
+		former, scheduler := now.String(), now.lines["lb_algo"]
 		now = now.edited(random)
 		edits[now.edit]++
+		exchanged := now.lines["lb_algo"] != scheduler
+		if exchanged {
+			tally.Include(requests.Stop())
+		}
 		d.File("keepalived.conf", now.String())
 		master.Signal(syscall.SIGHUP)
 		master.Wait(mark, reloaded, patience)
+		if exchanged {
+			requests = c.Client.Stream(netip.AddrPortFrom(editionVIP, 80))
+		}
 		time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
 		if diff := now.differs(d, false); diff != "" {
 			t.Fatalf("reload %d (%s): %s; from\n%s\nto\n%s", n, now.edit, diff, former, now)
 		}
 	}
 	time.Sleep(2 * advertEvery)
-	tally := requests.Stop()
+	tally.Include(requests.Stop())
 	late, adverts := lateness(packets.Adverts(began))
 	t.Logf("%v; requests: %s; %d adverts, %s late at most", edits, tally, adverts, late)
 	d.File("keepalived.conf", firstEdition().String())

@@ -76,6 +76,17 @@ type Tally struct {
 	Lost    []error
 }
 
+// Include adds what came of others.
+func (t *Tally) Include(others Tally) {
+	for name, n := range others.Answers {
+		if t.Answers == nil {
+			t.Answers = map[string]int{}
+		}
+		t.Answers[name] += n
+	}
+	t.Lost = append(t.Lost, others.Lost...)
+}
+
 // String reads "10 from a, 10 from b, 0 lost".
 func (t Tally) String() string {
 	var parts []string
