@@ -76,17 +76,6 @@ type Tally struct {
 	Lost    []error
 }
 
-// Include adds what came of others.
-func (t *Tally) Include(others Tally) {
-	for name, n := range others.Answers {
-		if t.Answers == nil {
-			t.Answers = map[string]int{}
-		}
-		t.Answers[name] += n
-	}
-	t.Lost = append(t.Lost, others.Lost...)
-}
-
 // String reads "10 from a, 10 from b, 0 lost".
 func (t Tally) String() string {
 	var parts []string
@@ -171,6 +160,19 @@ func (h *Host) Load(server netip.AddrPort, n int) Tally {
 	return t
 }
 
+// LostRequest is the error of a request of a [Stream].
+type LostRequest struct {
+	Began, Ended time.Time
+	Err          error
+}
+
+func (l *LostRequest) Error() string {
+	return fmt.Sprintf("at %s: %s", l.Began.Format("15:04:05.000"), l.Err)
+}
+
+// Unwrap is the reason.
+func (l *LostRequest) Unwrap() error { return l.Err }
+
 // A Stream is a client that sends requests all the time.
 type Stream struct {
 	stop chan struct{}
@@ -190,7 +192,7 @@ func (h *Host) Stream(server netip.AddrPort) *Stream {
 			began := time.Now()
 			name, err := h.Get(server)
 			if err != nil {
-				err = fmt.Errorf("at %s: %w", began.Format("15:04:05.000"), err)
+				err = &LostRequest{Began: began, Ended: time.Now(), Err: err}
 			}
 			s.mu.Lock()
 			s.sum.Add(name, err)

@@ -130,10 +130,11 @@ func TestOracle(t *testing.T) {
 	o := newOracle(t)
 	for _, file := range confFiles(t) {
 		name := strings.TrimSuffix(filepath.Base(file), ".conf")
+		if why := beyond[name]; why != "" {
+			t.Logf("%s: keepalived cannot be asked: %s", name, why)
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
-			if why := beyond[name]; why != "" {
-				t.Skip("keepalived cannot be asked: " + why)
-			}
 			if stumbles[name] != "" {
 				file = o.cleaned(t, file)
 			}
