@@ -12,6 +12,7 @@ import (
 // cases are the files around the lines of testdata/cases.txt, by their block: a
 // configuration that nobody complains about, with %s where the lines go.
 var cases = map[string]string{
+	"file":            "%s" + caseInstance,
 	"global_defs":     "global_defs {\n%s}\n" + caseInstance,
 	"SSL":             "SSL {\n%s}\n",
 	"vrrp_instance":   strings.ReplaceAll(caseInstance, "# more\n", "%s"),

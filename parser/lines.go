@@ -131,6 +131,7 @@ type trackKind struct {
 	// unknown and missing are keepalived's sentences for an unknown option and
 	// a weight without value; the default ones when empty
 	unknown, missing string
+	nameless         string // the sentence for an empty name, where a search does not end in one
 }
 
 // track reads a line of a list of tracked things.

@@ -111,6 +111,10 @@ func (c *cursor) addressOption(a *config.Address, o *addressOption) bool {
 			c.wrong(o.Pos, "Cannot specify ipaddress device more than once for %s", a.Prefix)
 			return false
 		}
+		if v == "" {
+			c.wrong(o.Value.Pos, "WARNING - interface %s for ip address %s doesn't exist", v, a.Prefix)
+			return true
+		}
 		a.Dev = strings.Clone(v)
 	case "label":
 		if len(v) > 15 {

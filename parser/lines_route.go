@@ -236,7 +236,8 @@ func (p *routeParser) value(key string, w word) (ok bool) {
 	case "metric", "priority", "preference":
 		r.Metric, f = some(num[uint32](0, 1<<32-1)(v))
 	case "dev", "oif":
-		r.Dev = strings.Clone(v)
+		r.Dev, f = linkName(v)
+		says = "WARNING - interface  for VROUTE nexthop doesn't exist"
 	case "expires":
 		var d config.Opt[uint32]
 		d, f = some(num[uint32](0, 1<<32-1)(v))

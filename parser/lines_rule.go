@@ -110,9 +110,11 @@ func (p *ruleParser) value(o *ruleOption, v string) bool {
 		r.Preference, f = some(cNumber(v))
 		says = "Invalid rule preference " + v + " specified"
 	case "dev", "iif":
-		r.IIF = strings.Clone(v)
+		r.IIF, f = linkName(v)
+		says = "WARNING - interface  for rule doesn't exist"
 	case "oif":
-		r.OIF = strings.Clone(v)
+		r.OIF, f = linkName(v)
+		says = "WARNING - interface  for rule doesn't exist"
 	case "track_group":
 		if c.keyword != "static_rules" {
 			c.wrong(o.Pos, "Unknown rule option track_group")

@@ -77,7 +77,11 @@ func (p *routeParser) nextHop(l *nextHopLine) bool {
 func (c *cursor) nextHopValue(n *config.NextHop, key string, w word) {
 	switch key {
 	case "dev", "oif":
-		n.Dev = strings.Clone(w.Text)
+		dev, f := linkName(w.Text)
+		if f != nil {
+			c.wrong(w.Pos, "WARNING - interface  for VROUTE nexthop doesn't exist")
+		}
+		n.Dev = dev
 	case "weight":
 		weight, f := num[int](1, 256)(w.Text)
 		if f != nil {

@@ -13,7 +13,7 @@ func trackInterface[T any](field func(*T) *[]config.Track) row[T] {
 	return track(field, trackKind{
 		bound: 253, what: "track_interface", edge: true,
 		unknown: "(%s) unknown track_interace %s weight option %s - ignoring", //nolint:misspell // keepalived's own
-		missing: "(%s) track_interface %s: weight without value specified, ignoring",
+		missing: "(%s) track_interface %s: weight without value specified, ignoring", nameless: "(%s) tracked interface  doesn't exist",
 	})
 }
 
@@ -31,6 +31,8 @@ func track[T any](field func(*T) *[]config.Track, kind trackKind) row[T] {
 		all := field(t)
 		switch {
 		case !ok:
+		case l.Name == "" && kind.nameless != "":
+			c.errorf(config.ClassGeneral, "unknown-interface", kind.nameless, c.d.name)
 		case c.d.twice(mention{list: c.keyword, name: l.Name}):
 			c.at = 0
 			c.errorf(config.ClassGeneral, "duplicate", "(%s) duplicate %s %s - ignoring", c.d.name, c.keyword, l.Name)

@@ -115,7 +115,7 @@ func (s *schema) globalDefs(c *cursor, cfg *config.Config) {
 func named(c *cursor) (string, bool) {
 	name, ok := c.next()
 	if !ok {
-		c.errorf(config.ClassGeneral, "missing-name", "%s must have a name - skipping", c.keyword)
+		c.nameless()
 		return "", false
 	}
 	key := c.keyword + " " + name
@@ -138,8 +138,25 @@ func (d *decoder) begin(name, owner string) {
 	clear(d.seen)
 }
 
+// soleName is the name of a block that keepalived skips when a second word
+// follows it, too.
+func soleName(c *cursor) (string, bool) {
+	before := *c
+	if _, ok := c.only(); !ok {
+		c.tail()
+		c.nameless()
+		return "", false
+	}
+	*c = before
+	return named(c)
+}
+
+func (c *cursor) nameless() {
+	c.errorf(config.ClassGeneral, "missing-name", "%s must have a name - skipping", c.keyword)
+}
+
 func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
-	name, ok := named(c)
+	name, ok := soleName(c)
 	if !ok {
 		return
 	}
@@ -151,7 +168,7 @@ func (s *schema) vrrpInstance(c *cursor, cfg *config.Config) {
 }
 
 func (s *schema) syncGroup(c *cursor, cfg *config.Config) {
-	name, ok := named(c)
+	name, ok := soleName(c)
 	if !ok {
 		return
 	}

@@ -262,6 +262,15 @@ func ifname(word string) (string, *fault) {
 	if len(word) > 15 {
 		return "", badValue("interface name '%s' is longer than 15 characters", word)
 	}
+	return linkName(word)
+}
+
+// linkName is the name of a link that is looked up, so that how long it is
+// does not matter; no link is without name.
+func linkName(word string) (string, *fault) {
+	if word == "" {
+		return "", badValue("no interface is named ''")
+	}
 	return strings.Clone(word), nil
 }
 
