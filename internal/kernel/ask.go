@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -22,8 +23,12 @@ func MTU(name string) int {
 	return int(mtu)
 }
 
-// ask makes a request of netdevice(7) that is answered with a number.
+// ask makes a request of netdevice(7) that is answered with a number. Of an
+// alias as eth0:1, which is no link, the kernel would answer for eth0.
 func ask(name string, what uint) (uint32, bool) {
+	if strings.Contains(name, ":") {
+		return 0, false
+	}
 	request, err := unix.NewIfreq(name)
 	if err != nil {
 		return 0, false
