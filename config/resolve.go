@@ -91,7 +91,7 @@ func (i *Instance) resolve(g *Global, scripts map[string]*TrackScript) {
 	if i.State.Set && i.State.Value == Master {
 		i.Priority.inherit(Owner)
 	} else {
-		i.Priority.inherit(100)
+		i.Priority.inherit(DefaultPriority)
 	}
 	if i.Priority.Value == Owner {
 		i.State.inherit(Master)

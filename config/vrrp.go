@@ -55,8 +55,11 @@ const (
 	AuthAH   AuthType = 2
 )
 
-// Owner is the priority of the address owner, RFC 9568 section 5.2.4.
-const Owner = 255
+// Priorities, RFC 9568 section 5.2.4.
+const (
+	Owner           = 255 // of the address owner
+	DefaultPriority = 100
+)
 
 // Instance is a vrrp_instance block. There may be thousands: what few of them
 // have is behind a pointer.

@@ -18,8 +18,7 @@ func instanceBlock() *block[config.Instance] {
 		"interface": {apply: instanceInterface, says: "Interface name '%V' too long - ignoring"},
 		"virtual_router_id": set(num[uint8](1, 255), func(i *inst) *uint8 { return &i.VirtualRouterID }).
 			or("(%N): VRID '%V' not valid - must be between 1 & 255"),
-		"priority": opt(num[uint8](1, config.Owner), func(i *inst) *config.Opt[uint8] { return &i.Priority }).
-			or("(%N) Priority not valid! must be between 1 & 255. Using default 100").at(func(i *inst) *config.Origin { return &i.PriorityOrigin }),
+		"priority": instancePriority(),
 		"advert_int": set(seconds(10*time.Millisecond, 255*time.Second), func(i *inst) *time.Duration { return &i.AdvertInt }).
 			or("(%N) Advert interval (%V) not valid! Must be > 0 - ignoring"),
 		"nopreempt": on(func(i *inst) { i.NoPreempt = true }),
@@ -112,6 +111,19 @@ func instanceState(c *cursor, i *config.Instance) {
 	case !i.State.Set:
 		i.State = config.Some(config.Backup)
 	}
+}
+
+// instancePriority: a wrong one is the default even of a MASTER, which without
+// any would own its addresses.
+func instancePriority() row[config.Instance] {
+	r := opt(num[uint8](1, config.Owner), func(i *config.Instance) *config.Opt[uint8] { return &i.Priority }).
+		or("(%N) Priority not valid! must be between 1 & 255. Using default 100").at(func(i *config.Instance) *config.Origin { return &i.PriorityOrigin })
+	read := r.apply
+	r.apply = func(c *cursor, i *config.Instance) {
+		i.Priority = config.Some[uint8](config.DefaultPriority)
+		read(c, i)
+	}
+	return r
 }
 
 func instanceInterface(c *cursor, i *config.Instance) {

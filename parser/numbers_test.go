@@ -76,3 +76,23 @@ func readLine(t *testing.T, begin string, about ...string) (c *config.Config, pr
 	}
 	return c, problems
 }
+
+// TestWrongPriority: a wrong priority is the default one, of a MASTER, too,
+// which would own its addresses without any.
+func TestWrongPriority(t *testing.T) {
+	for _, tt := range []struct {
+		lines string
+		want  uint8
+	}{
+		{"state MASTER\n", config.Owner},
+		{"state MASTER\npriority 256\n", config.DefaultPriority},
+		{"state BACKUP\npriority 0\n", config.DefaultPriority},
+		{"state MASTER\npriority 150\npriority -1\n", config.DefaultPriority},
+		{"state MASTER\npriority a\npriority 150\n", 150},
+	} {
+		c, _ := read(t, "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\n"+tt.lines+"virtual_ipaddress {\n10.0.0.1\n}\n}\n")
+		if got := c.Instances[0].Priority.Value; got != tt.want {
+			t.Errorf("%q: priority %d, want %d", tt.lines, got, tt.want)
+		}
+	}
+}
