@@ -117,7 +117,7 @@ func TestScriptUser(t *testing.T) {
 	}
 	c.Global.FIFO.Notify = FIFO{Path: "x", Script: line(User{})}
 	c.Global.FIFO.VRRPNotify = FIFO{Path: "x", User: own}
-	c.Resolve()
+	c.Resolve(nil)
 	fifos := c.Global.FIFO
 	if fifos.Notify.User != script || fifos.VRRPNotify.User != own || fifos.LVSNotify.User != (User{}) {
 		t.Errorf("FIFOs belong to %+v", fifos)
@@ -180,6 +180,7 @@ func (accounts) HasNamespace(string) bool { return true }
 
 func (accounts) Unsafe(string, User) error  { return nil }
 func (accounts) PrivateMacvlan(string) bool { return true }
+func (accounts) Links() []PresentLink       { return nil }
 func (accounts) Beneath(name string) string { return name }
 
 func (accounts) KeyFile(string) ([]byte, bool, error) { return nil, false, fs.ErrNotExist }

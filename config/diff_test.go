@@ -26,7 +26,7 @@ func resolved(change func(*Config)) *Config {
 	if change != nil {
 		change(c)
 	}
-	c.Resolve()
+	c.Resolve(nil)
 	return c
 }
 
@@ -82,7 +82,7 @@ func TestKernelServicesMerge(t *testing.T) {
 		{Addr: netip.MustParseAddrPort("10.0.0.13:8080"), LVSMethod: Some(NAT)},
 	}
 	c.Services = append(c.Services, second)
-	c.Resolve()
+	c.Resolve(nil)
 	services := c.KernelServices()
 	if len(services) != 1 || services[0].Scheduler != "rr" || len(services[0].Servers) != 3 {
 		t.Fatalf("%+v", services)
@@ -114,7 +114,7 @@ func TestKernelServicesMergeMany(t *testing.T) {
 		}
 		second.RealServers = append(second.RealServers, second.RealServers[n-1])
 		c.Services = append(c.Services, second)
-		c.Resolve()
+		c.Resolve(nil)
 		servers := c.KernelServices()[0].Servers
 		if len(servers) != n+n/2 || servers[n-1].Weight == 7 || servers[n].Weight != 7 {
 			t.Errorf("%d servers of two times %d: weights %d and %d around the end of the first", len(servers), n, servers[n-1].Weight, servers[n].Weight)

@@ -37,7 +37,7 @@ func TestRequires(t *testing.T) {
 	}
 	got := make(map[string]string)
 	for range 2 { // resolving again changes nothing
-		c.Resolve()
+		c.Resolve(nil)
 		for k := range c.Instances {
 			var names []string
 			for _, r := range c.Instances[k].Requires {

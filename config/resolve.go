@@ -6,8 +6,9 @@ import (
 )
 
 // Resolve fills every value that a block left to global_defs or to a default.
-// It is idempotent and complains about nothing: that is Validate's work.
-func (c *Config) Resolve() {
+// It is idempotent and complains about nothing: that is Validate's work. With a
+// nil environment nothing is looked up.
+func (c *Config) Resolve(env Environment) {
 	g := &c.Global
 	g.VRRPGarpLowerPrioDelay.inherit(g.VRRPGarpMasterDelay)
 	g.VRRPGarpLowerPrioRepeat.inherit(g.VRRPGarpMasterRepeat)
@@ -31,7 +32,7 @@ func (c *Config) Resolve() {
 		c.Trackers.weights(v.TrackFile, v.TrackProcess, v.TrackBFD)
 	}
 	c.priorityNotifications()
-	c.virtualLinks()
+	c.virtualLinks(env)
 	for k := range c.Static.IPAddress {
 		a := &c.Static.IPAddress[k]
 		a.Dev = cmp.Or(a.Dev, g.DefaultInterface)

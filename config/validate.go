@@ -27,6 +27,8 @@ type Environment interface {
 	HasNamespace(name string) bool
 	// PrivateMacvlan reports whether an interface is a macvlan in private mode.
 	PrivateMacvlan(name string) bool
+	// Links are all that are there.
+	Links() []PresentLink
 	// Beneath is the interface that a macvlan or an ipvlan is on, and below that
 	// one; any other, and one that is not known, is its own.
 	Beneath(name string) string

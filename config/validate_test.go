@@ -29,6 +29,7 @@ func (world) HasDirectory(path string) bool   { return path == "/run" }
 func (world) HasNamespace(name string) bool   { return name == "blue" }
 func (world) Unsafe(string, User) error       { return nil }
 func (world) PrivateMacvlan(name string) bool { return false }
+func (world) Links() []PresentLink            { return nil }
 
 func (world) Beneath(name string) string {
 	if name == "mac0" {

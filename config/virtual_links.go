@@ -23,6 +23,15 @@ type VirtualLink struct {
 	Notify       bool // make the kernel tell that the parent has become promiscuous
 }
 
+// PresentLink is a link that the machine has.
+type PresentLink struct {
+	Name   string
+	Parent string // what a macvlan or an ipvlan is on, in the same network namespace
+	VMAC   bool   // a macvlan in private mode
+	IPVLAN bool
+	MAC    [6]byte // of an Ethernet link
+}
+
 // Sysctl is a value in net.ipv4.conf of a link, set while it is wanted and
 // restored afterwards.
 type Sysctl struct {
@@ -98,8 +107,8 @@ func (i *Instance) hasOwnLink() bool {
 }
 
 // virtualLinks names the links of all instances and moves addresses to them.
-func (c *Config) virtualLinks() {
-	n := naming{g: &c.Global, taken: make(map[string]bool)}
+func (c *Config) virtualLinks(env Environment) {
+	n := naming{g: &c.Global, env: env, taken: make(map[string]bool)}
 	for k := range c.Instances {
 		i := &c.Instances[k]
 		for _, l := range i.Links { // resolved already
@@ -125,16 +134,47 @@ func (c *Config) virtualLinks() {
 
 // naming gives links names that no other has.
 type naming struct {
-	g     *Global
-	taken map[string]bool
-	fresh []*Instance // that have no links yet
-	made  []VirtualLink
+	g       *Global
+	env     Environment // nil: nothing is looked up
+	taken   map[string]bool
+	present map[string]PresentLink // those of env, once one was asked for
+	fresh   []*Instance            // that have no links yet
+	made    []VirtualLink
 }
 
-// free is PREFIX.VRID, or what keepalived makes of it when that is taken.
-func (n *naming) free(prefix string, i *Instance, ipv6 bool) string {
+// name gives a link without one the name of what there is with its MAC on its
+// parent, or else a free one.
+func (n *naming) name(l *VirtualLink, prefix string, i *Instance) {
+	if n.present == nil {
+		n.look()
+	}
+	if l.IPVLAN == "" {
+		for _, p := range n.present {
+			if p.VMAC && p.Parent == l.Parent && p.MAC == l.MAC && !n.taken[p.Name] {
+				l.Name = p.Name
+				n.taken[l.Name] = true
+				return
+			}
+		}
+	}
+	l.Name = n.free(l, prefix, i)
+}
+
+func (n *naming) look() {
+	n.present = make(map[string]PresentLink)
+	if n.env == nil {
+		return
+	}
+	for _, p := range n.env.Links() {
+		n.present[p.Name] = p
+	}
+}
+
+// free is PREFIX.VRID, or what keepalived makes of it when that is taken, by
+// another link of the machine, too.
+func (n *naming) free(l *VirtualLink, prefix string, i *Instance) string {
 	candidates := []string{""}
-	if ipv6 {
+	if l.IPv6 {
 		candidates = append(candidates, "6")
 	}
 	for number := range 256 {
@@ -142,10 +182,12 @@ func (n *naming) free(prefix string, i *Instance, ipv6 bool) string {
 	}
 	for _, infix := range candidates {
 		name := fmt.Sprintf("%s%s.%d", prefix, infix, i.VirtualRouterID)
-		if !n.taken[name] {
-			n.taken[name] = true
-			return name
+		p, there := n.present[name]
+		if there && (l.IPVLAN == "" || !p.IPVLAN || p.Parent != l.Parent) || n.taken[name] {
+			continue
 		}
+		n.taken[name] = true
+		return name
 	}
 	return "" // 255 virtual routers have 255 numbers
 }
@@ -182,7 +224,7 @@ func (n *naming) own(i *Instance) {
 		l.BothFamilies = l.BothFamilies || a.Prefix.Addr().Is6() != i.IPv6()
 	}
 	if l.Name == "" {
-		l.Name = n.free(n.g.VMACPrefix, i, i.IPv6())
+		n.name(&l, n.g.VMACPrefix, i)
 	}
 	i.Links = append(i.Links, l)
 	n.made = append(n.made, l)
@@ -211,9 +253,10 @@ func (n *naming) vmac(i *Instance, parent string, ipv6 bool) VirtualLink {
 			return l
 		}
 	}
-	name := n.free(cmp.Or(n.g.VMACAddrPrefix, n.g.VMACPrefix), i, ipv6)
-	n.made = append(n.made, VirtualLink{Name: name, Parent: parent, MAC: mac, IPv6: ipv6, Mirror: ipv6})
-	return n.made[len(n.made)-1]
+	l := VirtualLink{Parent: parent, MAC: mac, IPv6: ipv6, Mirror: ipv6}
+	n.name(&l, cmp.Or(n.g.VMACAddrPrefix, n.g.VMACPrefix), i)
+	n.made = append(n.made, l)
+	return l
 }
 
 // place puts an address on the link that it belongs to. Addresses of the other

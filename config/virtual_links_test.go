@@ -48,7 +48,7 @@ func TestVirtualLinks(t *testing.T) {
 		{Name: "VI_N", Interface: "eth0", VirtualRouterID: 56, VMAC: &VMAC{Name: "vrrp.51"}, VirtualIPAddress: all("10.9.0.107/24")},
 		{Name: "VI_XM", Interface: "eth0", VirtualRouterID: 57, VMACXmitBase: true, VMAC: &VMAC{}, VirtualIPAddress: all("fe80::101/64")},
 	}}
-	c.Resolve()
+	c.Resolve(nil)
 	show := func() string {
 		var b strings.Builder
 		for k := range c.Instances {
@@ -106,7 +106,7 @@ VI_XM on "vrrp.57", adverts on "eth0"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if c.Resolve(); show() != got {
+	if c.Resolve(nil); show() != got {
 		t.Errorf("resolved twice:\n%s", show())
 	}
 }
@@ -124,5 +124,48 @@ func TestKeyWithLinks(t *testing.T) {
 	other.VMAC = &VMAC{Group: "3"}
 	if vmac.Key() != other.Key() {
 		t.Error("keys differ")
+	}
+}
+
+// present are the links of a machine of which nothing else is asked.
+type present struct {
+	Environment
+	links []PresentLink
+}
+
+func (p present) Links() []PresentLink { return p.links }
+
+// TestNamesThatAreTaken: a link of somebody else keeps its name, and the one
+// that an earlier start has made is used again, whatever its name.
+func TestNamesThatAreTaken(t *testing.T) {
+	ours := routerMAC(&Instance{VirtualRouterID: 51}, false)
+	v4, v6 := MustAddr("10.9.0.1"), MustAddr("fe80::1")
+	for name, tt := range map[string]struct {
+		links   []PresentLink
+		ipvlan  bool
+		address Addr
+		want    string
+	}{
+		"nothing there":               {nil, false, v4, "vrrp.51"},
+		"another link":                {[]PresentLink{{Name: "vrrp.51"}}, false, v4, "vrrp1.51"},
+		"two others":                  {[]PresentLink{{Name: "vrrp.51"}, {Name: "vrrp1.51"}}, false, v4, "vrrp2.51"},
+		"another link, IPv6":          {[]PresentLink{{Name: "vrrp.51"}}, false, v6, "vrrp6.51"},
+		"a VMAC on another interface": {[]PresentLink{{Name: "vrrp.51", Parent: "eth1", VMAC: true, MAC: ours}}, false, v4, "vrrp1.51"},
+		"a VMAC with another MAC":     {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", VMAC: true}}, false, v4, "vrrp1.51"},
+		"ours":                        {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", VMAC: true, MAC: ours}}, false, v4, "vrrp.51"},
+		"ours by another name":        {[]PresentLink{{Name: "vrrp.51"}, {Name: "vrrp7.51", Parent: "eth0", VMAC: true, MAC: ours}}, false, v4, "vrrp7.51"},
+		"our MAC, but no VMAC":        {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", MAC: ours}}, false, v4, "vrrp1.51"},
+		"our ipvlan":                  {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", IPVLAN: true}}, true, v4, "vrrp.51"},
+		"an ipvlan elsewhere":         {[]PresentLink{{Name: "vrrp.51", Parent: "eth1", IPVLAN: true}}, true, v4, "vrrp1.51"},
+	} {
+		i := Instance{Interface: "eth0", VirtualRouterID: 51, VMAC: &VMAC{}, VirtualIPAddress: []Address{{Prefix: netip.PrefixFrom(tt.address, 24)}}}
+		if tt.ipvlan {
+			i.VMAC, i.IPVLAN = nil, &IPVLAN{}
+		}
+		c := &Config{Global: DefaultGlobal, Instances: []Instance{i}}
+		c.Resolve(present{links: tt.links})
+		if got := c.Instances[0].Device(); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
 	}
 }

@@ -55,6 +55,7 @@ func (bench) Unsafe(name string, u config.User) error {
 }
 func (bench) PrivateMacvlan(name string) bool { return name == "em1" }
 func (bench) Beneath(name string) string      { return name }
+func (bench) Links() []config.PresentLink     { return nil }
 
 // TestConf loads every file of testdata/conf: its problems as lvsd -t prints
 // them and the configuration as lvsd -d does.
@@ -106,7 +107,7 @@ func shown(t *testing.T, c *config.Config) string {
 		return out.String()
 	}
 	empty := config.Config{Global: config.DefaultGlobal, Daemon: config.DefaultDaemon}
-	empty.Resolve()
+	empty.Resolve(nil)
 	usual := map[string]bool{}
 	for line := range strings.Lines(text(&empty)) {
 		usual[line] = true

@@ -240,6 +240,8 @@ func (m asked) PrivateMacvlan(name string) bool {
 	return !strings.Contains(m.said, "interface "+name+" already exists and is not a private macvlan")
 }
 
+func (m asked) Links() []config.PresentLink { return nil }
+
 func (m asked) Beneath(name string) string { return name }
 
 func (m asked) HasNamespace(string) bool { return false }

@@ -60,7 +60,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	if !o.Test || d.cfg.HasScripts() {
 		d.cfg.Global.DefaultScriptUser(o.Environment)
 	}
-	d.cfg.Resolve()
+	d.cfg.Resolve(o.Environment)
 	d.problems = append(d.problems, d.cfg.Lint(o.Environment)...)
 	if o.Peers {
 		d.problems = append(d.problems, d.cfg.LintPeers(d.src.peers(o))...)

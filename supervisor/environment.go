@@ -98,6 +98,8 @@ func (machine) HasNamespace(name string) bool {
 	return err == nil
 }
 
+func (machine) Links() []config.PresentLink { return kernel.PresentLinks() }
+
 func (machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
 
 func (machine) Beneath(name string) string { return kernel.Beneath(name) }

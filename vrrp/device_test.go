@@ -19,7 +19,7 @@ func TestOwnDevice(t *testing.T) {
 		Name: "VI_1", Interface: "eth0", VirtualRouterID: 51, AdvertInt: time.Second, Priority: config.Some[uint8](255), VMAC: &config.VMAC{},
 		VirtualIPAddress: []config.Address{{Prefix: netip.MustParsePrefix("10.0.0.5/24")}},
 	}}}
-	c.Resolve()
+	c.Resolve(nil)
 	now := time.Unix(0, 0)
 	g := vrrp.Regroup(now, nil, c).Groups[0]
 	m := g.Members()[0]
@@ -70,7 +70,7 @@ func TestExtraAnnouncements(t *testing.T) {
 				VirtualIPAddress: []config.Address{on("10.0.0.5/24", "", false), on("10.0.1.5/24", "eth1", true), on("10.0.2.5/24", "eth2", false)},
 			}}}
 			c.Global.VRRPGarpExtraIf, c.Global.VRRPGarpMasterDelay = extra, 0
-			c.Resolve()
+			c.Resolve(nil)
 			now := time.Unix(0, 0)
 			g := vrrp.Regroup(now, nil, c).Groups[0]
 			for _, link := range []string{"eth0", "vrrp.51", "eth2"} {

@@ -104,7 +104,7 @@ func TestHandoverMaster(t *testing.T) {
 			x.Authentication = config.Authentication{Type: config.AuthAH, Pass: "s3cret"}
 			c := resolved(x, y)
 			c.Groups = []config.SyncGroup{{Name: "G", Members: []string{"VI_1", "VI_2"}}}
-			c.Resolve()
+			c.Resolve(nil)
 			return c
 		}
 		a, b := l.newRouter("10.0.0.1", nil), l.newRouter("10.0.0.2", nil)

@@ -269,7 +269,7 @@ func virtual(name string, vrid, priority uint8, vips ...string) config.Instance 
 
 func resolved(instances ...config.Instance) *config.Config {
 	cfg := &config.Config{Global: config.DefaultGlobal, Instances: instances}
-	cfg.Resolve()
+	cfg.Resolve(nil)
 	return cfg
 }
 

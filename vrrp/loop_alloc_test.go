@@ -46,7 +46,7 @@ func aloneOn(t *testing.T, opener Opener, change func(*config.Instance)) *Runner
 		change(&i)
 	}
 	cfg := &config.Config{Global: config.DefaultGlobal, Instances: []config.Instance{i}}
-	cfg.Resolve()
+	cfg.Resolve(nil)
 	r.linkChanged(LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, IPv6: []netip.Addr{netip.MustParseAddr("fe80::1")}})
 	r.apply(cfg)
 	for range 20 { // to be MASTER, and past the second round of gratuitous ARP

@@ -92,7 +92,7 @@ func TestPanicIsBounded(t *testing.T) {
 			}
 			cfg.Instances = append(cfg.Instances, instance)
 		}
-		cfg.Resolve()
+		cfg.Resolve(nil)
 		if err := r.Apply(cfg); err != nil {
 			t.Fatal(err)
 		}

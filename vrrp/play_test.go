@@ -180,7 +180,7 @@ func (p *player) apply() {
 	next := p.cfg
 	next.Instances = slices.Clone(p.cfg.Instances)
 	next.Groups = slices.Clone(p.cfg.Groups)
-	next.Resolve()
+	next.Resolve(nil)
 	r := vrrp.Regroup(p.now, p.groups, &next)
 	p.groups = r.Groups
 	p.print(r.Ended)

@@ -26,7 +26,7 @@ func lone(t testing.TB, version uint8, change func(*config.Instance)) *vrrp.Grou
 		change(&i)
 	}
 	cfg := &config.Config{Global: config.DefaultGlobal, Instances: []config.Instance{i}}
-	cfg.Resolve()
+	cfg.Resolve(nil)
 	g := vrrp.Regroup(epoch, nil, cfg).Groups[0]
 	g.Step(epoch, vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{netip.MustParseAddr("10.0.0.1")}})
 	g.Step(epoch, vrrp.Start{})

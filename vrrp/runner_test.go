@@ -317,7 +317,7 @@ func TestTrackedScripts(t *testing.T) {
 			i := virtual("VI_1", 51, 100, vip)
 			i.TrackScript = []config.Track{{Name: "chk", Weight: config.Some(0)}}
 			c := &config.Config{Global: config.DefaultGlobal, Scripts: []config.TrackScript{script, unused}, Instances: []config.Instance{i}}
-			c.Resolve()
+			c.Resolve(nil)
 			return c
 		}
 		apply(t, a, cfg(time.Second))
@@ -368,7 +368,7 @@ func TestObservedBeforeStart(t *testing.T) {
 				i.TrackFile = append(i.TrackFile, config.Track{Name: name})
 			}
 			c.Instances = []config.Instance{i}
-			c.Resolve()
+			c.Resolve(nil)
 			return c
 		}
 		apply(t, a, cfg("quick"))

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -139,12 +140,15 @@ func vmacRouter(s *segment, n int) *router {
 }
 
 // TestVMAC: macvlans, their names, addresses and sysctls are those that
-// keepalived makes, and the end leaves nothing.
+// keepalived makes, beside links of others that have the names, and the end
+// leaves nothing.
 func TestVMAC(t *testing.T) {
 	t.Parallel()
 	states := make(map[string][]string)
 	for _, binary := range []string{rig.Keepalived, rig.Binary()} {
 		r := vmacRouter(newSegment(t), 1)
+		r.Run("ip", "link", "add", "vrrp.61", "address", "02:00:00:00:00:61", "type", "bridge")
+		r.Run("ip", "link", "add", "vrrp.52", "link", "eth0", "address", "02:00:00:00:00:52", "type", "macvlan", "mode", "private")
 		before := r.devices()
 		r.run(binary, vmacs)
 		for _, name := range []string{"VI_1", "VI_6", "VI_2", "VI_X", "VI_6X", "VI_62"} {
@@ -159,6 +163,14 @@ func TestVMAC(t *testing.T) {
 			}
 		}
 		states[short(binary)] = strings.Split(r.devices(), "\n")
+		if binary == rig.Binary() {
+			mark := r.Mark()
+			r.Signal(syscall.SIGHUP)
+			r.Wait(mark, reloaded, patience)
+			if diff := cmp.Diff(states["lvsd"], strings.Split(r.devices(), "\n")); diff != "" {
+				t.Errorf("a reload of the same changes links (-before +after):\n%s", diff)
+			}
+		}
 		r.Stop(patience)
 		// keepalived 2.2.7 leaves its sysctls.
 		if diff := cmp.Diff(before, r.devices()); diff != "" && binary == rig.Binary() {

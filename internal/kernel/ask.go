@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsd/lvsd/config"
 )
 
 // HasLink reports whether a link exists, by a request that does not wait for
@@ -53,6 +55,35 @@ func PrivateMacvlan(name string) bool {
 	}
 	macvlan, ok := link.(*netlink.Macvlan)
 	return ok && macvlan.Mode == netlink.MACVLAN_MODE_PRIVATE
+}
+
+// PresentLinks are all links; none when they cannot be read.
+func PresentLinks() []config.PresentLink {
+	links, err := dump(netlink.LinkList)
+	if err != nil {
+		return nil
+	}
+	names := make(map[int]string, len(links))
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	all := make([]config.PresentLink, len(links))
+	for i, l := range links {
+		all[i].Name = l.Attrs().Name
+		copy(all[i].MAC[:], l.Attrs().HardwareAddr)
+		switch l := l.(type) {
+		case *netlink.Macvlan:
+			all[i].VMAC = l.Mode == netlink.MACVLAN_MODE_PRIVATE
+		case *netlink.IPVlan:
+			all[i].IPVLAN = true
+		default:
+			continue
+		}
+		if l.Attrs().NetNsID < 0 { // else the index is of another namespace
+			all[i].Parent = names[l.Attrs().ParentIndex]
+		}
+	}
+	return all
 }
 
 // Beneath is the link that a macvlan or an ipvlan is on, and below that one; any

@@ -29,6 +29,7 @@ func (twoLinks) HasDirectory(string) bool         { return true }
 func (twoLinks) HasNamespace(string) bool         { return true }
 func (twoLinks) Unsafe(string, config.User) error { return nil }
 func (twoLinks) PrivateMacvlan(string) bool       { return false }
+func (twoLinks) Links() []config.PresentLink      { return nil }
 func (twoLinks) Beneath(name string) string       { return name }
 func (twoLinks) Subnets() []config.Subnet         { return nil }
 func (twoLinks) OnLink(config.Addr) bool          { return true }

@@ -139,7 +139,7 @@ func TestVMAC(t *testing.T) {
 		Name: "a", Interface: "eth0", VirtualRouterID: 7, Version: config.Some(uint8(2)), Priority: config.Some(uint8(100)), VMAC: &config.VMAC{Name: "vrrp.7"},
 		VirtualIPAddress: []config.Address{{Prefix: netip.MustParsePrefix("10.0.0.1/24")}},
 	}}}
-	c.Resolve()
+	c.Resolve(nil)
 	s.Config = c
 	v := s.view()
 	for _, test := range []struct {

@@ -96,7 +96,7 @@ func (s *site) config(r int) *config.Config {
 		group.TrackInterface = tracks(g.Track, linkName, weighed)
 		cfg.Groups = append(cfg.Groups, group)
 	}
-	cfg.Resolve()
+	cfg.Resolve(nil)
 	for k := range cfg.Instances { // of global_defs, and here of each
 		cfg.Instances[k].MaxAdvertInterval = longest[k]
 	}
