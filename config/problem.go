@@ -68,6 +68,12 @@ func Fatal(problems []Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Fatal })
 }
 
+// MissingParameter reports whether a keyword stands without its value, at which
+// keepalived stops to read.
+func MissingParameter(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Class == ClassMissingParameter })
+}
+
 // NoConfig reports whether a file is missing that include_check asks for:
 // keepalived then ends with [ExitNoConfig].
 func NoConfig(problems []Problem) bool {
@@ -98,15 +104,14 @@ const (
 // a keyword without its parameter, at once, and does not start to test what a
 // network namespace would hold that is not there.
 func TestStatus(problems []Problem) int {
-	worst, missing := ClassNone, false
+	worst := ClassNone
 	for _, p := range problems {
-		missing = missing || p.Class == ClassMissingParameter
 		worst = max(worst, p.Class)
 	}
 	switch {
 	case worst == ClassNoConfig:
 		return ExitNoConfig
-	case missing:
+	case MissingParameter(problems):
 		return ExitConfig
 	case worst == ClassNone, worst == ClassNoNamespace:
 		return ExitOK

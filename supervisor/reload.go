@@ -23,6 +23,8 @@ import (
 var (
 	errNoConfig = errors.New("not all configuration files are there")
 	errFatal    = errors.New("the VRRP configuration cannot be run: exited with permanent error CONFIG")
+	errMissing  = errors.New("a keyword has no value: exited with permanent error CONFIG")
+	errUnclean  = errors.New("the configuration has errors, and reload_check_config is set: exited with permanent error CONFIG")
 	errEmpty    = errors.New("there is nothing in it")
 )
 

@@ -207,10 +207,27 @@ func (s *Supervisor) first() (*config.Config, []config.Problem, error) {
 	if config.NoConfig(problems) {
 		return nil, nil, &ExitError{config.ExitNoConfig, errNoConfig}
 	}
-	if config.Fatal(problems) && !s.opts.NoVRRP {
-		return nil, nil, &ExitError{config.ExitConfig, errFatal}
+	if err := s.runnable(next, problems); err != nil {
+		return nil, nil, &ExitError{config.ExitConfig, err}
 	}
 	return next, problems, nil
+}
+
+// runnable is what keeps keepalived from starting: an instance that cannot be,
+// a keyword without its value, and with reload_check_config all that -t counts;
+// in blocks of a process that is not to run it would not be found.
+func (s *Supervisor) runnable(next *config.Config, problems []config.Problem) error {
+	o := &s.opts
+	all := (!o.NoVRRP || len(next.Instances) == 0) && (!o.NoCheck || len(next.Services) == 0) && (!o.NoBFD || len(next.Trackers.BFD) == 0)
+	switch {
+	case config.Fatal(problems) && !o.NoVRRP:
+		return errFatal
+	case config.MissingParameter(problems):
+		return errMissing
+	case next.Global.Reload.ReloadCheckConfig.Set && all && config.TestStatus(problems) != config.ExitOK:
+		return errUnclean
+	}
+	return nil
 }
 
 func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []config.Problem) (err error) {

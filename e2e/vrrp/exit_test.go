@@ -61,3 +61,43 @@ func TestConfigTestStatus(t *testing.T) {
 		t.Errorf("missing file: status %d, want %d", got, config.ExitNoConfig)
 	}
 }
+
+// TestRefusedStart: what keepalived does not start with, lvsd does not either,
+// and with the same status.
+func TestRefusedStart(t *testing.T) {
+	t.Parallel()
+	const check = "global_defs {\n\treload_check_config\n}\n"
+	with := func(line string) string { return instance{priority: 100, more: line}.String() }
+	good := with("")
+	files := []struct {
+		name, text string
+		refused    bool
+	}{
+		{"good", check + good, false},
+		{"an unknown keyword", with("nonsense"), false},
+		{"no value", with("preempt_delay"), true},
+		{"no virtual_router_id", strings.Replace(good, "virtual_router_id 51", "", 1), true},
+		{"no such interface", strings.ReplaceAll(good, "eth0", "eth9"), true},
+		{"checked, an unknown keyword", check + with("nonsense"), true},
+		{"checked, one outside of blocks", check + good + "nonsense\n", true},
+		{"checked, a warning", check + with("advert_int 1.5"), true},
+		{"checked, no script security", check + with("notify /bin/true"), true},
+		{"checked, a script that is not there", "global_defs {\n\treload_check_config\n\tenable_script_security\n\tscript_user root\n}\n" + with("notify /nowhere/true"), false},
+	}
+	const path = "/etc/keepalived/keepalived.conf"
+	r := newSegment(t).router(1)
+	for _, file := range files {
+		for _, binary := range []string{rig.Keepalived, rig.Binary()} {
+			r.configure(file.text)
+			if !file.refused {
+				r.run(binary, file.text)
+				r.Wait(0, "STATE", patience)
+				r.Kill()
+				continue
+			}
+			if output, status := r.finishes("timeout", "20", binary, "-n", "-l", "-P", "-f", path); status != config.ExitConfig {
+				t.Errorf("%s: status of %s %d, want %d\n%s", file.name, short(binary), status, config.ExitConfig, output)
+			}
+		}
+	}
+}
