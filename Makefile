@@ -24,13 +24,13 @@ test: ## everything, from unit tests to clusters in the virtual machine
 	$(GO) vet ./... && $(GO) run ./e2e/needs && $(MAKE) -j2 -O units machine && $(MAKE) wire
 
 units: # of test: what the clock of a busy machine does not disturb, beside machine
-	$(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -v -p 1 $$($(GO) list ./e2e/... | grep -v -e e2e/lvs -e e2e/vrrp)
+	$(SUDO) $(GO) test -p 1 $$($(GO) list ./... | grep -v /e2e) && $(SUDO) $(GO) test -count=1 -v -p 1 $$($(GO) list ./e2e/... | grep -v -e e2e/lvs -e e2e/vrrp)
 
 machine: # of test: the virtual machine, whose time is its own
-	$(SUDO) $(GO) test -v -timeout 30m ./e2e/lvs
+	$(SUDO) $(GO) test -count=1 -v -timeout 30m ./e2e/lvs
 
 wire: # of test: what measures adverts, alone
-	$(SUDO) $(GO) test -v -timeout 30m ./e2e/vrrp
+	$(SUDO) $(GO) test -count=1 -v -timeout 30m ./e2e/vrrp
 
 sim: ## SEEDS simulated clusters of VRRP routers (300000) on all processors, the first one FIRST (1)
 	GOGC=400 $(GO) test ./vrrp/sim -count=1 -v -timeout 0 -run 'TestSimulation$$' -sim.seeds=$(or $(SEEDS),300000) -sim.first=$(or $(FIRST),1)

@@ -61,7 +61,7 @@ func (c *rawConn) setUp(vrids []uint8) error {
 			return fmt.Errorf("open VRRP socket for %s on %q: %w", s.local(), s.Link, err)
 		}
 	}
-	for _, step := range c.toSend(s) {
+	for _, step := range append(c.toSend(s), s.roomForTheDead) {
 		if err := step(c.tx); err != nil {
 			return fmt.Errorf("open VRRP socket to send on %q: %w", s.Link, err)
 		}
@@ -133,6 +133,20 @@ func (s Socket) bindToLink(fd int) error {
 		return nil
 	}
 	return unix.BindToDevice(fd, s.Link)
+}
+
+// sendBuffer is room for what the kernel keeps for peers that do not answer
+// ARP: 212,992 octets each, unres_qlen_bytes of arp(7), for three seconds. What
+// does not fit would keep adverts from the others.
+const sendBuffer = 32 << 20
+
+// roomForTheDead is of use with unicast peers alone, and as much as the kernel
+// grants.
+func (s Socket) roomForTheDead(fd int) error {
+	if !s.Group.IsValid() && unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+	}
+	return nil
 }
 
 // linkIndex asks the namespace of the socket.

@@ -195,3 +195,32 @@ func TestReloadStorm(t *testing.T) {
 		t.Error("something panicked")
 	}
 }
+
+// TestDeadPeers: what the kernel keeps for unicast peers that do not answer
+// does not keep adverts from one that does. keepalived cannot send to any.
+func TestDeadPeers(t *testing.T) {
+	t.Parallel()
+	for name, i := range map[string]instance{
+		"IPv4": {source: "10.9.0.1", peers: []string{"10.9.0.77", "10.9.0.2", "10.9.0.78"}},
+		"IPv6": {source: "2001:db8::1", peers: []string{"2001:db8::77", "2001:db8::2", "2001:db8::78"}, vips: vips6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSegment(t)
+			r, living := s.routerOf(i, 1), s.routerOf(i, 2)
+			if name == "IPv6" {
+				r.Run("ip", "addr", "add", "2001:db8::1/64", "dev", "eth0", "nodad")
+				living.Run("ip", "addr", "add", "2001:db8::2/64", "dev", "eth0", "nodad")
+			}
+			i.version, i.priority, i.advert = 3, 100, "0.01"
+			r.run(rig.Binary(), i)
+			began := time.Now()
+			rig.Until(t, "600 adverts", time.Minute, func() bool { return len(r.sent(began)) >= 600 })
+			for _, line := range r.Lines(0) {
+				if strings.Contains(line.Text, "sending adverts fails") {
+					t.Fatal(line.Text)
+				}
+			}
+		})
+	}
+}
