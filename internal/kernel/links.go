@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -272,8 +273,12 @@ func (l *Link) own(addr netip.Addr, flags int) {
 	}
 }
 
-// complain tells the log what could not be repaired, once.
+// complain tells the log what could not be repaired, once; not that the end came
+// first.
 func (h *Host) complain(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	text := ""
 	if err != nil {
 		text = err.Error()

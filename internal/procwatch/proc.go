@@ -9,10 +9,16 @@ import (
 )
 
 // proc reads a proc(5) file system.
-type proc struct{ root string }
+type proc struct {
+	root string
+	self int // this process, which does not count: it may be called keepalived, and another be meant
+}
 
 // read is a process; one that has ended, a zombie included, is none.
 func (f proc) read(pid int, withArgs bool) (process, bool) {
+	if pid == f.self {
+		return process{}, false
+	}
 	dir := filepath.Join(f.root, strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {

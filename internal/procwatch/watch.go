@@ -3,6 +3,7 @@ package procwatch
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ type follower struct {
 // New makes a watcher that reads the proc file system at root. Before Run only
 // the first count of a process is known.
 func New(log *zap.Logger, root string) *Watcher {
-	return &Watcher{log: log, proc: proc{root}, buffer: receiveBuffer, wanted: make(chan struct{}, 1), followers: make(map[*follower]bool)}
+	return &Watcher{log: log, proc: proc{root, os.Getpid()}, buffer: receiveBuffer, wanted: make(chan struct{}, 1), followers: make(map[*follower]bool)}
 }
 
 // Follow reports whether the processes of t run in the right number, at once

@@ -134,6 +134,22 @@ func follow(t *testing.T, w *Watcher, p config.TrackProcess) (reported func() st
 	}
 }
 
+// A process does not watch itself, whatever it is called.
+func TestNotItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.runs(os.Getpid(), 1, "/usr/sbin/keepalived")
+		reported := follow(t, w.watcher, config.TrackProcess{Process: []string{"keepalived"}, Quorum: 1})
+		synctest.Wait()
+		w.exec(os.Getpid(), "/usr/sbin/keepalived")
+		time.Sleep(time.Second)
+		w.exec(10, "/usr/sbin/keepalived")
+		if got := reported(); got != "0s false, 1s true" {
+			t.Errorf("said %s", got)
+		}
+	})
+}
+
 // The delays: a change by a fork or an end has to last, one by exec is at once.
 func TestDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
