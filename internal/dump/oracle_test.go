@@ -81,7 +81,7 @@ func (m machine) KeyFile(string) ([]byte, bool, error) { return nil, false, os.E
 func (m machine) HasNamespace(string) bool             { return false }
 func (m machine) Unsafe(string, config.User) error     { return nil }
 func (m machine) PrivateMacvlan(string) bool           { return false } // bridges all of them
-func (m machine) Links() []config.PresentLink { return nil }
+func (m machine) Links() []config.PresentLink          { return nil }
 func (m machine) Beneath(name string) string           { return name }
 func (m machine) Subnets() []config.Subnet             { return nil }
 func (m machine) OnLink(config.Addr) bool              { return true }
