@@ -55,6 +55,7 @@ func (c *Config) effective() *Config {
 			r, s := &v.RealServers[k], &servers[k]
 			r.Addr, r.Checks, r.Tunnel = s.Addr, s.Checks, s.Tunnel
 			r.Weight.Value, r.LVSMethod.Value, r.InhibitOnFailure.Value = s.Weight, s.Method, s.InhibitOnFailure
+			r.DrainTimeout.Value = s.DrainTimeout
 		}
 	}
 	return &all

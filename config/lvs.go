@@ -140,6 +140,7 @@ type VirtualServer struct {
 	HASuspend              bool          // no checks while the address is not on this host
 	Weight                 int
 	InhibitOnFailure       bool
+	DrainTimeout           time.Duration // lvsd's own keyword; 0: who leaves is gone at once
 	Alpha                  bool
 	Omega                  bool // notify at shutdown, too
 	SMTPAlert              Opt[bool]
@@ -204,6 +205,7 @@ type RealServer struct {
 	Tunnel           Tunnel // of LVSMethod TUN
 	LVSMethod        Opt[Method]
 	InhibitOnFailure Opt[bool]
+	DrainTimeout     Opt[time.Duration] // lvsd's own keyword
 	Alpha            Opt[bool]
 	SMTPAlert        Opt[bool]
 	NotifyUp         *Command // nil: none
@@ -271,7 +273,8 @@ type Service struct {
 	SMTPAlert          bool // its quorum is told by mail
 	Quorum             uint32
 	Hysteresis         uint32
-	QuorumUp           *Command // nil: none
+	DrainTimeout       time.Duration // of what the kernel has at a start and no block names
+	QuorumUp           *Command      // nil: none
 	QuorumDown         *Command
 	Sorry              *Server // what serves without a quorum; nil: the servers that are left
 	Servers            []Server
@@ -286,6 +289,7 @@ type Server struct {
 	Method           Method
 	Tunnel           Tunnel // of TUN
 	InhibitOnFailure bool
+	DrainTimeout     time.Duration // how long it keeps its connections once no block names it
 	SMTPAlert        bool
 	UThreshold       uint32
 	LThreshold       uint32

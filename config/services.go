@@ -52,6 +52,14 @@ func (v *VirtualServer) SorryAddr() netip.AddrPort {
 	return v.portOf(v.SorryServer.Addr, m)
 }
 
+// Drain is the drain_timeout of a real server.
+func (v *VirtualServer) Drain(r *RealServer) time.Duration {
+	if r.DrainTimeout.Set {
+		return r.DrainTimeout.Value
+	}
+	return v.DrainTimeout
+}
+
 // portOf gives an address the port of the service where it has none, or where
 // only NAT could translate it.
 func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
@@ -64,7 +72,7 @@ func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
 // KernelServices are the services as they run: blocks of the same key become
 // one service with all their real servers, each with the forwarding method of
 // its own block. The first block gives the scheduler, its flags, the
-// persistence, ha_suspend and the quorum, and the first that has one the sorry
+// persistence, ha_suspend, the drain_timeout of the service and the quorum, and the first that has one the sorry
 // server and the scripts; omega and smtp_alert of one are those of all. Of the same
 // real server in two blocks the first counts.
 func (c *Config) KernelServices() []Service {
@@ -81,7 +89,7 @@ func (c *Config) KernelServices() []Service {
 			all = append(all, Service{
 				Origin: v.Origin, Key: key, Entries: c.entries(v), Scheduler: v.Scheduler(), SchedFlags: v.SchedFlags,
 				PersistenceEngine: v.PersistenceEngine, PersistenceTimeout: v.PersistenceTimeout, PersistenceMask: v.PersistenceGranularity, PersistenceNetmask: v.PersistenceNetmask,
-				OPS: v.OPS, HASuspend: v.HASuspend, Quorum: v.Quorum, Hysteresis: v.Hysteresis, InitNotifies: c.Global.RSInitNotifies,
+				OPS: v.OPS, HASuspend: v.HASuspend, Quorum: v.Quorum, Hysteresis: v.Hysteresis, DrainTimeout: v.DrainTimeout, InitNotifies: c.Global.RSInitNotifies,
 				Servers: make([]Server, 0, len(v.RealServers)),
 			})
 		}
@@ -206,7 +214,7 @@ func (v *VirtualServer) Sorry() *Server {
 func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 	s := Server{
 		Origin: r.Origin, Addr: r.Addr, Weight: v.Weight, Method: v.Method(), Tunnel: v.Tunnel,
-		InhibitOnFailure: v.InhibitOnFailure, SMTPAlert: r.SMTPAlert.Value, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
+		InhibitOnFailure: v.InhibitOnFailure, DrainTimeout: v.Drain(r), SMTPAlert: r.SMTPAlert.Value, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
 		NotifyUp: r.NotifyUp, NotifyDown: r.NotifyDown,
 	}
 	if r.Weight.Set {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -20,7 +21,36 @@ type fakeKernel struct {
 	lists int
 	fail  func(what string) error // an error of its own for a call, or nil
 
-	timeouts Timeouts
+	timeouts    Timeouts
+	connections map[string]int           // service and destination: how many; 0: none
+	connected   func(netip.AddrPort) int // instead; may be nil
+}
+
+func (k *fakeKernel) Connections(key config.ServiceKey) (map[netip.AddrPort]int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.fail("-L " + key.String() + " --rate"); err != nil {
+		return nil, err
+	}
+	s := k.table[key]
+	if s == nil {
+		return nil, nil
+	}
+	all := make(map[netip.AddrPort]int)
+	for _, d := range s.Dests {
+		all[d.Addr] = k.connections[fmt.Sprint(key, " ", d.Addr)]
+		if k.connected != nil {
+			all[d.Addr] = k.connected(d.Addr)
+		}
+	}
+	return all, nil
+}
+
+// connect gives a destination connections.
+func (k *fakeKernel) connect(key config.ServiceKey, to string, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.connections[fmt.Sprint(key, " ", to)] = n
 }
 
 func (k *fakeKernel) Timeouts() (Timeouts, error) { return k.timeouts, k.fail("--list --timeout") }
@@ -40,7 +70,7 @@ var (
 )
 
 func newFakeKernel() *fakeKernel {
-	return &fakeKernel{table: make(map[config.ServiceKey]*Service), fail: func(string) error { return nil }}
+	return &fakeKernel{table: make(map[config.ServiceKey]*Service), connections: make(map[string]int), fail: func(string) error { return nil }}
 }
 
 func (k *fakeKernel) List() (map[config.ServiceKey]*Service, error) {

@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -18,6 +19,14 @@ type ServiceHandover struct {
 	Key     config.ServiceKey
 	Quorum  bool // it is held
 	Servers []ServerHandover
+	Drains  []DrainHandover
+	Left    *config.Service // as it was configured, without servers; nil: it is still
+}
+
+// DrainHandover is a server that leaves.
+type DrainHandover struct {
+	Dest Dest
+	For  time.Duration // from the handover on
 }
 
 // ServerHandover is what a pool knows about a real server.
@@ -34,10 +43,20 @@ type CheckHandover struct {
 	Weight config.WeightChange
 }
 
-func (p *Pool) handover() ServiceHandover {
+func (p *Pool) handover(now time.Time) ServiceHandover {
 	s := ServiceHandover{Key: p.service.Key, Quorum: p.up}
-	for i := range p.service.Servers {
-		h := p.servers.of(p.service.Servers[i].Addr)
+	for _, l := range p.leavers {
+		s.Drains = append(s.Drains, DrainHandover{l.Dest, l.until.Sub(now)})
+	}
+	if p.servers == nil {
+		s.Left = &config.Service{
+			Key: p.service.Key, Entries: p.service.Entries, Mark: p.service.Mark, Scheduler: p.service.Scheduler, SchedFlags: p.service.SchedFlags,
+			PersistenceEngine: p.service.PersistenceEngine, PersistenceTimeout: p.service.PersistenceTimeout,
+			PersistenceMask: p.service.PersistenceMask, PersistenceNetmask: p.service.PersistenceNetmask, OPS: p.service.OPS,
+		}
+	}
+	for i := range p.servers.list() {
+		h := &p.servers.all[i]
 		one := ServerHandover{Addr: h.server.Addr, Quiet: h.quiet}
 		for _, v := range h.checks {
 			one.Checks = append(one.Checks, CheckHandover{v.check, v.up, v.weight})
@@ -49,7 +68,7 @@ func (p *Pool) handover() ServiceHandover {
 
 // takeOver makes the pool what it was, before its first [Reconfigured]: of the
 // servers of a configuration it has those that were there.
-func (p *Pool) takeOver(was *ServiceHandover, next config.Service) {
+func (p *Pool) takeOver(was *ServiceHandover, next config.Service, now time.Time) {
 	known := make(map[netip.AddrPort]*ServerHandover, len(was.Servers))
 	for i := range was.Servers {
 		known[was.Servers[i].Addr] = &was.Servers[i]
@@ -71,7 +90,19 @@ func (p *Pool) takeOver(was *ServiceHandover, next config.Service) {
 		all = append(all, h)
 		next.Servers = append(next.Servers, *s)
 	}
-	p.service, p.servers, p.up = next, indexed(all), was.Quorum
+	p.service, p.servers, p.up, p.leavers = next, indexed(all), was.Quorum, was.leavers(now)
+}
+
+// leaving is the pool of a service that has left the configuration.
+func (s *ServiceHandover) leaving(now time.Time) *Pool {
+	return &Pool{service: *s.Left, leavers: s.leavers(now)}
+}
+
+func (s *ServiceHandover) leavers(now time.Time) (all []leaver) {
+	for _, d := range s.Drains {
+		all = append(all, leaver{d.Dest, now.Add(d.For)})
+	}
+	return all
 }
 
 // Freeze ends what the Manager does, after the verdicts that have come, until
@@ -81,8 +112,12 @@ func (m *Manager) Freeze() (h Handover, thaw func()) {
 	go m.call(func() {
 		m.hear()
 		m.complain(m.settle())
+		now := time.Now()
 		for _, key := range m.order {
-			h.Services = append(h.Services, m.services[key].pool.handover())
+			h.Services = append(h.Services, m.services[key].pool.handover(now))
+		}
+		for _, e := range m.leaving {
+			h.Services = append(h.Services, e.pool.handover(now))
 		}
 		h.Timeouts = m.found
 		close(frozen)

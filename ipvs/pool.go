@@ -3,6 +3,7 @@ package ipvs
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -13,10 +14,12 @@ type Event interface{ event() }
 // Reconfigured brings the configuration of the service, at first and after
 // every reload. Real servers are matched by address, their checks by
 // [config.Check.ID]; survivors keep their health, and the service its quorum.
-// Known are verdicts that hold from the beginning.
+// Known are verdicts that hold from the beginning. At is the time, from which
+// what leaves is drained.
 type Reconfigured struct {
 	Service config.Service
 	Known   []Health
+	At      time.Time
 }
 
 // Health is the verdict of one check about one real server. What concerns an
@@ -32,8 +35,9 @@ type Health struct {
 	Timeout bool   // it is not up for want of an answer
 }
 
-// Removed says that the service is not in the configuration any more.
-type Removed struct{}
+// Removed says that the service is not in the configuration any more, from At
+// on. It may come back with a [Reconfigured].
+type Removed struct{ At time.Time }
 
 // Shutdown says that lvsd stops.
 type Shutdown struct{}
@@ -82,6 +86,9 @@ type Leaves struct {
 // ShuttingDown is the reason for what happens at the end of lvsd.
 const ShuttingDown = "Shutting down"
 
+// removing is the reason for what happens with what a reload takes out.
+const removing = "Removing"
+
 // Alert is what smtp_alert of a real server tells: a check that has changed its
 // verdict, or a server that was up and leaves.
 type Alert struct {
@@ -113,11 +120,11 @@ func (Log) effect()      {}
 // first [Reconfigured].
 type Pool struct {
 	service config.Service
-	servers *healths // nil: not configured yet
+	servers *healths // nil: not configured yet, or not any more
 	sum     int64    // of the weights that are up
 	alive   int      // servers that are up
 	up      bool     // the quorum is held
-	gone    bool     // removed, or at its end
+	leavers []leaver // that keep their connections
 }
 
 // health is what the pool knows about a real server.
@@ -134,14 +141,14 @@ type verdict struct {
 	weight config.WeightChange
 }
 
-// Step takes an event and answers with effects. Nothing about a pool depends
-// on time.
+// Step takes an event and answers with effects. Time alone does nothing to a
+// pool: the shell knows from its leavers when to tell it.
 func (p *Pool) Step(ev Event) []Effect {
 	switch e := ev.(type) {
 	case Reconfigured:
 		first := p.servers == nil
 		was := p.wish()
-		out := p.reconfigure(e.Service, e.Known)
+		out := p.reconfigure(e)
 		if first && p.service.InitNotifies {
 			out = append(out, p.introduce()...)
 		}
@@ -153,17 +160,22 @@ func (p *Pool) Step(ev Event) []Effect {
 	case Health:
 		return p.hear(e)
 	case Removed:
-		return p.end([]Effect{logf("Removing Virtual Server %s", p.service.Key)}, "Removing", true, p.up)
+		return p.remove(e.At)
 	case Shutdown:
-		return p.end(nil, ShuttingDown, p.service.Omega, p.service.Omega)
+		return p.shutdown()
+	case Found:
+		return p.find(e)
+	case Drained:
+		return p.withdraw(e)
 	}
 	return nil
 }
 
-func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect) {
-	prev, known, sorry := p.service, p.servers, p.sorry()
-	p.service, p.servers = next, newHealths(next.Servers, known)
-	for _, v := range verdicts {
+func (p *Pool) reconfigure(e Reconfigured) (out []Effect) {
+	known, sorry := p.servers, p.sorry()
+	p.service, p.servers = e.Service, newHealths(e.Service.Servers, known, p.draining())
+	p.stay()
+	for _, v := range e.Known {
 		if h := p.servers.of(v.Server); h != nil {
 			h.learn(v)
 		}
@@ -172,17 +184,18 @@ func (p *Pool) reconfigure(next config.Service, verdicts []Health) (out []Effect
 	for i := range p.servers.all {
 		p.count(&p.servers.all[i], 1)
 	}
-	for i := range prev.Servers {
-		s := &prev.Servers[i]
-		was, is := known.of(s.Addr), p.servers.of(s.Addr)
+	for i := range known.list() {
+		was := &known.all[i]
+		s := was.server
+		is := p.servers.of(s.Addr)
 		if is == nil {
 			out = append(out, logf("service %s no longer exist", p.name(s)).about(p.name(s)))
 			if was.alive && !sorry || s.InhibitOnFailure {
-				out = append(out, p.leaving("Removing", was))
+				out = append(out, p.depart(was, e.At))
 			}
 			if was.alive {
-				out = append(out, Became{Server: s, Reason: "Removing"})
-				out = append(out, farewell("Removing", was)...)
+				out = append(out, Became{Server: s, Reason: removing})
+				out = append(out, farewell(removing, was)...)
 			}
 			continue
 		}
@@ -216,6 +229,14 @@ func indexed(all []health) *healths {
 	return h
 }
 
+// list are all of them.
+func (h *healths) list() []health {
+	if h == nil {
+		return nil
+	}
+	return h.all
+}
+
 // of is that of a server; nil when there is none.
 func (h *healths) of(addr netip.AddrPort) *health {
 	switch {
@@ -232,8 +253,9 @@ func (h *healths) of(addr netip.AddrPort) *health {
 	return nil
 }
 
-// newHealths are the healths of servers before their next results.
-func newHealths(servers []config.Server, known *healths) *healths {
+// newHealths are the healths of servers before their next results. Those that
+// have been draining are taken to be up, as they were.
+func newHealths(servers []config.Server, known *healths, draining map[netip.AddrPort]bool) *healths {
 	checks := 0
 	for i := range servers {
 		checks += len(servers[i].Checks)
@@ -243,7 +265,11 @@ func newHealths(servers []config.Server, known *healths) *healths {
 		s := &servers[i]
 		n := len(s.Checks)
 		all[i] = health{server: s, checks: verdicts[:n:n]}
-		all[i].begin(known.of(s.Addr))
+		was := known.of(s.Addr)
+		if draining[s.Addr] {
+			was = &health{alive: true}
+		}
+		all[i].begin(was)
 		verdicts = verdicts[n:]
 	}
 	return indexed(all)
@@ -356,28 +382,40 @@ func (h *health) learn(e Health) (other bool) {
 	return other
 }
 
+// absent reports that nothing of the service is to be in the kernel.
+func (p *Pool) absent() bool { return p.servers == nil && len(p.leavers) == 0 }
+
 // wish is the service as its configuration and the health of its servers want
 // it: a server that does not serve is absent, or has weight 0 with
-// inhibit_on_failure; so has the sorry server while it is not needed. An
-// address that is both is what it serves as.
+// inhibit_on_failure; so has the sorry server while it is not needed, and who
+// leaves. An address that is several of these is what it serves as.
 // Nil: it should be absent.
 func (p *Pool) wish() *Service {
-	if p.gone || p.servers == nil {
+	if p.absent() {
 		return nil
 	}
-	w := &Service{Key: p.service.Key, Attrs: attrs(&p.service), Dests: make([]Dest, 0, len(p.service.Servers))}
+	w := &Service{Key: p.service.Key, Attrs: attrs(&p.service), Dests: make([]Dest, 0, len(p.servers.list())+len(p.leavers))}
 	sorry := p.service.Sorry
-	for i := range p.service.Servers {
-		s := &p.service.Servers[i]
-		if p.sorry() && s.Addr == sorry.Addr {
+	if p.servers == nil {
+		sorry = nil
+	}
+	apology := sorry != nil && p.sorry()
+	for i := range p.servers.list() {
+		h := &p.servers.all[i]
+		if apology && h.server.Addr == sorry.Addr {
 			continue // below
 		}
-		if d, present := p.wishFor(s.Addr); present {
+		if d, present := p.wishOf(h); present {
+			w.Dests = append(w.Dests, d)
+		}
+	}
+	for i := range p.leavers {
+		if d := p.leavers[i].Dest; !apology || d.Addr != sorry.Addr {
 			w.Dests = append(w.Dests, d)
 		}
 	}
 	switch {
-	case p.sorry():
+	case apology:
 		w.Dests = append(w.Dests, dest(sorry, sorry.Weight))
 	case sorry != nil && sorry.InhibitOnFailure && !w.has(sorry.Addr):
 		w.Dests = append(w.Dests, dest(sorry, 0))
@@ -385,13 +423,19 @@ func (p *Pool) wish() *Service {
 	return w
 }
 
-// wishFor is what wish has of one real server, the sorry server left aside.
+// wishFor is what wish has of one address, the sorry server left aside.
 func (p *Pool) wishFor(addr netip.AddrPort) (d Dest, present bool) {
-	h := p.servers.of(addr)
-	switch {
-	case h == nil:
-		return Dest{Addr: addr}, false
-	case h.alive && !p.sorry():
+	if h := p.servers.of(addr); h != nil {
+		return p.wishOf(h)
+	}
+	if at := slices.IndexFunc(p.leavers, func(l leaver) bool { return l.Addr == addr }); at >= 0 {
+		return p.leavers[at].Dest, true
+	}
+	return Dest{Addr: addr}, false
+}
+
+func (p *Pool) wishOf(h *health) (d Dest, present bool) {
+	if h.alive && !p.sorry() {
 		return dest(h.server, h.weight()), true
 	}
 	return dest(h.server, 0), h.server.InhibitOnFailure

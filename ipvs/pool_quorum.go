@@ -3,6 +3,7 @@ package ipvs
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -50,41 +51,61 @@ func (p *Pool) sorryLog() []Effect {
 
 // introduce tells of the servers that are up at start.
 func (p *Pool) introduce() (out []Effect) {
-	for i := range p.service.Servers {
-		if s := &p.service.Servers[i]; p.servers.of(s.Addr).alive {
-			out = append(out, Became{Server: s, Up: true})
+	for i := range p.servers.all {
+		if h := &p.servers.all[i]; h.alive {
+			out = append(out, Became{Server: h.server, Up: true})
 		}
 	}
 	return out
 }
 
-// end takes the service away. A reload tells that the servers that serve go down,
-// and that the quorum is lost if it was held; the end of lvsd does with omega,
-// and then the quorum is told whether it was held or not. Of a server that is not
-// in the kernel the log has that it is shut down, but not that it is removed.
-func (p *Pool) end(out []Effect, doing string, servers, quorum bool) []Effect {
-	for i := range p.service.Servers {
-		s := &p.service.Servers[i]
-		h := p.servers.of(s.Addr)
-		if _, there := p.wishFor(s.Addr); there || doing != "Removing" {
-			out = append(out, p.leaving(doing, h))
+// remove takes the service away by a reload, which tells that the servers that
+// serve go down, and that the quorum is lost if it was held.
+func (p *Pool) remove(at time.Time) []Effect {
+	out := []Effect{logf("Removing Virtual Server %s", p.service.Key)}
+	for i := range p.servers.list() {
+		h := &p.servers.all[i]
+		if _, there := p.wishOf(h); there {
+			out = append(out, p.depart(h, at))
 		}
-		if servers && h.alive && !p.sorry() {
-			out = append(out, Became{Server: s, Reason: doing})
-			out = append(out, farewell(doing, h)...)
+		if h.alive && !p.sorry() {
+			out = append(out, Became{Server: h.server, Reason: removing})
+			out = append(out, farewell(removing, h)...)
 		}
-		if doing == ShuttingDown && h.alive {
+	}
+	if p.up {
+		out = append(out, Became{Reason: removing}) // of no weight: all servers have left
+	}
+	p.servers, p.up = nil, false
+	return append(out, Want{p.wish()})
+}
+
+// shutdown takes it away at the end of lvsd, which with omega tells the same, and
+// of the quorum whether it was held or not. The log has servers that are not in
+// the kernel, too.
+func (p *Pool) shutdown() (out []Effect) {
+	p.leavers = nil
+	if p.servers == nil {
+		return []Effect{Want{nil}}
+	}
+	omega := p.service.Omega
+	for i := range p.servers.all {
+		h := &p.servers.all[i]
+		out = append(out, p.leaving(ShuttingDown, h))
+		if omega && h.alive && !p.sorry() {
+			out = append(out, Became{Server: h.server, Reason: ShuttingDown})
+			out = append(out, farewell(ShuttingDown, h)...)
+		}
+		if h.alive {
 			p.alive--
-			out = append(out, Leaves{s, p.alive})
+			out = append(out, Leaves{h.server, p.alive})
 		}
 	}
-	if doing == ShuttingDown {
-		out = append(out, Leaves{})
+	out = append(out, Leaves{})
+	if omega {
+		out = append(out, Became{Reason: ShuttingDown})
 	}
-	if quorum {
-		out = append(out, Became{Reason: doing}) // of no weight: all servers have left
-	}
-	p.gone = true
+	p.servers, p.up = nil, false
 	return append(out, Want{nil})
 }
 
@@ -134,6 +155,7 @@ func (l Log) about(server string) Log {
 type Standing struct {
 	Quorum  bool           // it is held
 	Servers []ServerHealth // in the order of the configuration
+	Drains  []Draining     // servers that have left it
 }
 
 // ServerHealth is a real server, whether all its checks hold, and its weight
@@ -144,12 +166,22 @@ type ServerHealth struct {
 	Weight int
 }
 
+// Draining is a real server that keeps its connections until they end, or its
+// time does.
+type Draining struct {
+	Addr  netip.AddrPort
+	Until time.Time
+}
+
 // Standing is how the service stands now.
 func (p *Pool) Standing() Standing {
-	now := Standing{p.up, make([]ServerHealth, len(p.service.Servers))}
-	for i := range p.service.Servers {
-		h := p.servers.of(p.service.Servers[i].Addr)
+	now := Standing{Quorum: p.up, Servers: make([]ServerHealth, len(p.servers.list()))}
+	for i := range p.servers.list() {
+		h := &p.servers.all[i]
 		now.Servers[i] = ServerHealth{h.server.Addr, h.alive, h.weight()}
+	}
+	for _, l := range p.leavers {
+		now.Drains = append(now.Drains, Draining{l.Addr, l.until})
 	}
 	return now
 }

@@ -17,11 +17,13 @@ import (
 // events, indented ones are the pool's answer, with the operations of Diff as
 // arguments of ipvsadm.
 //
-//	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N|group=NAME] [persist=D] [mask=N|netmask=M] [pe=NAME] [sched=N] [ops] [quorum=N] [hysteresis=N] [omega] [init]
-//	 - SERVER [w=N] [dr|nat|tun|gue=PORT|gre] [csum|remcsum] [inhibit] [x=N] [y=N] [checks=PORT,PORT] [alpha] [mail] [down=PORT]
+//	config VIP [rr|wrr...] [tcp|udp|sctp|fwmark=N|group=NAME] [persist=D] [mask=N|netmask=M] [pe=NAME] [sched=N] [ops] [quorum=N] [hysteresis=N] [omega] [init] [drain=D]
+//	 - SERVER [w=N] [dr|nat|tun|gue=PORT|gre] [csum|remcsum] [inhibit] [drain=D] [x=N] [y=N] [checks=PORT,PORT] [alpha] [mail] [down=PORT]
 //	 sorry SERVER [dr|nat...] [inhibit]
 //	 entry ADDRESS[-ADDRESS] PORT | MARK [ipv6], of the group
 //	up|down SERVER CHECKPORT [to=N|by=N]
+//	found SERVER [w=N] [dr|nat...], in the kernel at the start
+//	drained SERVER [CONNECTIONS]
 //	removed
 //	shutdown
 func TestPool(t *testing.T) {
@@ -42,7 +44,7 @@ func play(script string) string {
 		}
 		p.event(words)
 		if p.pending != nil && (i+1 == len(lines) || !strings.HasPrefix(lines[i+1], " ")) {
-			ev := Reconfigured{*p.pending, p.known}
+			ev := Reconfigured{*p.pending, p.known, time.Time{}}
 			p.pending, p.known = nil, nil
 			p.step(ev)
 		}
@@ -79,9 +81,18 @@ func (p *player) event(words []string) {
 		p.pending.Entries = append(p.pending.Entries, parseEntry(words[1:]))
 	case "up", "down":
 		p.step(parseHealth(words))
+	case "found":
+		server := parseServer(words[1:])
+		p.have[p.pool.service.Key].Dests = append(p.have[p.pool.service.Key].Dests, dest(&server, server.Weight))
+		p.step(Found{Dests: []Dest{dest(&server, server.Weight)}})
+	case "drained":
+		left := 0
+		if len(words) > 2 {
+			left, _ = strconv.Atoi(words[2])
+		}
+		p.step(Drained{netip.MustParseAddrPort(words[1]): left})
 	case "removed":
 		p.step(Removed{})
-		p.pool = Pool{}
 	case "shutdown":
 		p.step(Shutdown{})
 		p.pool = Pool{}
@@ -210,6 +221,8 @@ func parseService(words []string) config.Service {
 			s.OPS = true
 		case "omega":
 			s.Omega = true
+		case "drain":
+			s.DrainTimeout, _ = time.ParseDuration(value)
 		case "init":
 			s.InitNotifies = true
 		case "quorum":
@@ -252,6 +265,8 @@ func parseServer(words []string) config.Server {
 			s.Tunnel.Checksum = map[string]config.TunnelChecksum{"csum": config.Checksum, "remcsum": config.RemoteChecksum}[w]
 		case "inhibit":
 			s.InhibitOnFailure = true
+		case "drain":
+			s.DrainTimeout, _ = time.ParseDuration(value)
 		case "mail":
 			s.SMTPAlert = true
 		case "checks":

@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,9 @@ type Kernel interface {
 	// Do changes the table, in order, and answers with an error, or nil, for
 	// each operation. One that fails does not keep back those behind it.
 	Do([]Op) []error
+	// Connections are how many each destination of a service has, those that
+	// are being closed included; none where there is no service.
+	Connections(config.ServiceKey) (map[netip.AddrPort]int, error)
 	// Flush empties the table.
 	Flush() error
 	// Timeouts are those of all connections.
@@ -85,6 +89,9 @@ type Manager struct {
 	listed      bool      // the kernel's table has been read
 	order       []config.ServiceKey
 	services    map[config.ServiceKey]*entry
+	leaving     map[config.ServiceKey]*entry // not in the configuration any more, but servers drain
+	draining    []*entry                     // those of both of whose servers some drain
+	drainTook   time.Duration                // to find out how many connections they have
 	rows        map[config.ServiceKey]*row
 	dirty       []*row                     // to be looked at now
 	failed      map[config.ServiceKey]*row // not as wanted, tried again later
@@ -123,7 +130,7 @@ var ErrStopped = errors.New("the IPVS manager has stopped")
 func New(opts Options) *Manager {
 	m := &Manager{
 		opts: opts, calls: make(chan func()), health: make(chan Verdict, 64), done: make(chan struct{}), ready: make(chan struct{}),
-		services: make(map[config.ServiceKey]*entry), rows: make(map[config.ServiceKey]*row), failed: make(map[config.ServiceKey]*row),
+		services: make(map[config.ServiceKey]*entry), leaving: make(map[config.ServiceKey]*entry), rows: make(map[config.ServiceKey]*row), failed: make(map[config.ServiceKey]*row),
 	}
 	close(m.ready)
 	return m
@@ -133,7 +140,7 @@ func New(opts Options) *Manager {
 // It must be called once. The error is what could not be removed.
 func (m *Manager) Run(ctx context.Context) error {
 	defer close(m.done)
-	var retry <-chan time.Time
+	var retry, drains <-chan time.Time
 	backoff := minBackoff
 	compare := time.NewTimer(compareRound)
 	defer compare.Stop()
@@ -143,6 +150,12 @@ func (m *Manager) Run(ctx context.Context) error {
 			retry, backoff, m.complaint = nil, minBackoff, ""
 		case retry == nil:
 			retry = time.After(backoff)
+		}
+		switch {
+		case len(m.draining) == 0:
+			drains = nil
+		case drains == nil:
+			drains = time.After(m.drainPause())
 		}
 		select {
 		case <-ctx.Done():
@@ -154,6 +167,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-retry:
 			retry, backoff = nil, min(2*backoff, maxBackoff)
 			m.complain(m.repair())
+		case <-drains:
+			drains = nil
+			m.complain(m.drain())
 		case <-compare.C:
 			m.complain(m.compare())
 			compare.Reset(m.pause())
@@ -210,27 +226,37 @@ type Status struct {
 	Key config.ServiceKey
 	Standing
 	Programmed bool // the kernel has it as wanted
+	Leaving    bool // it is not in the configuration any more, but its servers drain
 }
 
-// Snapshot is the status of every service in the order of the configuration.
+// Snapshot is the status of every service in the order of the configuration, and
+// of those that leave.
 func (m *Manager) Snapshot() []Status {
 	var all []Status
 	m.call(func() {
 		for _, key := range m.order {
-			e := m.services[key]
-			s := Status{key, e.pool.Standing(), true}
-			for _, r := range e.rows {
-				if _, failed := m.failed[r.key]; failed {
-					s.Programmed = false
-				}
-			}
-			if m.unmarked && e.pool.service.Mark != 0 {
-				s.Programmed = false
-			}
+			all = append(all, m.status(m.services[key]))
+		}
+		for _, e := range m.leaving {
+			s := m.status(e)
+			s.Leaving = true
 			all = append(all, s)
 		}
 	})
 	return all
+}
+
+func (m *Manager) status(e *entry) Status {
+	s := Status{Key: e.pool.service.Key, Standing: e.pool.Standing(), Programmed: true}
+	for _, r := range e.rows {
+		if _, failed := m.failed[r.key]; failed {
+			s.Programmed = false
+		}
+	}
+	if m.unmarked && e.pool.service.Mark != 0 {
+		s.Programmed = false
+	}
+	return s
 }
 
 // call runs f on the goroutine of Run.
@@ -254,33 +280,50 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 	if !m.listed && len(services) > 0 {
 		m.opts.Log.Info("Initializing ipvs")
 	}
+	now := time.Now()
 	prev, before := m.order, m.services
 	var rows []*row
 	for _, key := range prev {
 		rows = append(rows, before[key].rows...)
+	}
+	for _, e := range m.leaving {
+		rows = append(rows, e.rows...)
 	}
 	expected := m.expected()
 	m.order = make([]config.ServiceKey, 0, len(services))
 	m.services = make(map[config.ServiceKey]*entry, len(services))
 	for i := range services {
 		key := services[i].Key
-		e := before[key]
+		e := cmp.Or(before[key], m.leaving[key])
+		delete(m.leaving, key)
 		if e == nil {
 			e = &entry{pool: new(Pool)}
 			if was := expected[key]; was != nil {
-				e.pool.takeOver(was, services[i])
+				e.pool.takeOver(was, services[i], now)
 			}
 		}
 		m.order, m.services[key] = append(m.order, key), e
-		m.step(e, Reconfigured{services[i], verdicts[key]})
+		m.step(e, Reconfigured{services[i], verdicts[key], now})
 	}
 	for _, key := range prev {
 		if e := before[key]; m.services[key] == nil {
-			e.rows = nil // they go, or to somebody else, when all others are known
-			m.step(e, Removed{})
+			m.step(e, Removed{now})
+			if !e.pool.absent() {
+				m.leaving[key] = e
+			}
+		}
+	}
+	for key, was := range expected {
+		if was.Left != nil && m.services[key] == nil {
+			e := &entry{pool: was.leaving(now)}
+			for key := range e.pool.service.KernelKeys() {
+				m.own(e, key)
+			}
+			m.leaving[key] = e
 		}
 	}
 	m.claim(services, rows)
+	m.release()
 	m.marked, m.remark = marked(services), true
 	err := m.repair()
 	m.complaint = complaint(err)
@@ -289,7 +332,7 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 
 // claim gives every service its rows, and takes those that nobody claims from
 // their owners. Of several services with the same address or mark in the kernel
-// the first has it.
+// the first has it, and those that leave have what nobody else wants.
 func (m *Manager) claim(services []config.Service, before []*row) {
 	claimed := make(map[config.ServiceKey]*entry, len(services))
 	for i := range services {
@@ -301,24 +344,37 @@ func (m *Manager) claim(services []config.Service, before []*row) {
 				continue
 			}
 			claimed[key] = e
-			r := m.rows[key]
-			if r == nil {
-				// Absent as far as we know. If that is wrong the kernel says so.
-				r = &row{key: key, known: m.listed}
-				m.rows[key] = r
-			}
-			e.rows = append(e.rows, r)
-			if r.owner != e {
-				r.owner = e
-				m.touch(r)
-			}
+			m.own(e, key)
 		}
+		e.cut()
+	}
+	for _, e := range m.leaving {
+		e.rows = slices.DeleteFunc(e.rows, func(r *row) bool { return claimed[r.key] != nil })
+		for _, r := range e.rows {
+			claimed[r.key] = e
+		}
+		e.cut()
 	}
 	for _, r := range before {
 		if claimed[r.key] == nil {
 			r.owner = nil
 			m.touch(r)
 		}
+	}
+}
+
+// own makes a service of the kernel one of an entry's rows.
+func (m *Manager) own(e *entry, key config.ServiceKey) {
+	r := m.rows[key]
+	if r == nil {
+		// Absent as far as we know. If that is wrong the kernel says so.
+		r = &row{key: key, known: m.listed}
+		m.rows[key] = r
+	}
+	e.rows = append(e.rows, r)
+	if r.owner != e {
+		r.owner = e
+		m.touch(r)
 	}
 }
 
@@ -394,6 +450,9 @@ func (m *Manager) stop() error {
 	}
 	for _, key := range m.order {
 		m.step(m.services[key], Shutdown{})
+	}
+	for _, e := range m.leaving {
+		m.step(e, Shutdown{})
 	}
 	m.marked, m.remark = nil, true
 	if m.flushOnStop {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -117,8 +116,8 @@ func TestReloadTouchesOnlyWhatChanges(t *testing.T) {
 			t.Error(d)
 		}
 		want := []Status{
-			{web.Key, Standing{true, []ServerHealth{{web.Servers[0].Addr, false, 1}, {web.Servers[1].Addr, true, 1}, {web.Servers[2].Addr, true, 1}}}, true},
-			{ssh.Key, Standing{true, []ServerHealth{{ssh.Servers[0].Addr, true, 1}}}, true},
+			{web.Key, Standing{Quorum: true, Servers: []ServerHealth{{web.Servers[0].Addr, false, 1}, {web.Servers[1].Addr, true, 1}, {web.Servers[2].Addr, true, 1}}}, true, false},
+			{ssh.Key, Standing{Quorum: true, Servers: []ServerHealth{{ssh.Servers[0].Addr, true, 1}}}, true, false},
 		}
 		if d := cmp.Diff(want, r.Snapshot(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 			t.Error(d)
@@ -418,162 +417,6 @@ func TestRefusedDestination(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// Whatever happens, and however often the kernel fails: in the end it has what
-// is wanted, and the pool wants what a model says.
-func TestKernelConverges(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		synctest.Test(t, func(t *testing.T) { converge(t, rt) })
-	})
-}
-
-func converge(t *testing.T, rt *rapid.T) {
-	kernel := newFakeKernel()
-	foreign := service("192.0.2.1:80").Key
-	kernel.table[foreign] = &Service{Key: foreign}
-	dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed of faults"), 0))
-	faults := []error{errRefused, errAnswerLost, nil, nil, nil}
-	kernel.fail = func(string) error { return faults[dice.IntN(len(faults))] }
-	r := start(t, kernel, func(o *Options) { o.Log = zap.NewNop() })
-
-	services := genServices(rt)
-	_ = r.Apply(services)
-	dead := make(map[string]bool) // service, server: what the checks say
-	for range rapid.IntRange(0, 20).Draw(rt, "steps") {
-		switch rapid.IntRange(0, 4).Draw(rt, "what") {
-		case 4:
-			damage(rt, kernel, foreign)
-		case 0:
-			services = genServices(rt)
-			_ = r.Apply(services)
-			for name := range dead {
-				if !strings.Contains(names(services), name) {
-					delete(dead, name)
-				}
-			}
-		case 1:
-			time.Sleep(time.Duration(rapid.IntRange(0, 40).Draw(rt, "seconds")) * time.Second)
-		default:
-			if len(services) > 0 {
-				s := services[rapid.IntRange(0, len(services)-1).Draw(rt, "service")]
-				if len(s.Servers) > 0 {
-					server := s.Servers[rapid.IntRange(0, len(s.Servers)-1).Draw(rt, "server")]
-					up := rapid.Bool().Draw(rt, "up")
-					r.verdict(s, server.Addr.String(), up)
-					dead[name(s, server)] = !up
-				}
-			}
-		}
-	}
-	kernel.breakIt(func(string) error { return nil })
-	time.Sleep(2*maxBackoff + 2*compareRound)
-	synctest.Wait()
-
-	want := map[config.ServiceKey]*Service{foreign: {Key: foreign}}
-	for _, s := range services {
-		w := model(&s, dead)
-		for key := range s.KernelKeys() {
-			if want[key] == nil {
-				want[key] = w.As(key)
-			}
-		}
-	}
-	if d := cmp.Diff(table(want), table(kernel.table)); d != "" {
-		rt.Errorf("kernel, -want +got:\n%s", d)
-	}
-	if err := r.stop(); err != nil || len(kernel.table) != 1 {
-		rt.Errorf("after the end: %v, %v", kernel.table, err)
-	}
-}
-
-// model is a service as it should be: of those that are drawn none has a
-// hysteresis, so that the past does not matter.
-func model(s *config.Service, dead map[string]bool) *Service {
-	sum := 0
-	for _, server := range s.Servers {
-		if !dead[name(*s, server)] {
-			sum += server.Weight
-		}
-	}
-	sorry := s.Sorry != nil && (sum == 0 || sum < int(s.Quorum))
-	w := &Service{Key: s.Key, Attrs: attrs(s)}
-	for _, server := range s.Servers {
-		switch {
-		case sorry && server.Addr == s.Sorry.Addr:
-		case !sorry && !dead[name(*s, server)]:
-			w.Dests = append(w.Dests, dest(&server, server.Weight))
-		case server.InhibitOnFailure:
-			w.Dests = append(w.Dests, dest(&server, 0))
-		}
-	}
-	switch {
-	case sorry:
-		w.Dests = append(w.Dests, dest(s.Sorry, 1))
-	case s.Sorry != nil && s.Sorry.InhibitOnFailure && !w.has(s.Sorry.Addr):
-		w.Dests = append(w.Dests, dest(s.Sorry, 0))
-	}
-	return w
-}
-
-// damage is somebody who deletes or changes what is in the kernel.
-func damage(rt *rapid.T, k *fakeKernel, foreign config.ServiceKey) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	n := rapid.IntRange(0, 9).Draw(rt, "victim")
-	keys := slices.SortedFunc(maps.Keys(k.table), func(a, b config.ServiceKey) int { return strings.Compare(a.String(), b.String()) })
-	keys = slices.DeleteFunc(keys, func(key config.ServiceKey) bool { return key == foreign })
-	if len(keys) == 0 {
-		return
-	}
-	s := k.table[keys[n%len(keys)]]
-	switch {
-	case n%2 == 0 || len(s.Dests) == 0:
-		delete(k.table, s.Key)
-	default:
-		s.Dests = s.Dests[1:]
-	}
-}
-
-func name(s config.Service, server config.Server) string {
-	return fmt.Sprint("{", s.Key, server.Addr, "}")
-}
-
-func names(services []config.Service) string {
-	var all strings.Builder
-	for _, s := range services {
-		for _, server := range s.Servers {
-			all.WriteString(name(s, server))
-		}
-	}
-	return all.String()
-}
-
-func genServices(rt *rapid.T) []config.Service {
-	vips := rapid.SliceOfNDistinct(rapid.IntRange(1, 3), 0, 3, rapid.ID).Draw(rt, "vips")
-	var all []config.Service
-	for _, vip := range vips {
-		s := service(fmt.Sprintf("10.0.0.%d:80", vip))
-		s.Scheduler = rapid.SampledFrom([]string{"rr", "wlc"}).Draw(rt, "scheduler")
-		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 0, 4, rapid.ID).Draw(rt, "servers") {
-			server := parseServer([]string{fmt.Sprintf("10.1.0.%d:80", n), "checks=80"})
-			server.Weight = rapid.IntRange(0, 2).Draw(rt, "weight")
-			server.InhibitOnFailure = rapid.Bool().Draw(rt, "inhibit")
-			s.Servers = append(s.Servers, server)
-		}
-		s.Quorum = uint32(rapid.IntRange(0, 4).Draw(rt, "quorum"))
-		if n := rapid.IntRange(0, 5).Draw(rt, "sorry"); n > 0 {
-			sorry := parseServer([]string{fmt.Sprintf("10.1.0.%d:80", n)})
-			sorry.InhibitOnFailure = rapid.Bool().Draw(rt, "sorry inhibited")
-			s.Sorry = &sorry
-		}
-		if n := rapid.IntRange(0, 2).Draw(rt, "group"); n > 0 {
-			s.Key = config.ServiceKey{Group: fmt.Sprint(vip), Protocol: config.TCP}
-			s.Entries = []config.GroupEntry{{FWMark: uint32(n)}, {First: netip.MustParseAddr("10.0.0.1"), Last: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Port: 80}}
-		}
-		all = append(all, s)
-	}
-	return all
 }
 
 // table is a table in an order that does not depend on its history.

@@ -24,7 +24,7 @@ type row struct {
 }
 
 // leaves says that the service is not to be there any more.
-func (r *row) leaves() bool { return r.owner == nil || r.owner.pool.gone }
+func (r *row) leaves() bool { return r.owner == nil || r.owner.pool.absent() }
 
 func (r *row) want() *Service {
 	if r.owner == nil {
@@ -54,9 +54,7 @@ func (r *row) change() change {
 	seen := make(map[netip.AddrPort]bool, len(r.some))
 	for _, addr := range r.some {
 		d, wanted := r.owner.pool.wishFor(addr)
-		if r.key != r.owner.pool.service.Key {
-			d.Addr = addressAs(addr, d.Method, r.key)
-		}
+		d.Addr = r.address(d)
 		if seen[d.Addr] {
 			continue
 		}
@@ -69,6 +67,14 @@ func (r *row) change() change {
 		}
 	}
 	return c
+}
+
+// address is the one that a destination of the owner's has here.
+func (r *row) address(d Dest) netip.AddrPort {
+	if r.key == r.owner.pool.service.Key {
+		return d.Addr
+	}
+	return addressAs(d.Addr, d.Method, r.key)
 }
 
 // done notes what has become of the operations of a change.

@@ -124,6 +124,7 @@ func (m *Manager) list() (stale []*row, err error) {
 		switch {
 		case r != nil:
 			r.is(have)
+			m.adopt(r)
 		case m.opts.Flush || m.opts.Abandoned[key]:
 			m.opts.Log.Info(fmt.Sprintf("Removing virtual service %s, which is not configured", key))
 			stale = append(stale, &row{key: key, have: have})
@@ -132,6 +133,7 @@ func (m *Manager) list() (stale []*row, err error) {
 	for _, r := range m.rows {
 		r.known = true
 	}
+	m.release()
 	return stale, nil
 }
 
@@ -278,6 +280,9 @@ func (m *Manager) refill() {
 	m.round = m.round[:0]
 	for _, key := range m.order {
 		m.round = append(m.round, m.services[key].rows...)
+	}
+	for _, e := range m.leaving {
+		m.round = append(m.round, e.rows...)
 	}
 }
 

@@ -114,6 +114,7 @@ func virtualServerBlock() *block[config.VirtualServer] {
 		"snmp_name":               set(text, func(v *vs) *string { return &v.SNMPName }).orMissing("virtual server snmp_name missing or extra parameters").alone("virtual server snmp_name missing or extra parameters"),
 		"weight":                  set(count(1, maxWeight), func(v *vs) *int { return &v.Weight }).or("Virtual server weight %V is outside range 1-65535"),
 		"inhibit_on_failure":      on(func(v *vs) { v.InhibitOnFailure = true }),
+		"drain_timeout":           set(wholeSeconds(0, maxDrain), func(v *vs) *time.Duration { return &v.DrainTimeout }).or("Invalid virtual_server drain_timeout '%V'"),
 		"alpha":                   on(func(v *vs) { v.Alpha = true }),
 		"omega":                   on(func(v *vs) { v.Omega = true }),
 		"quorum":                  row[vs]{apply: quorum, says: "Quorum %V must be in [1, 4294967295]. Setting to 1."},
@@ -136,6 +137,7 @@ func virtualServerBlock() *block[config.VirtualServer] {
 
 const (
 	maxWeight = 65535     // IPVS_WEIGHT_MAX of keepalived
+	maxDrain  = 2678400   // 31 days, as of persistence_timeout
 	maxUint   = 1<<32 - 1 // the largest unsigned number of keepalived
 )
 
@@ -186,6 +188,7 @@ func realServerBlock() *block[serverDraft] {
 		"uthreshold":         set(num[uint32](0, maxUint), func(r *rs) *uint32 { return &r.UThreshold }).or("Invalid real_server uthreshold '%V' - ignoring"),
 		"lthreshold":         set(num[uint32](0, maxUint), func(r *rs) *uint32 { return &r.LThreshold }).or("Invalid real_server lthreshold '%V' - ignoring"),
 		"inhibit_on_failure": optBool(func(r *rs) *config.Opt[bool] { return &r.InhibitOnFailure }).or("Invalid inhibit_on_failure parameter %V"),
+		"drain_timeout":      opt(wholeSeconds(0, maxDrain), func(r *rs) *config.Opt[time.Duration] { return &r.DrainTimeout }).or("Invalid real_server drain_timeout '%V'"),
 		"alpha":              optBool(func(r *rs) *config.Opt[bool] { return &r.Alpha }).or("Invalid alpha parameter %V"),
 		"smtp_alert":         optBool(func(r *rs) *config.Opt[bool] { return &r.SMTPAlert }).or("Invalid real_server smtp_alert parameter %V"),
 		"virtualhost":        set(text, func(r *rs) *string { return &r.names().VirtualHost }).orMissing("real server virtualhost missing"),

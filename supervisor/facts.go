@@ -78,6 +78,9 @@ func (s *Supervisor) facts() *dump.Facts {
 			service.Servers[server.Addr] = dump.Server{Alive: server.Alive, Weight: server.Weight, Checks: map[config.CheckID]dump.Check{}}
 		}
 		f.Services[v.Key] = service
+		for _, d := range v.Drains {
+			f.Draining = append(f.Draining, dump.Draining{Service: v.Key, Server: d.Addr, Until: d.Until})
+		}
 	}
 	for _, c := range append(s.checks.Snapshot(), s.told.Snapshot()...) {
 		if server, ok := f.Services[c.Service].Servers[c.Server]; ok {

@@ -3,7 +3,9 @@ package supervisor
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/parser"
@@ -12,9 +14,10 @@ import (
 // section is a block of the top level, or a line of it, as [parser.Write] has
 // it.
 type section struct {
-	title  string // vrrp_instance VI_1
-	origin config.Origin
-	lines  []statement
+	title   string // vrrp_instance VI_1
+	origin  config.Origin
+	service *config.VirtualServer // nil: it is none
+	lines   []statement
 }
 
 // statement is a line within its section; the path are the blocks around it.
@@ -52,6 +55,9 @@ func outline(c *config.Config) ([]section, error) {
 			title := strings.TrimSuffix(line, " {")
 			keyword, _, _ := strings.Cut(title, " ")
 			all = append(all, section{title: title, origin: place(c, keyword, at[keyword])})
+			if n := at[keyword]; keyword == "virtual_server" && n < len(c.Services) {
+				all[len(all)-1].service = &c.Services[n]
+			}
 			at[keyword]++
 		default:
 			s := &all[len(all)-1]
@@ -139,7 +145,40 @@ type planner struct {
 func (p *planner) whole(sign, what string, s *section) {
 	touches := p.touches(s, statement{})
 	p.title(s, what, touches)
-	p.line(mark(touches)+sign, 1, s.title)
+	text := s.title
+	if sign == "-" {
+		text += drains(s, func(*config.RealServer) bool { return true })
+	}
+	p.line(mark(touches)+sign, 1, text)
+}
+
+// drains says of real servers of a section that go for how long they may keep
+// their connections.
+func drains(s *section, goes func(*config.RealServer) bool) string {
+	if s.service == nil {
+		return ""
+	}
+	var longest time.Duration
+	for i := range s.service.RealServers {
+		if r := &s.service.RealServers[i]; goes(r) {
+			longest = max(longest, s.service.Drain(r))
+		}
+	}
+	if longest == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (drains, for %v at most)", longest)
+}
+
+// drainsLine is that of a line that goes.
+func drainsLine(s *section, line statement) string {
+	words := strings.Fields(line.text)
+	if line.path != "" || len(words) < 3 || words[0] != "real_server" {
+		return ""
+	}
+	return drains(s, func(r *config.RealServer) bool {
+		return r.Addr.Addr().String() == words[1] && strconv.Itoa(int(r.Addr.Port())) == words[2]
+	})
 }
 
 // changed is a section that stays; nothing is written when it is equal.
@@ -163,7 +202,7 @@ func (p *planner) changed(before, after *section) {
 			depth++
 		}
 		for _, s := range minus[path] {
-			p.line(mark(touch(s))+"-", depth, strings.TrimSuffix(s.text, " {"))
+			p.line(mark(touch(s))+"-", depth, strings.TrimSuffix(s.text, " {")+drainsLine(before, s))
 		}
 		for _, s := range plus[path] {
 			p.line(mark(touch(s))+"+", depth, strings.TrimSuffix(s.text, " {"))
@@ -236,7 +275,7 @@ func (p *planner) touches(s *section, line statement) bool {
 	case line.text == "":
 		return !hasAnyPrefix(keyword, "instance", "use_pid_dir", "child_wait_time")
 	}
-	if hasAnyPrefix(line.text, "notify", "smtp_alert", "debug", "quorum_up", "quorum_down", "delay_loop", "retry", "delay_before_retry", "log_all_failures", "warmup") {
+	if hasAnyPrefix(line.text, "notify", "smtp_alert", "debug", "quorum_up", "quorum_down", "delay_loop", "retry", "delay_before_retry", "log_all_failures", "warmup", "drain_timeout") {
 		return false
 	}
 	return !inCheck(line)

@@ -49,6 +49,17 @@ virtual_server 192.0.2.1 80 {
         }
     }
 }
+virtual_server 192.0.2.2 80 {
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    drain_timeout 60
+    real_server 192.0.2.21 80 {
+    }
+    real_server 192.0.2.22 80 {
+        drain_timeout 0
+    }
+}
 `
 
 func TestChanges(t *testing.T) {
@@ -90,6 +101,21 @@ vrrp_instance A (FILE:4) changes:
         TCP_CHECK {
   +         connect_timeout 3
 1 change; 1 of them touch traffic (!)
+`},
+		{"servers that drain", []string{"192.0.2.21 80", "192.0.2.31 80", "192.0.2.22 80", "192.0.2.32 80", "drain_timeout 0", "drain_timeout 5"}, `virtual_server 192.0.2.2 80 (FILE:36) changes:
+! - real_server 192.0.2.21 80 (drains, for 1m0s at most)
+! - real_server 192.0.2.22 80
+! + real_server 192.0.2.31 80
+! + real_server 192.0.2.32 80
+    real_server 192.0.2.32 80 {
+  +     drain_timeout 5
+1 change; 1 of them touch traffic (!)
+`},
+		{"a service that drains", []string{"virtual_server 192.0.2.2 80", "virtual_server 192.0.2.2 81"}, `virtual_server 192.0.2.2 80 (FILE:36) goes:
+! - virtual_server 192.0.2.2 80 (drains, for 1m0s at most)
+virtual_server 192.0.2.2 81 (FILE:36) is new:
+! + virtual_server 192.0.2.2 81
+2 changes; 2 of them touch traffic (!)
 `},
 		{"an instance", []string{"vrrp_instance B", "vrrp_instance C", "virtual_router_id 2", "virtual_router_id 3"}, `vrrp_instance B (FILE:12) goes:
 ! - vrrp_instance B

@@ -3,11 +3,13 @@ package supervisor
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/ipvs"
 )
 
 // statusDelay lets a burst of changes become one line.
@@ -25,8 +27,11 @@ func (s *Supervisor) status() string {
 			parts = append(parts, plural(len(now.Instances), "virtual router")+": "+counted(states))
 		}
 	}
-	up, all := 0, 0
-	services := s.services.Snapshot()
+	up, all, drains := 0, 0, 0
+	services := slices.DeleteFunc(s.services.Snapshot(), func(v ipvs.Status) bool {
+		drains += len(v.Drains)
+		return v.Leaving
+	})
 	for i := range services {
 		for _, server := range services[i].Servers {
 			all++
@@ -35,6 +40,9 @@ func (s *Supervisor) status() string {
 	}
 	if len(services) > 0 {
 		parts = append(parts, fmt.Sprintf("%s: %d of %s up", plural(len(services), "virtual server"), up, plural(all, "real server")))
+	}
+	if drains > 0 {
+		parts = append(parts, fmt.Sprintf("%s to drain", plural(drains, "real server")))
 	}
 	line := cmp.Or(strings.Join(parts, "; "), "nothing is configured")
 	if s.refused != "" {

@@ -519,6 +519,9 @@ func (s *Supervisor) applyServices(services []config.Service, firewall *config.F
 	case err != nil:
 		s.log.Named("healthcheckers").Error("IPVS is not as configured", zap.Error(err))
 	default:
+		for _, key := range s.services.Leaving() {
+			entries = append(entries, entry{service: key})
+		}
 		s.ledger.crossServices(entries...)
 	}
 	s.abandoned = nil

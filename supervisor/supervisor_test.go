@@ -62,6 +62,8 @@ type table struct {
 	mu  sync.Mutex
 	had map[config.ServiceKey]*ipvs.Service // what is there
 	ops []string
+
+	connections int // of each destination
 }
 
 func (k *table) List() (map[config.ServiceKey]*ipvs.Service, error) {
@@ -127,6 +129,18 @@ func (k *table) StopSync(r ipvs.SyncRole) error {
 	defer k.mu.Unlock()
 	k.ops = append(k.ops, fmt.Sprintf("--stop-daemon %s", r))
 	return nil
+}
+
+func (k *table) Connections(key config.ServiceKey) (map[netip.AddrPort]int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := make(map[netip.AddrPort]int)
+	if s := k.had[key]; s != nil {
+		for _, d := range s.Dests {
+			all[d.Addr] = k.connections
+		}
+	}
+	return all, nil
 }
 
 func (k *table) Flush() error {
@@ -394,7 +408,10 @@ func (noIPVS) Timeouts() (ipvs.Timeouts, error)                   { return ipvs.
 func (noIPVS) SetTimeouts(ipvs.Timeouts) error                    { return ipvs.ErrNoIPVS }
 func (noIPVS) StartSync(ipvs.SyncRole, config.SyncDaemon) error   { return ipvs.ErrNoIPVS }
 func (noIPVS) StopSync(ipvs.SyncRole) error                       { return ipvs.ErrNoIPVS }
-func (noIPVS) Flush() error                                       { return ipvs.ErrNoIPVS }
+func (noIPVS) Connections(config.ServiceKey) (map[netip.AddrPort]int, error) {
+	return nil, ipvs.ErrNoIPVS
+}
+func (noIPVS) Flush() error { return ipvs.ErrNoIPVS }
 
 // What a crash left behind and the configuration does not name is taken back;
 // what somebody else made stays.

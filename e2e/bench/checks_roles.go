@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -195,7 +196,10 @@ func (noTable) List() (map[config.ServiceKey]*ipvs.Service, error) { return nil,
 func (noTable) Read(keys []config.ServiceKey) ([]*ipvs.Service, error) {
 	return make([]*ipvs.Service, len(keys)), nil
 }
-func (noTable) Do(ops []ipvs.Op) []error                         { return make([]error, len(ops)) }
+func (noTable) Do(ops []ipvs.Op) []error { return make([]error, len(ops)) }
+func (noTable) Connections(config.ServiceKey) (map[netip.AddrPort]int, error) {
+	return nil, nil
+}
 func (noTable) Flush() error                                     { return nil }
 func (noTable) Timeouts() (ipvs.Timeouts, error)                 { return ipvs.Timeouts{}, nil }
 func (noTable) SetTimeouts(ipvs.Timeouts) error                  { return nil }

@@ -33,6 +33,7 @@ func (p *printer) lvs(c *config.Config) {
 			checks = checks || len(servers[k].Checks) > 0
 		}
 	}
+	p.draining()
 	if checks {
 		p.title("Health checkers")
 		p.checks(c)
@@ -207,6 +208,7 @@ func (p *printer) attempts(t *config.Timing) {
 // serviceState is what decides whether a service is up, and whether it is.
 func (p *printer) serviceState(c *config.Config, v *config.VirtualServer) {
 	p.line("   Inhibit on failure is %s", onOff(v.InhibitOnFailure))
+	p.drainTimeout(v.DrainTimeout)
 	p.line("   quorum = %d, hysteresis = %d", v.Quorum, v.Hysteresis)
 	if !v.QuorumUp.IsZero() {
 		p.field("Quorum up notify script", p.commandText(v.QuorumUp))
@@ -335,6 +337,7 @@ func (p *printer) server(c *config.Config, v *config.VirtualServer, written *con
 	p.line("   Delay loop = %f", all.DelayLoop.Value.Seconds())
 	p.attempts(&t)
 	p.line("   Inhibit on failure is %s", onOff(r.InhibitOnFailure))
+	p.drainTimeout(r.DrainTimeout)
 	if !r.NotifyUp.IsZero() {
 		p.line("     RS up notify script = %s", p.commandText(r.NotifyUp))
 	}
@@ -379,5 +382,22 @@ func (p *printer) serverTrackers(c *config.Config, r *config.Server) {
 		for _, text := range l.list {
 			p.line("     %s", text)
 		}
+	}
+}
+
+func (p *printer) drainTimeout(d time.Duration) {
+	if d > 0 {
+		p.field("Drain timeout", wholes(d))
+	}
+}
+
+// draining writes the real servers that have left the configuration.
+func (p *printer) draining() {
+	if len(p.facts.Draining) == 0 {
+		return
+	}
+	p.title("Draining real servers")
+	for _, d := range p.facts.Draining {
+		p.line(" %s of %s until %s", endpointText(d.Server, d.Service.Protocol), d.Service, d.Until.Format(time.DateTime))
 	}
 }

@@ -26,6 +26,7 @@ type Facts struct {
 	Processes map[string]Process
 	Sessions  map[string]bool // bfd_instances that are up
 	Services  map[config.ServiceKey]Service
+	Draining  []Draining
 	Marks     map[config.ServiceKey]uint32 // that the services of groups have been given: nftables_ipvs
 }
 
@@ -83,6 +84,14 @@ type Process struct {
 type Service struct {
 	Quorum  bool // it is held
 	Servers map[netip.AddrPort]Server
+}
+
+// Draining is a real server that the configuration does not name any more, and
+// that keeps its connections for a while: drain_timeout.
+type Draining struct {
+	Service config.ServiceKey
+	Server  netip.AddrPort
+	Until   time.Time
 }
 
 // Server is the state of a real server.

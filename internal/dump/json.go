@@ -28,8 +28,23 @@ func JSON(w io.Writer, c *config.Config, f *Facts) error {
 		for i := range c.Trackers.Processes {
 			processes = append(processes, p.processJSON(&c.Trackers.Processes[i]))
 		}
-		_, _ = p.out.Write(encode(object{{"vrrp", instances}, {"track_process", processes}}))
+		all := object{{"vrrp", instances}, {"track_process", processes}}
+		if len(p.facts.Draining) > 0 {
+			all = append(all, member{"draining", p.drainingJSON()})
+		}
+		_, _ = p.out.Write(encode(all))
 	})
+}
+
+// drainingJSON are the real servers that have left the configuration; keepalived
+// has none.
+func (p *printer) drainingJSON() (all []object) {
+	for _, d := range p.facts.Draining {
+		all = append(all, object{
+			{"virtual_server", d.Service.String()}, {"real_server", endpointText(d.Server, d.Service.Protocol)}, {"until", decimal(d.Until)},
+		})
+	}
+	return all
 }
 
 // object is a JSON object whose keys are in keepalived's order.

@@ -2,9 +2,11 @@ package dump_test
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
@@ -77,5 +79,22 @@ func TestJSON(t *testing.T) {
 	var out strings.Builder
 	if err := dump.JSON(&out, new(config.Config), nil); err != nil || out.String() != "[]" {
 		t.Errorf("nothing: %s %v", &out, err)
+	}
+}
+
+// What drains is in the second version, when there is any.
+func TestJSONDraining(t *testing.T) {
+	c := new(config.Config)
+	c.Global.Interface.JSONVersion = 2
+	var out strings.Builder
+	facts := &dump.Facts{Draining: []dump.Draining{{
+		Service: config.ServiceKey{FWMark: 7}, Server: netip.MustParseAddrPort("10.0.0.11:80"), Until: time.Unix(1795750346, 5000),
+	}}}
+	if err := dump.JSON(&out, c, facts); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"vrrp":[],"track_process":[],"draining":[{"virtual_server":"FWM 7","real_server":"[10.0.0.11]:none:80","until":1795750346.000005}]}`
+	if out.String() != want {
+		t.Errorf("%s, want %s", &out, want)
 	}
 }
