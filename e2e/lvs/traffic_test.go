@@ -152,6 +152,8 @@ func (n *traffic) configuration() string {
 	dr("quorum", "TCP", "quorum 2\nhysteresis 1\nquorum_up \"/etc/keepalived/record.sh up\"\nquorum_down \"/etc/keepalived/record.sh down\"", "weight 2\n"+check)
 	dr("drained", "TCP", "inhibit_on_failure", check)
 	dr("reloaded", "TCP", "", "")
+	dr("draining", "TCP", "drain_timeout 3600", "")
+	dr("draining as a whole", "TCP", "drain_timeout 3600", "")
 	for i, family := range []byte{4, 6} {
 		net, mark, name := []string{lanNet, lanNet6}[i], fmt.Sprint(family), fmt.Sprintf("mark, IPv%d", family)
 		b.WriteString(service("fwmark "+mark, []string{"", "ip_family inet6\n"}[i]+"lb_kind DR", net, ""))
@@ -192,8 +194,10 @@ func TestTraffic(t *testing.T) {
 		h.ServeUDP(n.at("sip"))
 		h.ServeSCTP(n.at("SCTP"))
 	}
+	n.director.File("keepalived.conf", strings.ReplaceAll(conf, "drain_timeout 3600", "")) // which is lvsd's own
 	want := n.table(rig.Keepalived)
 	n.daemon.Stop(patience)
+	n.director.File("keepalived.conf", conf)
 	if d := cmp.Diff(want, n.table(rig.Binary())); d != "" {
 		t.Errorf("keepalived's table - and lvsd's +\n%s", d)
 	}
@@ -202,6 +206,7 @@ func TestTraffic(t *testing.T) {
 	t.Run("persistence", n.persistence)
 	t.Run("failures", n.failures)
 	t.Run("reload", n.reload)
+	t.Run("drain", n.drain)
 	t.Run("adoption", n.adoption)
 	for _, h := range n.real {
 		if _, well := side.run(h, "stop"); !well {
@@ -314,6 +319,7 @@ func (n *traffic) sessionWith(t *testing.T, name, server string) *rig.Session {
 		if who, err := s.Get(time.Second); err == nil && who == server {
 			return s
 		}
+		s.Close()
 	}
 	t.Fatalf("%s: no session with %s", name, server)
 	return nil
@@ -378,6 +384,40 @@ func (n *traffic) reload(t *testing.T) {
 	n.daemon.Signal(syscall.SIGHUP)
 	n.becomes(t, "reloaded", "r1", "r2")
 	lives(t, session, "reloaded", "r1")
+}
+
+// A real server that a reload takes out goes on with its connections alone, and
+// when they have ended it is gone; so is a virtual server.
+func (n *traffic) drain(t *testing.T) {
+	conf := n.director.ReadFile("keepalived.conf")
+	at := strings.Index(conf, "virtual_server "+n.vips["draining"].String()+" 80 {")
+	next := conf[:at] + without(t, conf[at:], "real_server "+lanNet+"11 80 {")
+	next = without(t, next, "virtual_server "+n.vips["draining as a whole"].String()+" 80 {")
+	one, whole := n.sessionWith(t, "draining", "r1"), n.sessionWith(t, "draining as a whole", "r2")
+	has := func(words string) bool { return strings.Contains(n.director.Run("ipvsadm", "-Sn"), words) }
+	first, second := "-a -t "+n.at("draining").String()+" -r "+lanNet+"11:80 ", "-A -t "+n.at("draining as a whole").String()+" "
+	for range 2 { // the second reload changes something else
+		n.director.File("keepalived.conf", next)
+		n.daemon.Signal(syscall.SIGHUP)
+		n.becomes(t, "draining", "r2")
+		rig.Until(t, "no new connection with a service that has left", checked, func() bool {
+			who, err := n.client.Get(n.at("draining as a whole"))
+			return who == "" && err != nil
+		})
+		lives(t, one, "draining", "r1")
+		lives(t, whole, "draining as a whole", "r2")
+		if !has(first+"-g -w 0\n") || !has(second) {
+			t.Errorf("the table:\n%s", n.director.Run("ipvsadm", "-Sn"))
+		}
+		next = strings.Replace(next, "delay_loop 2", "delay_loop 3", 1)
+	}
+	one.Close()
+	whole.Close()
+	rig.Until(t, "both gone", checked, func() bool { return !has(first) && !has(second) })
+	n.director.File("keepalived.conf", conf)
+	n.daemon.Signal(syscall.SIGHUP)
+	n.becomes(t, "draining", "r1", "r2")
+	n.becomes(t, "draining as a whole", "r1", "r2")
 }
 
 // A crash, a new start, a stop with --dont-release-ipvs and another start cost

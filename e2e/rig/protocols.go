@@ -36,6 +36,9 @@ func (h *Host) Session(server netip.AddrPort) *Session {
 	return &Session{conn, bufio.NewReader(conn), server}
 }
 
+// Close ends it.
+func (s *Session) Close() { _ = s.conn.Close() }
+
 // Get sends one request, waits for its answer for at most limit, and answers
 // with the name of the host that answered.
 func (s *Session) Get(limit time.Duration) (string, error) {
