@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,7 @@ func (s *Scheduler) Apply(services []config.Service) error {
 	defer clear(s.patterns) // the checks have them
 	gone, expected := s.services, s.expected()
 	s.services = make(map[config.ServiceKey]*service, len(services))
-	var failed error
+	var failed []error
 	for i := range services {
 		key := services[i].Key
 		v, ok := gone[key]
@@ -28,21 +29,18 @@ func (s *Scheduler) Apply(services []config.Service) error {
 		}
 		delete(gone, key)
 		s.services[key] = v
-		if err := s.applyTo(v, services[i].Servers, expected); err != nil && failed == nil {
-			failed = err
-		}
+		failed = append(failed, s.applyTo(v, services[i].Servers, expected)...)
 	}
 	for _, v := range gone {
 		for _, j := range v.jobs {
 			s.remove(j)
 		}
 	}
-	return failed
+	return errors.Join(failed...)
 }
 
 // applyTo makes these the servers of a service.
-func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[place]*Handover) error {
-	var failed error
+func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[place]*Handover) (failed []error) {
 	had := matcher{jobs: v.jobs}
 	v.jobs = make([]*job, 0, len(had.jobs))
 	for i := range servers {
@@ -57,8 +55,8 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[pl
 				continue // the same check twice
 			}
 			j, err := s.applyCheck(v, j, id, check, expected[place{v.key, id}])
-			if err != nil && failed == nil {
-				failed = fmt.Errorf("check %s: %w", id.server, err)
+			if err != nil {
+				failed = append(failed, fmt.Errorf("check %s: %w", id.server, err))
 			}
 			if j != nil {
 				j.seen = s.applied

@@ -183,3 +183,53 @@ func TestChecks(t *testing.T) {
 	}
 	b.stop()
 }
+
+// Checks that cannot be run are an error in the log, at a start and at a reload,
+// and keep back nothing else.
+func TestChecksLeftOut(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := prepare(t)
+	bad := `    real_server 10.9.0.13 80 {
+        HTTP_GET {
+            url {
+                path /
+                regex "a(b"
+            }
+        }
+        HTTP_GET {
+            url {
+                path /
+                regex "*a"
+            }
+        }
+    }
+`
+	b.write(bad)
+	b.start()
+	says := func() bool {
+		return strings.Contains(b.log(), "healthcheckers: checks that cannot be run are left out") && b.logs.FilterMessage("checks that cannot be run are left out").Len() == 1
+	}
+	if !says() {
+		t.Errorf("at the start:\n%s", b.log())
+	}
+	for _, e := range b.logs.FilterMessage("checks that cannot be run are left out").All() {
+		if text := fmt.Sprint(e.ContextMap()["error"]); !strings.Contains(text, "a(b") || !strings.Contains(text, "*a") {
+			t.Errorf("not both of them: %s", text)
+		}
+	}
+	b.table.take()
+	b.logs.TakeAll()
+	b.write(bad + strings.ReplaceAll(third, "10.9.0.13", "10.9.0.14"))
+	if line := b.reload(); line != "Reload complete" {
+		t.Error(line)
+	}
+	if !says() {
+		t.Errorf("at the reload:\n%s", b.log())
+	}
+	if ops := b.table.take(); !slices.Equal(ops, []string{"-a -t 10.9.0.100:80 -r 10.9.0.14:80 -g -w 1"}) {
+		t.Errorf("the reload: %q", ops)
+	}
+	b.stop()
+}

@@ -528,7 +528,7 @@ func (s *Supervisor) applyServices(services []config.Service, firewall *config.F
 	s.marking.sweep(s.unnamed)
 	s.unnamed = nil
 	if err := s.checks.Apply(services); err != nil {
-		return err
+		s.log.Named("healthcheckers").Error("checks that cannot be run are left out", zap.Error(err))
 	}
 	s.serving = services
 	return nil
