@@ -53,8 +53,16 @@ func Compile(pattern string, options []string) (*Regexp, error) {
 			flags |= flag
 		}
 	}
-	if !has("multiline") {
-		pattern = dollars(pattern, has("dollar_endonly"))
+	dollar := `(?=\n?\z)`
+	switch {
+	case has("multiline") || inlineMultiline(pattern):
+		dollar = ""
+	case has("dollar_endonly"):
+		dollar = `\z`
+	}
+	pattern, err := translate(pattern, dollar, r.utf)
+	if err != nil {
+		return nil, err
 	}
 	re, err := regexp2.Compile(string(r.runes([]byte(pattern))), flags)
 	if err != nil {
@@ -103,51 +111,6 @@ func (r *Regexp) runes(text []byte) []rune {
 		all[i] = rune(b)
 	}
 	return all
-}
-
-// dollars writes each $ of a pattern, which regexp2 takes for the very end of
-// the text, as PCRE2 means it: before a last newline, too, unless endOnly. A
-// pattern that says (?m) itself is left alone.
-func dollars(pattern string, endOnly bool) string {
-	if inlineMultiline(pattern) {
-		return pattern
-	}
-	end := `(?=\n?\z)`
-	if endOnly {
-		end = `\z`
-	}
-	var out strings.Builder
-	class := 0 // where a character class began, plus 1
-	for i := 0; i < len(pattern); i++ {
-		c := pattern[i]
-		switch {
-		case c == '\\' && strings.HasPrefix(pattern[i:], `\Q`):
-			quoted, _, _ := strings.Cut(pattern[i:], `\E`)
-			quoted = pattern[i:min(len(pattern), i+len(quoted)+len(`\E`))]
-			out.WriteString(quoted)
-			i += len(quoted) - 1
-			continue
-		case c == '\\' && i+1 < len(pattern):
-			out.WriteString(pattern[i : i+2])
-			i++
-			continue
-		case c == '[' && class == 0:
-			class = i + 1
-		case c == '[' && strings.HasPrefix(pattern[i:], "[:"): // [[:alpha:]]
-			if name, _, ok := strings.Cut(pattern[i:], ":]"); ok {
-				out.WriteString(name + ":]")
-				i += len(name) + 1
-				continue
-			}
-		case c == ']' && class != 0 && strings.TrimPrefix(pattern[class:i], "^") != "":
-			class = 0
-		case c == '$' && class == 0:
-			out.WriteString(end)
-			continue
-		}
-		out.WriteByte(c)
-	}
-	return out.String()
 }
 
 // inlineMultiline reports whether a pattern turns multiline on itself, as in

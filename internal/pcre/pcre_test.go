@@ -40,6 +40,24 @@ func TestMatch(t *testing.T) {
 		{pattern: `^.$`, options: "utf", text: "é", want: true},
 		{pattern: `^\w$`, options: "utf ucp", text: "é", want: true},
 		{pattern: `é`, text: "é", want: true},
+		{pattern: `^a\hb$`, text: "a\tb", want: true},
+		{pattern: `^a\hb$`, text: "ahb"},
+		{pattern: `^a[\h,]+b$`, text: "a , b", want: true},
+		{pattern: `^\H\V\v$`, text: "ab\x0b", want: true},
+		{pattern: `^\h$`, options: "utf", text: "\u3000", want: true},
+		{pattern: `^a\Rb\Rc$`, text: "a\r\nb\nc", want: true},
+		{pattern: `^a\R\nb$`, text: "a\r\nb"},
+		{pattern: `^\N+$`, text: "a\nb"},
+		{pattern: `^\N\C\N$`, text: "a\nb", want: true},
+		{pattern: `ab\Kc`, text: "abc", want: true},
+		{pattern: `^\X$`, options: "utf", text: "e\u0301", want: true},
+		{pattern: `^\o{141}\x{62}\e$`, text: "ab\x1b", want: true},
+		{pattern: `^(a)\g1\g{1}$`, text: "aaa", want: true},
+		{pattern: `^(?<n>a)\g{n}1$`, text: "aa1", want: true},
+		{pattern: `^\Qa.[b$\E+$`, text: "a.[b$$", want: true},
+		{pattern: `^\Qa.b\E$`, text: "axb"},
+		{pattern: `^\Qa.b`, options: "ucp", text: "a.b", want: true},
+		{pattern: `^[\Q]a\E]+$`, text: "a]", want: true},
 		{pattern: "b", options: "firstline", text: "ab\nb", want: true},
 		{pattern: "b", options: "firstline", text: "a\nb"},
 		{pattern: "OK", text: "abcOK", min: 3, max: 3, want: true},
@@ -63,7 +81,7 @@ func TestMatch(t *testing.T) {
 }
 
 func TestInvalid(t *testing.T) {
-	for _, pattern := range []string{"a(b", "a{2,1}", "[b-a]", "*a", `(?<n`} {
+	for _, pattern := range []string{"a(b", "a{2,1}", "[b-a]", "*a", `(?<n`, `a\yb`, `[\i]`, `\g{-1}(a)`, `\o{9}`, `\Ga\Lb`} {
 		if Check(pattern, nil) == nil {
 			t.Errorf("%q is accepted", pattern)
 		}
