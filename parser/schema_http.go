@@ -144,8 +144,8 @@ func urlDigest(c *cursor, u *urlDraft) {
 	case len(word) != length:
 		c.errorf(config.ClassGeneral, "invalid-value", "digest '%s' character length should be %d rather than %d", word, length, len(word))
 	case err != nil:
-		pair := len(digest) * 2 // what was read before
-		c.errorf(config.ClassGeneral, "invalid-value", "Unable to interpret hex digit in '%s' at offset %d/%d", word, pair, pair+1)
+		pair := lastBadPair(word) // keepalived reads from the end, and cuts off what is well
+		c.errorf(config.ClassGeneral, "invalid-value", "Unable to interpret hex digit in '%s' at offset %d/%d", word[:pair+2], pair, pair+1)
 	default:
 		u.Digest = digest
 	}
@@ -272,4 +272,14 @@ func (s *schema) sslContext(c *cursor, cfg *config.Config) {
 	cfg.SSL = &config.SSL{Origin: c.origin()}
 	c.d.begin("SSL", "SSL")
 	decode(c.d, s.ssl, c.st.Body, cfg.SSL)
+}
+
+// lastBadPair is where the last two digits are that are no octet.
+func lastBadPair(word string) int {
+	for at := len(word) - 2; at > 0; at -= 2 {
+		if _, err := hex.DecodeString(word[at : at+2]); err != nil {
+			return at
+		}
+	}
+	return 0
 }
