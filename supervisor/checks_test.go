@@ -233,3 +233,37 @@ func TestChecksLeftOut(t *testing.T) {
 	}
 	b.stop()
 }
+
+// A session that has just been made is down, and who is told of servers hears of
+// that: without alpha its servers are up before.
+func TestSessionAtStart(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := prepare(t)
+	b.put(`bfd_instance b {
+    neighbor_ip 10.9.0.9
+}
+virtual_server 10.9.0.100 80 {
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+    sorry_server 10.9.0.99 80
+    real_server 10.9.0.13 80 {
+        BFD_CHECK {
+            name b
+        }
+    }
+}
+`)
+	b.start()
+	var ops []string
+	b.wait("the sorry server", func() bool {
+		ops = append(ops, b.table.take()...)
+		return slices.Contains(ops, "-a -t 10.9.0.100:80 -r 10.9.0.99:80 -g -w 1")
+	})
+	if !slices.Contains(ops, "-a -t 10.9.0.100:80 -r 10.9.0.13:80 -g -w 1") {
+		t.Errorf("never up: %q", ops)
+	}
+	b.stop()
+}

@@ -428,12 +428,10 @@ func (s *Supervisor) apply(next *config.Config, problems []config.Problem) error
 	}
 	if !s.opts.NoCheck {
 		s.files.apply(next)
-		s.sessions.apply(next)
-	}
-	if !s.opts.NoCheck {
 		if err := s.applyServices(next.KernelServices(), &next.Global.Firewall); err != nil {
 			return err
 		}
+		s.sessions.apply(next) // a new one is down at first, which is told, as with keepalived
 	}
 	if !s.opts.NoCheck && len(next.Services) > 0 {
 		if err := s.services.Timeouts(next.Global.LVSTimeouts); err != nil {
