@@ -14,20 +14,24 @@ import (
 func (p *Pool) weigh(first bool) []Effect {
 	s, sum := &p.service, p.sum
 	quorum, hysteresis := int64(s.Quorum), int64(s.Hysteresis)
-	var begin, reason string
+	var begin, sums string
 	switch gain, loss := quorum+hysteresis, quorum-hysteresis; {
 	case !p.up && sum > 0 && sum >= gain:
-		p.up, begin, reason = true, "Gained quorum", fmt.Sprintf("%d+%d=%d <= %d", quorum, hysteresis, gain, sum)
+		p.up, begin, sums = true, "Gained quorum", fmt.Sprintf("%d+%d=%d <= %d", quorum, hysteresis, gain, sum)
 	case p.up && (sum == 0 || sum < loss) || first && !p.up && s.Sorry != nil:
-		p.up, begin, reason = false, "Lost quorum", fmt.Sprintf("%d-%d=%d > %d", quorum, hysteresis, loss, sum)
+		p.up, begin, sums = false, "Lost quorum", fmt.Sprintf("%d-%d=%d > %d", quorum, hysteresis, loss, sum)
 	default:
 		return nil
 	}
-	if first {
-		begin = map[bool]string{true: "Starting with quorum up", false: "Starting with quorum down"}[p.up]
+	reason := begin
+	switch {
+	case first && p.up: // only the mail says so
+		reason = "Starting with quorum up"
+	case first:
+		begin, reason = "Starting with quorum down", "Starting with quorum down"
 	}
-	reason = begin + " " + reason
-	out := []Effect{logf("%s for VS %s", reason, s.Key)}
+	reason += " " + sums
+	out := []Effect{logf("%s %s for VS %s", begin, sums, s.Key)}
 	if s.Sorry != nil && (!first || !p.up) {
 		out = append(out, p.sorryLog()...)
 	}

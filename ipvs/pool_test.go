@@ -181,7 +181,7 @@ func weighed(b Became) string {
 	case b.Server != nil:
 		return ""
 	case b.Starting:
-		return fmt.Sprintf(" at start, of weight %d", b.Weight)
+		return fmt.Sprintf(" at start, of weight %d: %s", b.Weight, b.Reason)
 	}
 	return fmt.Sprintf(", of weight %d", b.Weight)
 }
