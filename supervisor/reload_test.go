@@ -74,7 +74,7 @@ func TestBeingWritten(t *testing.T) {
 		_ = f.Close()
 	}()
 	next, _, err := s.acceptable(s.opts.File, false)
-	if err != nil || len(next.Instances) != 2 || len(next.Services) != 1 {
+	if err != nil || len(next.Instances) != 2 || len(next.Services) != 2 {
 		t.Errorf("half a file is taken: %v %d %d", err, len(next.Instances), len(next.Services))
 	}
 	open, err := os.OpenFile(s.opts.File, os.O_RDWR, 0)
