@@ -160,6 +160,18 @@ func (c *Check) ID() CheckID {
 	return c.IDWith(c.Params.identity())
 }
 
+// Is reports whether the check has an identity. What is dear to find, that of its
+// Params, is looked at last.
+func (c *Check) Is(id CheckID) bool {
+	switch {
+	case c.Kind != id.Kind || c.IDWith(id.Params) != id:
+		return false
+	case c.Params == nil:
+		return id.Params == ""
+	}
+	return c.Params.identity() == id.Params
+}
+
 // IDWith is ID for those who have kept its Params.
 func (c *Check) IDWith(params string) CheckID {
 	from := c.Source()

@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -58,8 +59,8 @@ func (p *Pool) handover(now time.Time) ServiceHandover {
 	for i := range p.servers.list() {
 		h := &p.servers.all[i]
 		one := ServerHandover{Addr: h.server.Addr, Quiet: h.quiet}
-		for _, v := range h.checks {
-			one.Checks = append(one.Checks, CheckHandover{v.check, v.up, v.weight})
+		for k, v := range h.checks {
+			one.Checks = append(one.Checks, CheckHandover{h.server.Checks[k].ID(), v.up, v.weight})
 		}
 		s.Servers = append(s.Servers, one)
 	}
@@ -82,15 +83,26 @@ func (p *Pool) takeOver(was *ServiceHandover, next config.Service, now time.Time
 		if old == nil {
 			continue
 		}
-		h := health{server: s, quiet: old.Quiet}
-		for _, c := range old.Checks {
-			h.checks = append(h.checks, verdict{c.Check, c.Up, c.Weight})
-		}
-		h.alive = h.holds()
-		all = append(all, h)
 		next.Servers = append(next.Servers, *s)
+		all = append(all, old.health(s))
 	}
 	p.service, p.servers, p.up, p.leavers = next, indexed(all), was.Quorum, was.leavers(now)
+}
+
+// health is that of the server in the configuration: of a check that it did not
+// have it is as [health.begin] has it.
+func (was *ServerHandover) health(s *config.Server) health {
+	alive := !slices.ContainsFunc(was.Checks, func(c CheckHandover) bool { return !c.Up })
+	h := health{server: s, quiet: was.Quiet, checks: make([]verdict, len(s.Checks))}
+	for i := range s.Checks {
+		c := &s.Checks[i]
+		h.checks[i].up = alive || !c.Timing.Alpha.Value
+		if at := slices.IndexFunc(was.Checks, func(old CheckHandover) bool { return c.Is(old.Check) }); at >= 0 {
+			h.checks[i] = verdict{was.Checks[at].Up, was.Checks[at].Weight}
+		}
+	}
+	h.alive = alive
+	return h
 }
 
 // leaving is the pool of a service that has left the configuration.

@@ -130,13 +130,12 @@ type Pool struct {
 // health is what the pool knows about a real server.
 type health struct {
 	server *config.Server // in Pool.service
-	checks []verdict
+	checks []verdict      // of server.Checks, in their order
 	alive  bool
 	quiet  bool // nobody was told of it, and the first failure is news (alpha)
 }
 
 type verdict struct {
-	check  config.CheckID
 	up     bool
 	weight config.WeightChange
 }
@@ -281,11 +280,11 @@ func newHealths(servers []config.Server, known *healths, draining map[netip.Addr
 func (h *health) begin(was *health) {
 	for i := range h.server.Checks {
 		c := &h.server.Checks[i]
-		v := verdict{check: c.ID(), up: !c.Timing.Alpha.Value}
+		v := verdict{up: !c.Timing.Alpha.Value}
 		if was != nil {
 			v.up = v.up || was.alive
-			if at := was.index(v.check); at >= 0 {
-				v.up, v.weight = was.checks[at].up, was.checks[at].weight
+			if at := was.index(c.ID()); at >= 0 {
+				v = was.checks[at]
 			}
 		}
 		h.checks[i] = v
@@ -295,7 +294,12 @@ func (h *health) begin(was *health) {
 }
 
 func (h *health) index(id config.CheckID) int {
-	return slices.IndexFunc(h.checks, func(v verdict) bool { return v.check == id })
+	for i := range h.checks {
+		if h.server.Checks[i].Is(id) {
+			return i
+		}
+	}
+	return -1
 }
 
 // weight is the configured one with what the checks say about it.
@@ -373,7 +377,7 @@ func (p *Pool) judge(h *health, e Health) (out []Effect) {
 // before; that of an unknown one changes nothing.
 func (h *health) learn(e Health) (other bool) {
 	for i := range h.checks {
-		if c := &h.checks[i]; c.check == e.Check {
+		if c := &h.checks[i]; h.server.Checks[i].Is(e.Check) {
 			other = other || c.up != e.Up
 			c.up, c.weight = e.Up, e.Weight
 		}
