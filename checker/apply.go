@@ -54,7 +54,7 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[pl
 			if j != nil && j.seen == s.applied {
 				continue // the same check twice
 			}
-			j, err := s.applyCheck(v, j, id, check, expected[place{v.key, id}])
+			j, err := s.applyCheck(v, j, id, &servers[i], check, expected[place{v.key, id}])
 			if err != nil {
 				failed = append(failed, fmt.Errorf("check %s: %w", id.server, err))
 			}
@@ -75,9 +75,9 @@ func (s *Scheduler) applyTo(v *service, servers []config.Server, expected map[pl
 
 // applyCheck makes a check run as configured, and gives its job; j is what it
 // was before, was what a predecessor knew of it.
-func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check, was *Handover) (*job, error) {
+func (s *Scheduler) applyCheck(v *service, j *job, id jobID, server *config.Server, check *config.Check, was *Handover) (*job, error) {
 	if j != nil && *j.policy.Timing == *check.Timing {
-		j.check, j.policy.Timing = check, check.Timing // so that those of before can go
+		j.server, j.check, j.policy.Timing = server, check, check.Timing // so that those of before can go
 		return j, nil
 	}
 	how, err := s.build(check)
@@ -85,14 +85,14 @@ func (s *Scheduler) applyCheck(v *service, j *job, id jobID, check *config.Check
 		return j, err
 	}
 	if j != nil {
-		j.check, j.recipe, j.policy.Timing = check, how, check.Timing
+		j.server, j.check, j.recipe, j.policy.Timing = server, check, how, check.Timing
 		if soon := time.Now().Add(check.Timing.DelayLoop.Value); !j.busy && s.moment(soon) < j.due && s.running() {
 			s.arm(j, soon)
 		}
 		return j, nil
 	}
-	policy := Policy{Timing: check.Timing, Kind: check.Kind, Probes: len(how.probes), FastRecovery: how.fastRecovery}
-	j = &job{service: v, server: id.server, check: check, params: id.check.Params, recipe: how, policy: policy}
+	policy := Policy{Timing: check.Timing, Kind: check.Kind, Probes: int32(len(how.probes)), FastRecovery: how.fastRecovery}
+	j = &job{service: v, server: server, check: check, params: id.check.Params, recipe: how, policy: policy}
 	if was != nil {
 		j.takeOver(was, s.moment(time.Now()))
 	}

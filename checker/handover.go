@@ -71,8 +71,8 @@ func (s *Scheduler) Handover(now time.Time) (all []Handover) {
 			due = 0
 		}
 		all = append(all, Handover{
-			Service: j.service.key, Server: j.server, Check: j.checkID(), Due: due,
-			Probe: p.probe, Failed: p.failed, Ran: p.ran, Up: p.up, Retries: p.retries, Weight: p.weight, Unsure: j.unsure,
+			Service: j.service.key, Server: j.server.Addr, Check: j.checkID(), Due: due,
+			Probe: p.Probe(), Failed: p.failed, Ran: p.ran, Up: p.up, Retries: int(p.retries), Weight: p.weight, Unsure: j.unsure,
 		})
 	}
 	return all
@@ -116,9 +116,9 @@ func (s *Scheduler) expected() map[place]*Handover {
 // takeOver makes a new check what it was. Nothing else is to know of it.
 func (j *job) takeOver(was *Handover, now time.Duration) {
 	p := &j.policy
-	p.failed, p.ran, p.up, p.retries, p.weight = was.Failed, was.Ran, was.Up, was.Retries, was.Weight
-	if was.Probe < p.Probes {
-		p.probe = was.Probe
+	p.failed, p.ran, p.up, p.retries, p.weight = was.Failed, was.Ran, was.Up, uint32(was.Retries), was.Weight
+	if was.Probe < int(p.Probes) {
+		p.probe = int32(was.Probe)
 	}
 	j.unsure, j.due = was.Unsure, now+was.Due
 }

@@ -117,7 +117,7 @@ func TestHandoverFields(t *testing.T) {
 	}
 	s := New(Options{})
 	now := s.born.Add(1000 * time.Second)
-	j := &job{server: want.Server, check: &of.Servers[0].Checks[0], params: want.Check.Params, policy: Policy{Probes: 2}}
+	j := &job{server: &of.Servers[0], check: &of.Servers[0].Checks[0], params: want.Check.Params, policy: Policy{Probes: 2}}
 	j.takeOver(&want, s.moment(now))
 	j.service = &service{key: want.Service, jobs: []*job{j}}
 	s.services[want.Service] = j.service

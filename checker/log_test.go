@@ -45,7 +45,7 @@ func TestSentences(t *testing.T) {
 	} {
 		core, log := observer.New(zapcore.InfoLevel)
 		s := New(Options{Log: zap.New(core)})
-		s.log(outcome{attempt{server: rs, service: vs, result: test.result, verdict: test.verdict}, recipe{says: test.says}, false, true})
+		s.log(outcome{attempt{server: rs, service: vs, result: test.result, verdict: test.verdict}, recipe{says: test.says}, false, true, jobID{}})
 		equal(t, test.want, messages(log))
 	}
 }

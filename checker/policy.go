@@ -36,16 +36,16 @@ type Policy struct {
 	// replaced between two steps: a survivor of a reload keeps its state.
 	Timing *config.Timing
 	Kind   config.CheckKind
-	Probes int // that have to succeed in turn; 0 means 1
+	Probes int32 // that have to succeed in turn; 0 means 1
 	// FastRecovery takes away the delay between the probes while the check is not
 	// up: fast_recovery of HTTP_GET.
 	FastRecovery bool
 
-	probe   int  // the next one
 	failed  bool // HTTP_GET is down, and this probe has failed last
 	ran     bool
 	up      bool
-	retries int // failed attempts after the first of a round
+	probe   int32  // the next one
+	retries uint32 // failed attempts after the first of a round
 	weight  config.WeightChange
 }
 
@@ -73,7 +73,7 @@ type Verdict struct {
 // One that is down tries the URL that failed until it succeeds, and then all
 // from the first one.
 func (p *Policy) Step(began, now time.Time, r Result) Verdict {
-	retries, first := p.retries, !p.ran
+	retries, first := int(p.retries), !p.ran
 	if first && (p.http() || p.Kind == config.MiscCheck) {
 		retries = p.Timing.Retry.Value // as keepalived counts
 	}
@@ -115,7 +115,7 @@ func (p *Policy) judge(r Result) (turned, again bool) {
 		turned = !p.ran || !p.up
 		p.ran, p.up, p.retries = true, true, 0
 		return turned, false
-	case (p.up || p.retriesAlways()) && p.retries < p.Timing.Retry.Value:
+	case (p.up || p.retriesAlways()) && int(p.retries) < p.Timing.Retry.Value:
 		p.retries++
 		return false, true
 	}
@@ -143,7 +143,7 @@ func (p *Policy) after(delay time.Duration, began, now time.Time) time.Time {
 }
 
 // Probe is the number of the probe that is next, from 0.
-func (p *Policy) Probe() int { return p.probe }
+func (p *Policy) Probe() int { return int(p.probe) }
 
 // Down reports whether the check keeps its server down: its last results have,
 // or it waits for the first one with alpha.

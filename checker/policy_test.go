@@ -43,7 +43,8 @@ func play(t *testing.T, script string) string {
 		case "kind":
 			p.Kind = config.CheckKind(words[1])
 			if len(words) > 2 {
-				p.Probes, _ = strconv.Atoi(words[2])
+				probes, _ := strconv.Atoi(words[2])
+				p.Probes = int32(probes)
 			}
 			p.FastRecovery = len(words) > 3
 			continue

@@ -100,8 +100,8 @@ type service struct {
 // There are tens of thousands.
 type job struct {
 	service *service
-	server  netip.AddrPort
-	check   *config.Check // as configured last
+	server  *config.Server // as configured last, and so is
+	check   *config.Check
 	params  string        // of its identity, which are not cheap to find
 	recipe  recipe
 	policy  Policy
@@ -122,15 +122,12 @@ type jobID struct {
 	check  config.CheckID
 }
 
-func (j *job) id() jobID { return jobID{j.server, j.checkID()} }
+func (j *job) id() jobID { return jobID{j.server.Addr, j.checkID()} }
 
 func (j *job) checkID() config.CheckID { return j.check.IDWith(j.params) }
 
 // name is the real server in the log.
-func (j *job) name() string {
-	server := config.Server{Addr: j.server}
-	return server.String(j.service.key.Protocol)
-}
+func (j *job) name() string { return j.server.String(j.service.key.Protocol) }
 
 // New prepares a Scheduler; nothing is probed before Run.
 func New(opts Options) *Scheduler {

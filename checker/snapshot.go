@@ -24,7 +24,7 @@ func (s *Scheduler) Snapshot() []Status {
 	var all []Status
 	for j := range s.all() {
 		all = append(all, Status{
-			Service: j.service.key, Server: j.server, Check: j.checkID(),
+			Service: j.service.key, Server: j.server.Addr, Check: j.checkID(),
 			Up: j.policy.Up(), Ran: j.policy.ran, Idle: s.idle[j.service.key], Unsure: j.unsure,
 		})
 	}

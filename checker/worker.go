@@ -128,6 +128,7 @@ type outcome struct {
 	how     recipe
 	wasDown bool
 	tells   bool // a failure that changes nothing, too
+	id      jobID
 }
 
 // silent reports that there is nothing to tell.
@@ -155,13 +156,14 @@ func (s *Scheduler) conclude(j *job, began time.Time, r Result) (o outcome, tell
 	p := &j.policy
 	o = outcome{how: j.recipe, wasDown: p.Down(), tells: p.Timing.LogAllFailures.Value && !p.failing()}
 	verdict := p.Step(began, time.Now(), r)
-	o.attempt = attempt{result: r, before: j.unsure, verdict: verdict, failed: p.retries, limit: p.Timing.Retry.Value}
+	o.attempt = attempt{result: r, before: j.unsure, verdict: verdict, failed: int(p.retries), limit: p.Timing.Retry.Value}
 	j.unsure = r.Unsure
 	if o.silent() {
 		s.again(j, verdict.Next)
 		return o, false
 	}
 	s.telling++
+	o.server, o.service, o.id = j.name(), j.service.key.String(), j.id() // a reload may replace them meanwhile
 	return o, true
 }
 
@@ -175,7 +177,6 @@ func (s *Scheduler) again(j *job, at time.Time) {
 
 // tell logs an outcome and passes a change on.
 func (s *Scheduler) tell(j *job, o outcome) {
-	o.server, o.service = j.name(), j.service.key.String()
 	if o.result.Stack != "" {
 		s.opts.Log.Error("a check has panicked", zap.String("server", o.server), zap.String("panic", o.result.Reason), zap.String("stack", o.result.Stack))
 	}
@@ -185,7 +186,7 @@ func (s *Scheduler) tell(j *job, o outcome) {
 		s.log(o)
 	}
 	if v := o.verdict; v.Changed {
-		s.opts.OnResult(Report{j.service.key, j.server, j.checkID(), v.Up, v.Weight, o.result.Reason, o.result.Timeout})
+		s.opts.OnResult(Report{j.service.key, o.id.server, o.id.check, v.Up, v.Weight, o.result.Reason, o.result.Timeout})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
