@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/icmp"
@@ -26,14 +28,22 @@ var hostile = []struct {
 	serve    func(net.Conn)
 	datagram serveDatagram
 }{
-	{"mute", "HTTP_GET", func(c net.Conn) { hear(c) }, nil},
+	{"mute", "HTTP_GET", hear, nil},
 	{"slow header", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n") }, nil},
 	{"slow body", "HTTP_GET", func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n\r\n") }, nil},
 	{"infinite header", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n", "X: y\r\n") }, nil},
 	{"infinite body", "HTTP_GET", func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n\r\n", "hello\r\n") }, nil},
-	{"resetting", "HTTP_GET", func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }, nil},
+	{"resetting", "HTTP_GET", resetting, nil},
+	{"malformed", "HTTP_GET", func(c net.Conn) { _, _ = c.Write([]byte("\x00\xff\r\n\r\n\x00")) }, nil},
+	{"mute", "SSL_GET", hear, nil},
+	{"resetting", "SSL_GET", resetting, nil},
 	{"no TLS", "SSL_GET", func(c net.Conn) { flood(c, "", "garbage ") }, nil},
 	{"slow TLS", "SSL_GET", func(c net.Conn) { drip(c, "\x16\x03\x03\x40\x00\x02\x00\x3f\xf0") }, nil},
+	{"slow body", "SSL_GET", overTLS(func(c net.Conn) { drip(c, "HTTP/1.0 200 OK\r\n\r\n") }), nil},
+	{"infinite body", "SSL_GET", overTLS(func(c net.Conn) { flood(c, "HTTP/1.0 200 OK\r\n\r\n", "hello\r\n") }), nil},
+	{"mute", "SMTP_CHECK", hear, nil},
+	{"resetting", "SMTP_CHECK", resetting, nil},
+	{"infinite line", "SMTP_CHECK", func(c net.Conn) { flood(c, "220 ", "on and on ") }, nil},
 	{"slow line", "SMTP_CHECK", func(c net.Conn) { drip(c, "220-") }, nil},
 	{"infinite lines", "SMTP_CHECK", func(c net.Conn) { flood(c, "", "220-on and on\r\n") }, nil},
 	{"mute", "DNS_CHECK", nil, func([]byte, func([]byte)) {}},
@@ -46,6 +56,23 @@ var hostile = []struct {
 	{"huge reply", "UDP_CHECK", nil, func(_ []byte, reply func([]byte)) { reply(make([]byte, 65507)) }},
 	{"endless replies", "UDP_CHECK", nil, func(_ []byte, reply func([]byte)) { repeat([]byte("no"), reply) }},
 	{pings, "PING_CHECK", nil, nil},
+}
+
+func resetting(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }
+
+// overTLS is hostile once it has shaken hands and heard the request.
+func overTLS(serve func(net.Conn)) func(net.Conn) {
+	certificate := sync.OnceValues(selfSigned)
+	return func(c net.Conn) {
+		own, err := certificate()
+		if err != nil {
+			return
+		}
+		secure := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{own}})
+		if _, err := secure.Read(make([]byte, 4096)); err == nil {
+			serve(secure)
+		}
+	}
 }
 
 // pings are answers of falseEchoes, which has no port.
