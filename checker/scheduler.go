@@ -102,7 +102,7 @@ type job struct {
 	service *service
 	server  *config.Server // as configured last, and so is
 	check   *config.Check
-	params  string        // of its identity, which are not cheap to find
+	params  string // of its identity, which are not cheap to find
 	recipe  recipe
 	policy  Policy
 	due     time.Duration // see moment

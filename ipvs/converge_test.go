@@ -172,7 +172,7 @@ type model struct {
 type modelService struct {
 	config.Service
 	dead  map[netip.AddrPort]bool
-	up    bool // the quorum is held
+	up    bool                       // the quorum is held
 	keys  map[config.ServiceKey]bool // that are its own in the kernel
 	drain map[netip.AddrPort]modelLeaver
 }
