@@ -91,7 +91,11 @@ func converge(t *testing.T, seed uint64, nft bool, steps []step) (wrong string) 
 	faults := []error{errRefused, errAnswerLost, nil, nil, nil}
 	kernel.fail = func(string) error { return faults[dice.IntN(len(faults))] }
 	kernel.connected = busy
-	marker.fail = func() error { return kernel.fail("nft") }
+	marker.fail = func() error {
+		kernel.mu.Lock()
+		defer kernel.mu.Unlock()
+		return kernel.fail("nft")
+	}
 	r := start(t, kernel, func(o *Options) { o.Log, o.Marker = zap.NewNop(), marker })
 
 	m := model{services: map[config.ServiceKey]*modelService{}, leaving: map[config.ServiceKey]*modelService{}}
