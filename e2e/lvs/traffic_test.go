@@ -386,6 +386,16 @@ func (n *traffic) reload(t *testing.T) {
 	lives(t, session, "reloaded", "r1")
 }
 
+// upgrade lets the program of the director go on anew.
+func (n *traffic) upgrade(t *testing.T) {
+	t.Helper()
+	files := n.daemon.PIDFiles()
+	at := slices.IndexFunc(files, func(path string) bool { return strings.HasSuffix(path, "/keepalived.pid") })
+	if said := n.director.Run(rig.Binary(), "upgrade", "-p", files[at]); !strings.Contains(said, "Upgrade complete") {
+		t.Errorf("upgrade: %s", said)
+	}
+}
+
 // A real server that a reload takes out goes on with its connections alone, and
 // when they have ended it is gone; so is a virtual server.
 func (n *traffic) drain(t *testing.T) {
@@ -396,7 +406,7 @@ func (n *traffic) drain(t *testing.T) {
 	one, whole := n.sessionWith(t, "draining", "r1"), n.sessionWith(t, "draining as a whole", "r2")
 	has := func(words string) bool { return strings.Contains(n.director.Run("ipvsadm", "-Sn"), words) }
 	first, second := "-a -t "+n.at("draining").String()+" -r "+lanNet+"11:80 ", "-A -t "+n.at("draining as a whole").String()+" "
-	for range 2 { // the second reload changes something else
+	for range 2 { // an upgrade follows, and the second reload changes something else
 		n.director.File("keepalived.conf", next)
 		n.daemon.Signal(syscall.SIGHUP)
 		n.becomes(t, "draining", "r2")
@@ -409,8 +419,11 @@ func (n *traffic) drain(t *testing.T) {
 		if !has(first+"-g -w 0\n") || !has(second) {
 			t.Errorf("the table:\n%s", n.director.Run("ipvsadm", "-Sn"))
 		}
+		n.upgrade(t)
 		next = strings.Replace(next, "delay_loop 2", "delay_loop 3", 1)
 	}
+	lives(t, one, "draining", "r1")
+	lives(t, whole, "draining as a whole", "r2")
 	one.Close()
 	whole.Close()
 	rig.Until(t, "both gone", checked, func() bool { return !has(first) && !has(second) })
