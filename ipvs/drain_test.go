@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -229,6 +230,26 @@ func TestDrainHandover(t *testing.T) {
 			}
 		}
 		if err := next.stop(); err != nil {
+			t.Error(err)
+		}
+
+		// The other program has a service again that was removed: it begins anew,
+		// but for the connections.
+		starts := false
+		for _, op := range Diff(nil, &Service{Key: gone.Key, Attrs: attrs(&gone), Dests: []Dest{dest(&gone.Servers[0], 0)}}) {
+			if err := kernel.one(op); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kernel.took()
+		back := start(t, kernel, func(o *Options) {
+			o.Taking, o.OnChange = &read, func(c Change) { starts = starts || c.Service.Key == gone.Key && c.Starting }
+		})
+		apply(t, back, gone)
+		if ops := kernel.took(); !slices.Contains(ops, "-e -t 10.0.0.1:25 -r 10.0.0.2:25 -g -w 1") || !starts {
+			t.Errorf("back again: %q, %t", ops, starts)
+		}
+		if err := back.stop(); err != nil {
 			t.Error(err)
 		}
 		thaw()

@@ -298,7 +298,11 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 		delete(m.leaving, key)
 		if e == nil {
 			e = &entry{pool: new(Pool)}
-			if was := expected[key]; was != nil {
+			switch was := expected[key]; {
+			case was == nil:
+			case was.Left != nil: // it is back
+				e.pool = was.leaving(now)
+			default:
 				e.pool.takeOver(was, services[i], now)
 			}
 		}
