@@ -51,23 +51,41 @@ func (c *Config) HasScripts() (found bool) {
 // DefaultScriptUser makes scripts without a user run as keepalived_script where
 // the machine has that account, as keepalived does.
 func (g *Global) DefaultScriptUser(env Environment) {
-	if g.ScriptUser == (User{}) && env != nil && env.HasUser(scriptAccount) {
+	if env == nil || !env.HasUser(scriptAccount) {
+		return
+	}
+	if g.ScriptUser == (User{}) {
 		g.ScriptUser = scriptAccount
 	}
+	for _, cmd := range []*Command{&g.StartupScript, &g.ShutdownScript} {
+		if !cmd.IsZero() && cmd.User == (User{}) {
+			cmd.User = scriptAccount
+		}
+	}
+}
+
+// UserSoFar is whom a startup or shutdown script without a user runs as, when
+// no more of global_defs was read: keepalived settles that with its line.
+func (g *Global) UserSoFar() User {
+	if g.ScriptUser == (User{}) && g.EnableScriptSecurity {
+		return scriptAccount
+	}
+	return g.ScriptUser
 }
 
 // scriptUsers gives script_user to every script without a USER of its own, and
 // what global_defs say about scripts.
 func (c *Config) scriptUsers() {
+	g := &c.Global
 	c.eachCommand(func(cmd *Command) {
-		if cmd.User == (User{}) {
-			cmd.User = c.Global.ScriptUser
+		if cmd.User == (User{}) && cmd != &g.StartupScript && cmd != &g.ShutdownScript {
+			cmd.User = g.ScriptUser
 		}
-		cmd.AllGroups, cmd.Secure = c.Global.SetSupplementaryGroups, c.Global.EnableScriptSecurity
+		cmd.AllGroups, cmd.Secure = g.SetSupplementaryGroups, g.EnableScriptSecurity
 	})
-	for _, f := range c.Global.FIFO.each() {
+	for _, f := range g.FIFO.each() {
 		if f.Path != "" && f.User == (User{}) {
-			f.User = c.Global.ScriptUser
+			f.User = g.ScriptUser
 		}
 	}
 }
@@ -83,6 +101,7 @@ func (c *Config) eachCommand(visit func(*Command)) {
 			}
 		}
 	}
+	all(&c.Global.StartupScript, &c.Global.ShutdownScript)
 	for i := range c.Scripts {
 		all(&c.Scripts[i].Script)
 	}

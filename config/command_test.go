@@ -169,6 +169,37 @@ func TestDefaultScriptUser(t *testing.T) {
 	}
 }
 
+// A startup script runs as who was named before it, with enable_script_security
+// as nobody else than keepalived_script, and is minded like other scripts.
+func TestScriptsOnce(t *testing.T) {
+	own, account := User{}, User{Name: "keepalived_script"}
+	for name, tc := range map[string]struct {
+		before  Global
+		account bool
+		want    User
+	}{
+		"nothing said":            {Global{}, false, own},
+		"and there is an account": {Global{}, true, account},
+		"script_user":             {Global{ScriptUser: User{Name: "root"}}, true, User{Name: "root"}},
+		"security":                {Global{EnableScriptSecurity: true}, false, account},
+	} {
+		c := Config{Global: tc.before}
+		g := &c.Global
+		g.StartupScript = NewCommand("true", g.UserSoFar(), Origin{})
+		if g.ScriptUser == own {
+			g.ScriptUser, g.EnableScriptSecurity = User{Name: "late"}, true
+		}
+		g.DefaultScriptUser(accounts(tc.account))
+		c.Resolve()
+		if g.StartupScript.User != tc.want {
+			t.Errorf("%s: it runs as %+v, want %+v", name, g.StartupScript.User, tc.want)
+		}
+		if g.StartupScript.Secure != g.EnableScriptSecurity {
+			t.Errorf("%s: whether others may change it is not minded", name)
+		}
+	}
+}
+
 // accounts is a machine that has every account, or none.
 type accounts bool
 

@@ -15,7 +15,8 @@ type Environment interface {
 	// HasUser reports whether an account exists, and its group unless empty.
 	HasUser(u User) bool
 	// Executable is nil when name is a regular file that may be executed; a
-	// name without a slash is looked for in $PATH.
+	// name without a slash is looked for in $PATH. The error of what is there
+	// all the same wraps [ErrNotExecutable].
 	Executable(name string) error
 	// Unsafe says why a program that an account is to execute must not be trusted:
 	// the account is root, and others may change what the name leads to.

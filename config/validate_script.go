@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -16,7 +17,12 @@ const (
 	foundNothing  found = iota
 	foundFile           // a file to execute
 	foundRedirect       // < or >: keepalived neither executes nor misses it
+	foundPlain          // something that must not be executed: keepalived counts it as a script, and does not run it
 )
+
+// ErrNotExecutable is what [Environment.Executable] says of what is there and
+// cannot be executed.
+var ErrNotExecutable = errors.New("not an executable file")
 
 // find looks for the first word of a script line, as keepalived reads it.
 func (v *validator) find(c *Command) found {
@@ -31,8 +37,12 @@ func (v *validator) find(c *Command) found {
 		return foundNothing
 	case strings.HasPrefix(words[0], "<"), strings.HasPrefix(words[0], ">"):
 		return foundRedirect
-	case v.env.Executable(words[0]) == nil:
+	}
+	switch err := v.env.Executable(words[0]); {
+	case err == nil:
 		return foundFile
+	case errors.Is(err, ErrNotExecutable):
+		return foundPlain
 	}
 	return foundNothing
 }
@@ -81,6 +91,7 @@ func (v *validator) scripts() {
 			return true // and unknown to those that track it
 		case !v.knownUser(s.Script.User):
 			v.add(s.UserOrigin, ClassGeneral, "unknown-user", "Unable to set uid/gid for script %s", s.Script.quoted())
+			return true
 		case where == foundFile && v.untrusted(&s.Script) && v.c.Global.EnableScriptSecurity:
 			v.fixed(s.Script.Origin, "script-unsafe", "Disabling track script %s due to insecure", s.Name)
 			v.problems[len(v.problems)-1].Hint = v.whyUnsafe(&s.Script)
@@ -89,6 +100,9 @@ func (v *validator) scripts() {
 			return false
 		case where == foundRedirect:
 			return false
+		case where == foundPlain:
+			v.vrrp = true
+			v.add(s.Script.Origin, ClassNone, "script-not-found", "Disabling track script %s, which is not executable", s.Name).Hint = v.whyNot(&s.Script)
 		case v.shellRuns(&s.Script):
 			v.fixed(s.Script.Origin, "script-not-found", "keepalived disables track script %s, whose first word is no command; lvsd runs the line under /bin/sh", s.Name)
 			return false
@@ -101,8 +115,8 @@ func (v *validator) scripts() {
 	})
 	v.runs = v.c.scriptsByName()
 	g := &v.c.Global
-	v.notify(&g.StartupScript, &v.parent)
-	v.notify(&g.ShutdownScript, &v.parent)
+	v.once(&g.StartupScript, "startup")
+	v.once(&g.ShutdownScript, "shutdown")
 	if len(v.c.Instances) > 0 {
 		v.notify(&g.FIFO.Notify.Script, &v.vrrp)
 		v.notify(&g.FIFO.VRRPNotify.Script, &v.vrrp)
@@ -203,6 +217,23 @@ func (v *validator) notify(c *Command, runs *bool) {
 	}
 }
 
+// once looks at a script of the start or the end, which keepalived reads with
+// the rest of global_defs: its user is known by then.
+func (v *validator) once(c *Command, when string) {
+	switch {
+	case c.IsZero():
+	case v.knownUser(c.User):
+		v.wanted(c, &v.parent)
+	default:
+		if c.User == scriptAccount {
+			v.add(c.Origin, ClassGeneral, "unknown-user", "Unable to set default user %s for script", scriptAccount.Name).Child = false
+			v.lacking = false
+		}
+		v.add(c.Origin, ClassGeneral, "unknown-user", "Invalid %s script", when).Child = false
+		*c = Command{}
+	}
+}
+
 // wanted warns of a script that is not there; otherwise scripts run.
 func (v *validator) wanted(c *Command, runs *bool) {
 	switch v.find(c) {
@@ -212,6 +243,9 @@ func (v *validator) wanted(c *Command, runs *bool) {
 			return
 		}
 		*runs = true
+	case foundPlain:
+		*runs = true
+		fallthrough
 	case foundNothing:
 		if !v.shellRuns(c) {
 			v.add(c.Origin, ClassNone, "script-not-found", "script %s is not there or not executable", Words(c.Line)[0]).Hint = v.whyNot(c)
@@ -230,9 +264,9 @@ func (v *validator) untrusted(c *Command) bool {
 
 // whyUnsafe says why a script is not to be trusted; empty: it is.
 func (v *validator) whyUnsafe(c *Command) string {
-	user := c.User
-	if user == (User{}) {
-		user = v.c.Global.ScriptUser
+	user, g := c.User, &v.c.Global
+	if user == (User{}) && c != &g.StartupScript && c != &g.ShutdownScript {
+		user = g.ScriptUser
 	}
 	if err := v.env.Unsafe(c.Program(), user); err != nil {
 		return err.Error()

@@ -280,7 +280,7 @@ func (m asked) Executable(name string) error {
 	}
 	info, err := os.Stat(path)
 	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o111 == 0) {
-		err = os.ErrPermission
+		err = config.ErrNotExecutable
 	}
 	return err
 }

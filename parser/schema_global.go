@@ -141,6 +141,9 @@ func daemonScript(name string, field func(*config.Global) *config.Command) row[c
 		case !field(g).IsZero():
 			c.errorf(config.ClassGeneral, "duplicate", "%s already specified", name)
 		default:
+			if cmd.User == (config.User{}) {
+				cmd.User = g.UserSoFar()
+			}
 			*field(g) = cmd
 		}
 	}}

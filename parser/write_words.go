@@ -159,11 +159,17 @@ func (w *confWriter) command(keyword string, cmd *config.Command) {
 	}
 }
 
-// daemonCommand writes CMD [USER [GROUP]] of global_defs.
+// daemonCommand writes CMD [USER [GROUP]] of global_defs. What has no user stood
+// before the line that says whom others run as, which is written first.
 func (w *confWriter) daemonCommand(keyword string, cmd *config.Command) {
-	if !cmd.IsZero() {
-		w.line(keyword, w.script(keyword, cmd.Line), w.user(keyword, cmd.User))
+	if cmd.IsZero() {
+		return
 	}
+	user := cmd.User
+	if user == (config.User{}) && w.cfg.Global.UserSoFar() != user {
+		user.Name = "root"
+	}
+	w.line(keyword, w.script(keyword, cmd.Line), w.user(keyword, user))
 }
 
 // scriptUser is the account of a script unless it is that of script_user.

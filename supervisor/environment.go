@@ -52,8 +52,6 @@ func (machine) HasUser(u config.User) bool {
 	return group == "" || err == nil
 }
 
-var errNotExecutable = errors.New("not an executable file")
-
 func (machine) Executable(name string) error {
 	path := name
 	if !strings.Contains(name, "/") {
@@ -67,7 +65,7 @@ func (machine) Executable(name string) error {
 		return err
 	}
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
-		return fmt.Errorf("%s: %w", path, errNotExecutable)
+		return fmt.Errorf("%s: %w", path, config.ErrNotExecutable)
 	}
 	return nil
 }

@@ -64,8 +64,7 @@ func (s *Supervisor) script(ctx context.Context, what string, cmd config.Command
 		s.log.Warn(what + " timed out")
 	case err != nil:
 		s.log.Warn(what, zap.Error(err))
-	}
-	if status != 0 {
+	case status != 0:
 		s.log.Warn(fmt.Sprintf("%s failed, status %d", what, status))
 	}
 }

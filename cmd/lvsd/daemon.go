@@ -256,6 +256,9 @@ func (l *life) begin(ctx context.Context, c *config.Config) error {
 		}
 	}
 	l.inside = c.Daemon.NetNamespace
+	if err := l.starting.Leave(); err != nil {
+		return err
+	}
 	l.greet()
 	if name := c.Daemon.Name(); name != "" {
 		l.log.Info("Changing syslog ident to Keepalived_" + name)

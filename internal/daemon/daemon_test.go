@@ -65,7 +65,7 @@ func command() int {
 	}
 	pipe, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", inherited))
 	child, _ := exec.Command("sh", "-c", "echo ${"+marker+"-none}; readlink /proc/$$/fd/* | grep -cF '"+pipe+"'").Output()
-	if err := start.Ready(); err != nil {
+	if err := errors.Join(start.Leave(), start.Ready()); err != nil {
 		tell(dir, "error", err.Error())
 		return 1
 	}

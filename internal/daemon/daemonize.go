@@ -132,13 +132,22 @@ func (s *Starting) keep() error {
 	return os.Setenv(marker, fmt.Sprintf("%d:%d", inherited, os.Getppid()))
 }
 
-// Ready ends the start: the working directory becomes /, standard input,
-// output and error /dev/null, and the waiting command ends with status 0. Make
-// relative paths absolute before.
-func (s *Starting) Ready() error {
+// Leave lets the copy leave the folder that the command was called in: for /,
+// where scripts begin, too. Make relative paths absolute before. In the
+// foreground the folder stays.
+func (s *Starting) Leave() error {
+	if s == nil {
+		return nil
+	}
 	if err := os.Chdir("/"); err != nil {
 		return fmt.Errorf("daemonise: %w", err)
 	}
+	return nil
+}
+
+// Ready ends the start: standard input, output and error become /dev/null, and
+// the waiting command ends with status 0.
+func (s *Starting) Ready() error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("daemonise: %w", err)
