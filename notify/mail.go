@@ -57,7 +57,8 @@ type Mailer struct {
 	config config.Global
 	last   map[Object]string // what the last mail about an instance or a sync group told
 	queue  []*letter
-	lost   int // mails that were given up for new ones
+	lost   int  // mails that were given up for new ones
+	anew   bool // there is a new configuration, which may do better
 	closed bool
 }
 
@@ -67,6 +68,7 @@ type letter struct {
 	at            time.Time
 	left          []string // addresses that have not got it yet; nil: none has
 	said          string   // the trouble that the log knows of
+	tried         bool     // it was refused for now
 }
 
 // NewMailer makes a mailer that sends nothing before Run and tells nobody
@@ -99,7 +101,8 @@ func (m *Mailer) Apply(c *config.Config) {
 			delete(m.last, o)
 		}
 	}
-	m.rouse() // the new server may be a better one
+	m.anew = true
+	m.rouse()
 }
 
 // State tells a state of an instance or a sync group that has smtp_alert,
@@ -191,26 +194,29 @@ func (m *Mailer) Run(ctx context.Context) error {
 // pace says when mails are tried again.
 type pace struct {
 	min, delay time.Duration
-	again      bool   // something is to be tried again
-	broken     bool   // the server as a whole: a new mail would fare no better
-	said       string // the trouble that the log knows of
+	next       time.Time // when all that waits is tried; zero: nothing was refused
+	fresh      bool      // meanwhile, what was not tried yet
+	broken     bool      // the server as a whole: a new mail would fare no better
+	said       string    // the trouble that the log knows of
+	refusal    string    // and that of single mails
 }
 
 // wait waits for something to do; it reports whether there may be more.
 func (m *Mailer) wait(ctx context.Context, p *pace) bool {
 	wake := m.wake
 	var again <-chan time.Time
-	if p.again {
-		timer := time.NewTimer(p.delay)
+	if !p.next.IsZero() {
+		timer := time.NewTimer(time.Until(p.next))
 		defer timer.Stop()
 		again = timer.C
-		p.delay = min(2*p.delay, maxMailDelay)
 		if p.broken {
 			wake = nil
 		}
 	}
+	p.fresh = false
 	select {
 	case <-wake:
+		p.fresh = true
 	case <-again:
 	case <-ctx.Done():
 	}
@@ -227,10 +233,14 @@ func (m *Mailer) waiting() int {
 // that are done with.
 func (m *Mailer) round(ctx context.Context, p *pace) {
 	m.mu.Lock()
-	cfg, letters := m.config, slices.Clone(m.queue)
+	cfg, letters, anew := m.config, slices.Clone(m.queue), m.anew
+	m.anew = false
 	m.mu.Unlock()
+	if p.fresh = p.fresh && !anew; p.fresh {
+		letters = slices.DeleteFunc(letters, func(l *letter) bool { return l.tried })
+	}
 	done := make(map[*letter]bool, len(letters))
-	broken := m.deliver(ctx, &cfg, letters, done)
+	broken := m.deliver(ctx, &cfg, letters, done, p)
 	switch {
 	case broken != nil && broken.text != p.said:
 		p.said = broken.text
@@ -245,11 +255,23 @@ func (m *Mailer) round(ctx context.Context, p *pace) {
 			done[l] = true
 		}
 	}
-	if len(done) > 0 {
+	p.broken = broken != nil
+	m.forget(done)
+	m.postpone(p, len(done) > 0)
+}
+
+// postpone settles when what was refused for now is tried again.
+func (m *Mailer) postpone(p *pace, progress bool) {
+	if progress {
 		p.delay = p.min
 	}
-	p.again, p.broken = len(done) < len(letters), broken != nil
-	m.forget(done)
+	switch {
+	case m.waiting() == 0:
+		p.next = time.Time{}
+	case !p.fresh || p.next.IsZero():
+		p.next = time.Now().Add(p.delay)
+		p.delay = min(2*p.delay, maxMailDelay)
+	}
 }
 
 // forget takes out of the queue what needs no further attempt.
@@ -265,7 +287,7 @@ func (m *Mailer) forget(done map[*letter]bool) {
 
 // deliver sends letters and notes which of them need no further attempt. Its
 // answer is about the server as a whole.
-func (m *Mailer) deliver(ctx context.Context, cfg *config.Global, letters []*letter, done map[*letter]bool) (broken *trouble) {
+func (m *Mailer) deliver(ctx context.Context, cfg *config.Global, letters []*letter, done map[*letter]bool, p *pace) (broken *trouble) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			m.o.Log.Error("sending mail has failed", zap.Any("panic", cause), zap.ByteString("stack", debug.Stack()))
@@ -293,12 +315,17 @@ func (m *Mailer) deliver(ctx context.Context, cfg *config.Global, letters []*let
 			m.o.Log.Debug("SMTP alert successfully sent.")
 		case failed.server:
 			return failed
-		case failed.text != l.said:
-			l.said = failed.text
+		case failed.text != l.said && (failed.lasting || failed.text != p.refusal):
 			m.o.Log.Warn(failed.text, zap.Error(failed.cause), zap.String("subject", l.subject))
 		}
-		if failed == nil || failed.lasting {
+		switch {
+		case failed == nil:
+			p.refusal = ""
 			done[l] = true
+		case failed.lasting:
+			done[l] = true
+		default:
+			l.said, l.tried, p.refusal = failed.text, true, failed.text
 		}
 		if failed != nil && s.reset() != nil {
 			return nil // it does not want to hear more now

@@ -212,8 +212,7 @@ func TestMailTrouble(t *testing.T) {
 			"Error processing BODY cmd on SMTP server SERVER. SMTP status code = 554",
 		}},
 		{"cannot store", smtptest.On("BODY", "452 full", "452 full", "452 full"), []string{"ab V1", "ab V2", "ab V1", "ab V2", "ab V1"}, []string{
-			"Error processing BODY cmd on SMTP server SERVER. SMTP status code = 452",
-			"Error processing BODY cmd on SMTP server SERVER. SMTP status code = 452",
+			"Error processing BODY cmd on SMTP server SERVER. SMTP status code = 452", // of both, and again
 		}},
 		{"refuses DATA", smtptest.On("DATA", "554 no valid recipients"), []string{"ab V2"}, []string{
 			"Error processing DATA cmd on SMTP server SERVER. SMTP status code = 554",
@@ -303,6 +302,27 @@ func TestMailLater(t *testing.T) {
 	}
 	if got := b.log(); got != "SMTP connection ERROR to [127.0.0.1]:1.\nmails are sent again\n" {
 		t.Error(got)
+	}
+}
+
+// What a server has refused for now waits for its time, whatever comes meanwhile,
+// or for another configuration.
+func TestMailRefused(t *testing.T) {
+	server := newMailServer(t, smtptest.On("BODY", "451 later"))
+	cfg := mailConfig(server.Addr(), "a@example.org")
+	b := newMailbench(t, cfg, MailOptions{minDelay: time.Hour})
+	b.start()
+	b.state("INSTANCE", "V1", "BACKUP")
+	b.until("trouble", func() bool { return b.log() != "" })
+	for n, name := range []string{"V2", "V3"} {
+		b.state("INSTANCE", name, "BACKUP")
+		b.until("a mail", func() bool { return len(taken(server.Said())) == n+2 && b.waiting() == 1 })
+	}
+	b.Apply(cfg)
+	b.until("an empty queue", func() bool { return b.waiting() == 0 })
+	b.stop()
+	if got, want := taken(server.Said()), []string{"a V1", "a V2", "a V3", "a V1"}; !slices.Equal(got, want) {
+		t.Errorf("the server got %q, want %q", got, want)
 	}
 }
 

@@ -19,10 +19,11 @@ func TestReport(t *testing.T) {
 		{Code: "c", Severity: config.Warning, Class: config.ClassGeneral, Message: "a fix"},
 		{Code: "d", Severity: config.Error, Message: "an error without a class"},
 		{Code: "e", Severity: config.Error, Class: config.ClassUnknownKeyword, Origin: config.Origin{File: "main", Line: 3, Column: 5}, Message: "of a line"},
+		{Code: "unknown-user", Severity: config.Warning, Message: "left out"},
 	}
 	for terse, want := range map[bool][]string{
-		false: {"note: a note [a]", "warning: advice [b]", "warning: a fix [c]", "error: an error without a class [d]", "main:3:5: error: of a line [e]"},
-		true:  {"a fix", "an error without a class", "(main: Line 3) of a line"},
+		false: {"note: a note [a]", "warning: advice [b]", "warning: a fix [c]", "error: an error without a class [d]", "main:3:5: error: of a line [e]", "warning: left out [unknown-user]"},
+		true:  {"a fix", "an error without a class", "(main: Line 3) of a line", "left out"},
 	} {
 		core, logs := observer.New(zap.InfoLevel)
 		New(Options{Log: zap.New(core), Terse: terse}).report(problems)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -288,9 +289,12 @@ func (s *Supervisor) ledgerFile() string {
 	return s.opts.Ledger()
 }
 
+// spokenOf are codes of what keepalived's -t does not mind, and its log speaks
+// of all the same: most of it is left out.
+var spokenOf = [...]string{"debounce", "deprecated", "script-not-found", "script-unsafe", "unicast-without-peers", "unknown-group", "unknown-user"}
+
 // report logs problems, one line each, and in keepalived's words where lvsd was
-// called so. A script that cannot be run is one that keepalived speaks of, too,
-// if not in -t.
+// called so.
 func (s *Supervisor) report(problems []config.Problem) {
 	sentence := config.Problem.String
 	if s.opts.Terse {
@@ -298,7 +302,7 @@ func (s *Supervisor) report(problems []config.Problem) {
 	}
 	for _, p := range problems {
 		switch {
-		case s.opts.Terse && p.Own() && p.Code != "script-not-found" && p.Code != "script-unsafe":
+		case s.opts.Terse && p.Own() && !slices.Contains(spokenOf[:], p.Code):
 		case p.Severity == config.Note:
 			s.log.Info(sentence(p))
 		default:

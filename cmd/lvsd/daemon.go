@@ -78,6 +78,7 @@ func (p *program) daemon() int {
 	defer func() {
 		end()
 		l.helpers.Wait()
+		l.files.Leave()
 		l.endLog()
 	}()
 	return l.serve(ctx)

@@ -67,7 +67,7 @@ func TestSettings(t *testing.T) {
 		{"-xs ns -Atcp:h:705 -g -M", settings{snmp: true, snmpSocket: "tcp:h:705", namespace: "ns", core: true, corePattern: "core", logFile: "/tmp/keepalived.log"}},
 		{"-ag/log --flush-log-file", settings{monitor: true, logFile: "/log"}},
 		{"--log-file=/log", settings{logFile: "/log"}},
-		{"-Mcore.%p -u022 --ignore-sigint -BRX --all", settings{core: true, corePattern: "core.%p", umask: "022", noSigint: true, noBFD: true}},
+		{"-Mcore.%p -u022 --ignore-sigint -BRX --all", settings{core: true, corePattern: "core.%p", umask: "022", noSigint: true, noBFD: true, all: true}},
 	} {
 		args, err := getopt(optionTable, strings.Fields(tc.in))
 		if err != nil {

@@ -46,6 +46,7 @@ type settings struct {
 	dump        bool
 	onlyVRRP    bool
 	onlyCheck   bool
+	all         bool
 	noBFD       bool
 	pid         string
 	vrrpPid     string
@@ -79,7 +80,7 @@ var optionTable = []option{
 	{short: 'P', long: "vrrp", help: "only run with the VRRP subsystem", bind: flag(func(s *settings) *bool { return &s.onlyVRRP })},
 	{short: 'C', long: "check", help: "only run with the health checker subsystem", bind: flag(func(s *settings) *bool { return &s.onlyCheck })},
 	{short: 'B', long: "no_bfd", help: "don't run the BFD subsystem", bind: flag(func(s *settings) *bool { return &s.noBFD })},
-	{long: "all", help: "run every subsystem, with or without a configuration for it (always so)", bind: nothing},
+	{long: "all", help: "run every subsystem, with or without a configuration for it", bind: flag(func(s *settings) *bool { return &s.all })},
 	{short: 'l', long: "log-console", help: "log messages to the local console", bind: flag(func(s *settings) *bool { return &s.console })},
 	{short: 'D', long: "log-detail", help: "detailed log messages", bind: count(func(s *settings) *int { return &s.detail })},
 	{short: 'S', long: "log-facility", arg: required, name: "([0-7]|local[0-7]|user|daemon)", help: "set the syslog facility (daemon)", bind: str(func(s *settings) *string { return &s.facility })},

@@ -34,6 +34,9 @@ func (p *program) pidFiles(c *config.Config) daemon.Files {
 	for _, d := range dump.Documents(c) {
 		needs[d.Process] = true
 	}
+	if p.all {
+		needs["vrrp"], needs["healthcheckers"], needs["bfd"] = true, true, true
+	}
 	files := daemon.Files{Parent: path(p.pid, "keepalived")}
 	if !p.onlyCheck && (p.vrrpPid != "" || needs["vrrp"]) {
 		files.VRRP = path(p.vrrpPid, "vrrp")

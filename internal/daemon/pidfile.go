@@ -63,6 +63,14 @@ func (f Files) Claim() error {
 // Release removes those files that are still this process's own.
 func (f Files) Release() error { return remove(f.paths()) }
 
+// Leave removes [PIDDir], if that is where the files were and nothing else is in
+// it, as keepalived does.
+func (f Files) Leave() {
+	if filepath.Dir(f.Parent) == PIDDir {
+		_ = os.Remove(PIDDir) // it stays when it is mounted, too
+	}
+}
+
 // Renew makes the files as new: some readers take one that is older than the
 // configuration for a daemon that has not read it. One that somebody has removed
 // is written again; one that is another daemon's by now is left. The error is

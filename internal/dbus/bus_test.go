@@ -364,6 +364,15 @@ func TestProperties(t *testing.T) {
 	if _, err := v1.GetProperty(instanceInterface + ".Nope"); err == nil || err.Error() != "No such property “Nope”" {
 		t.Errorf("an unknown property: %v", err)
 	}
+	if _, err := v1.GetProperty("org.example.Other.Name"); err == nil || err.Error() != "No such interface “org.example.Other”" {
+		t.Errorf("a property of an unknown interface: %v", err)
+	}
+	if err := v1.Call("org.freedesktop.DBus.Properties.GetAll", 0, vrrpInterface).Err; err == nil {
+		t.Error("an instance has the properties of another interface")
+	}
+	if err := v1.SetProperty(instanceInterface+".Nope", dbus.MakeVariant("x")); err == nil || err.Error() != "No such property “Nope”" {
+		t.Errorf("an unknown property is set: %v", err)
+	}
 	if err := v1.SetProperty(instanceInterface+".Name", dbus.MakeVariant("x")); err == nil || err.Error() != "Property “Name” is not writable" {
 		t.Errorf("a property is set: %v", err)
 	}

@@ -80,13 +80,13 @@ func (b *Bus) vrrpObject() object {
 	return object{vrrpInterface: {
 		"PrintData": do(b.o.Daemon.PrintData), "PrintStats": do(b.o.Daemon.PrintStats),
 		"PrintStatsClear": do(b.o.Daemon.PrintStatsClear), "ReloadConfig": do(b.o.Daemon.Reload),
-	}, propertiesInterface: properties(nil)}
+	}, propertiesInterface: properties(vrrpInterface, func() map[string]dbus.Variant { return map[string]dbus.Variant{} })}
 }
 
 func (b *Bus) instanceObject(name string) object {
 	return object{
 		instanceInterface: {"SendGarp": {call: func([]any) ([]any, error) { return nil, failed(b.o.Daemon.SendGarp(name)) }}},
-		propertiesInterface: properties(func() map[string]dbus.Variant {
+		propertiesInterface: properties(instanceInterface, func() map[string]dbus.Variant {
 			state, _ := b.o.Daemon.State(name)
 			return map[string]dbus.Variant{
 				// keepalived declares a text and sends it in a structure.
@@ -116,26 +116,39 @@ func failed(err error) error {
 
 const propertiesInterface = "org.freedesktop.DBus.Properties"
 
-// properties are read-only ones of an object.
-func properties(all func() map[string]dbus.Variant) methods {
-	if all == nil {
-		all = func() map[string]dbus.Variant { return map[string]dbus.Variant{} }
-	}
+// properties are the read-only ones that an object has in its own interface.
+func properties(own string, all func() map[string]dbus.Variant) methods {
 	invalid := func(format string, name any) error {
 		return dbus.NewError("org.freedesktop.DBus.Error.InvalidArgs", []any{fmt.Sprintf(format, name)})
 	}
+	one := func(args []any) (name string, v dbus.Variant, err error) {
+		of, name := *args[0].(*string), *args[1].(*string)
+		if of != own {
+			return name, v, invalid("No such interface “%s”", of)
+		}
+		v, ok := all()[name]
+		if !ok {
+			err = invalid("No such property “%s”", name)
+		}
+		return name, v, err
+	}
 	return methods{
 		"Get": {in: []any{"", ""}, call: func(args []any) ([]any, error) {
-			name := *args[1].(*string)
-			v, ok := all()[name]
-			if !ok {
-				return nil, invalid("No such property “%s”", name)
-			}
-			return []any{v}, nil
+			_, v, err := one(args)
+			return []any{v}, err
 		}},
-		"GetAll": {in: []any{""}, call: func([]any) ([]any, error) { return []any{all()}, nil }},
+		"GetAll": {in: []any{""}, call: func(args []any) ([]any, error) {
+			if of := *args[0].(*string); of != own {
+				return nil, invalid("No such interface “%s”", of)
+			}
+			return []any{all()}, nil
+		}},
 		"Set": {in: []any{"", "", dbus.Variant{}}, call: func(args []any) ([]any, error) {
-			return nil, invalid("Property “%s” is not writable", *args[1].(*string))
+			name, _, err := one(args)
+			if err == nil {
+				err = invalid("Property “%s” is not writable", name)
+			}
+			return nil, err
 		}},
 	}
 }

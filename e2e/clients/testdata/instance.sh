@@ -29,5 +29,10 @@ holds && echo "still master"
 kill "$MAIN"
 until_ sh -c "! kill -0 $MAIN"
 cat /run/notes
-ls /run/keepalived
+[ -e /run/keepalived ] || echo "no folder"
+# All pid files, of whatever is not configured, too.
+keepalived --all -f /etc/keepalived/keepalived.conf
+until_ test -e /run/bfd.pid -a -e /run/checkers.pid -a -e /run/vrrp.pid
+kill "$(cat /run/keepalived.pid)"
+until_ sh -c '! ls /run/*.pid'
 echo done
