@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,35 +68,28 @@ func tellsEnds(t *testing.T) bool {
 func TestUpgradeFailsLate(t *testing.T) {
 	t.Parallel()
 	i := notifying(instance{priority: 150, version: 3, advert: "0.2"})
-	for try := 1; ; try++ {
-		r, addresses := newSegment(t).master(i)
-		r.t.Cleanup(r.killAll)
-		c := r.calm(addresses)
-		before, said := r.killLate(i)
-		if status, _, _ := strings.Cut(said, " "); status != "7" && try < 5 {
-			t.Logf("try %d: it was alone when it was killed: %s", try, said) // it was faster than the hunter
-			continue
-		}
-		if !strings.HasPrefix(said, "7 ") || !strings.Contains(said, "ended before everything ran") {
-			t.Fatalf("want status 7: %s", said)
-		}
-		if after := r.pid(); after == before {
-			t.Errorf("the process is still %d", after)
-		}
-		time.Sleep(4 * i.interval())
-		c.check(t, i.interval())
-		longest, from := gaps(r.sent(c.began))
-		if most := i.interval() + i.interval()/2 + i.skew(); longest > most {
-			t.Errorf("two adverts are %s apart from %s on, want at most %s", longest, from, most)
-		}
-		last := r.pid()
-		if err := syscall.Kill(last, syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		r.owns(false, patience)
-		rig.Until(t, "nothing of lvsd's to run", patience, func() bool { return !r.runs("lvsd") })
-		return
+	r, addresses := newSegment(t).master(i)
+	r.t.Cleanup(r.killAll)
+	c := r.calm(addresses)
+	before, said := r.killLate(i)
+	if !strings.HasPrefix(said, "7 ") || !strings.Contains(said, "ended before everything ran") {
+		t.Fatalf("want status 7: %s", said)
 	}
+	if after := r.pid(); after == before {
+		t.Errorf("the process is still %d", after)
+	}
+	time.Sleep(4 * i.interval())
+	c.check(t, i.interval())
+	longest, from := gaps(r.sent(c.began))
+	if most := i.interval() + i.interval()/2 + i.skew(); longest > most {
+		t.Errorf("two adverts are %s apart from %s on, want at most %s", longest, from, most)
+	}
+	last := r.pid()
+	if err := syscall.Kill(last, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	r.owns(false, patience)
+	rig.Until(t, "nothing of lvsd's to run", patience, func() bool { return !r.runs("lvsd") })
 }
 
 // killLate upgrades until a hunter has killed the new program, which was the
@@ -168,6 +162,8 @@ func (h *hunter) hunt(over func() bool) (killed bool) {
 			continue
 		}
 		_ = syscall.Kill(h.pid, syscall.SIGSTOP)
+		// The signal stops nothing before one of the threads is scheduled.
+		rig.Until(h.t, "all threads to stop", patience, func() bool { return threads(strconv.Itoa(h.pid), "T") })
 		if len(without(inherited, h.sockets())) == 1 && h.silent(inherited) {
 			_ = syscall.Kill(h.pid, syscall.SIGKILL)
 			return true
@@ -186,14 +182,46 @@ func without(names, others []string) []string {
 // silent reports whether nothing waits at these sockets of the process, which
 // is stopped, neither for it nor for whom it has asked.
 func (h *hunter) silent(sockets []string) bool {
-	for range 3 {
-		time.Sleep(20 * time.Millisecond) // who has heard it may be about to answer
-		for line := range strings.Lines(h.Run("ss", "-xnH", "state", "connected")) {
-			fields := strings.Fields(line) // type, state, received, sent, address, inode, ...
-			if len(fields) > 5 && (fields[2] != "0" || fields[3] != "0") && slices.Contains(sockets, "socket:["+fields[5]+"]") {
-				return false
-			}
+	rig.Until(h.t, "the bridge to have nothing to do", patience, func() bool {
+		return !slices.ContainsFunc(h.children(), func(pid string) bool { return !threads(pid, "S") })
+	})
+	for line := range strings.Lines(h.Run("ss", "-xnH", "state", "connected")) {
+		fields := strings.Fields(line) // type, state, received, sent, address, inode, ...
+		if len(fields) > 5 && (fields[2] != "0" || fields[3] != "0") && slices.Contains(sockets, "socket:["+fields[5]+"]") {
+			return false
 		}
 	}
 	return true
+}
+
+// children are the processes that the process has started.
+func (h *hunter) children() (pids []string) {
+	for _, process := range h.Processes() {
+		pid, _, _ := strings.Cut(process, " ")
+		if stat := status(filepath.Join("/proc", pid, "stat")); len(stat) > 1 && stat[1] == strconv.Itoa(h.pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// threads reports whether all threads of a process are in a state of proc(5).
+func threads(pid, state string) bool {
+	files, _ := filepath.Glob(filepath.Join("/proc", pid, "task", "*", "stat"))
+	for _, file := range files {
+		if stat := status(file); len(stat) > 0 && stat[0] != state {
+			return false
+		}
+	}
+	return len(files) > 0
+}
+
+// status are the fields of proc(5)'s stat behind the name, from the state on;
+// none when there is no such process any more.
+func status(file string) []string {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
 }
