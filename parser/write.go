@@ -18,8 +18,14 @@ import (
 // To load it gives the configuration again. The table of keywords writes it:
 // the constructors of rows have a writer beside the setter, and rows with a
 // setter of their own have one in [writers].
-func Write(out io.Writer, c *config.Config) error {
-	w := &confWriter{cfg: c, schema: newSchema(), orders: map[any][]string{}}
+func Write(out io.Writer, c *config.Config) error { return write(out, c, false) }
+
+// WriteConcealed writes what is to be read by people: as [Write], with asterisks
+// for passwords.
+func WriteConcealed(out io.Writer, c *config.Config) error { return write(out, c, true) }
+
+func write(out io.Writer, c *config.Config, conceal bool) error {
+	w := &confWriter{cfg: c, schema: newSchema(), orders: map[any][]string{}, conceal: conceal}
 	writeRows(w, w.schema.root, rootWriters(), c, &config.Config{Global: config.DefaultGlobal, Daemon: config.DefaultDaemon})
 	if _, err := w.WriteTo(out); err != nil {
 		return err
@@ -42,6 +48,8 @@ type confWriter struct {
 	failed []error          // what cannot be said
 	orders map[any][]string // of the keywords of a block
 	server *serverTables    // nil: not needed yet
+
+	conceal bool // asterisks for passwords
 }
 
 // olderNames are keywords that say what another one says, with the path of

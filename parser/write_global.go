@@ -28,6 +28,11 @@ func writeMinGarp(w *confWriter, keyword string, g, def *config.Global) {
 func globalWriters() writers[config.Global] {
 	type global = config.Global
 	all := writers[global]{
+		"enable_script_security": func(w *confWriter, keyword string, g, def *global) {
+			w.onceCommand("startup_script", &g.StartupScript, true)
+			w.onceCommand("shutdown_script", &g.ShutdownScript, true)
+			writeFlag(func(g *global) *bool { return &g.EnableScriptSecurity })(w, keyword, g, def)
+		},
 		"script_user":   user(func(g *global) *config.User { return &g.ScriptUser }).write,
 		"vrrp_iptables": writeWords(func(g *global) []string { return g.Firewall.VRRPIPTables }),
 		"vrrp_ipsets":   writeWords(func(g *global) []string { return g.Firewall.VRRPIPSets }),
@@ -50,8 +55,8 @@ func globalWriters() writers[config.Global] {
 			}
 		},
 		"smtp_connect_timeout": set(wholeSeconds(0, 4294), func(g *global) *time.Duration { return &g.SMTPConnectTimeout }).write,
-		"startup_script":       func(w *confWriter, keyword string, g, _ *global) { w.daemonCommand(keyword, &g.StartupScript) },
-		"shutdown_script":      func(w *confWriter, keyword string, g, _ *global) { w.daemonCommand(keyword, &g.ShutdownScript) },
+		"startup_script":       func(w *confWriter, keyword string, g, _ *global) { w.onceCommand(keyword, &g.StartupScript, false) },
+		"shutdown_script":      func(w *confWriter, keyword string, g, _ *global) { w.onceCommand(keyword, &g.ShutdownScript, false) },
 		"lvs_timeouts":         writeTimeouts,
 		"lvs_sync_daemon":      writeSyncDaemon,
 		"process_name":         set(text, func(g *global) *string { return &g.Process.ProcessName }).write,

@@ -109,8 +109,15 @@ func sslWriters() writers[config.SSL] {
 
 func (w *confWriter) secret(keyword string, s config.Secret) {
 	if s != "" {
-		w.line(keyword, w.word(keyword, string(s)))
+		w.line(keyword, w.password(keyword, s))
 	}
+}
+
+func (w *confWriter) password(keyword string, s config.Secret) string {
+	if w.conceal {
+		return s.String()
+	}
+	return w.word(keyword, string(s))
 }
 
 func scriptWriters(*config.TrackScript) writers[config.TrackScript] {

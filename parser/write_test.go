@@ -2,9 +2,11 @@ package parser
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -178,4 +180,55 @@ func FuzzWrite(f *testing.F) {
 			rewritten(t, o)
 		}
 	})
+}
+
+// TestWriteConcealed: what is for people's eyes has no password in it, and all
+// else.
+func TestWriteConcealed(t *testing.T) {
+	const text = `SSL {
+    password CANARY0
+}
+vrrp_instance V1 {
+    interface eth0
+    virtual_router_id 51
+    authentication {
+        auth_type PASS
+        auth_pass CANARY1
+    }
+    virtual_ipaddress {
+        10.0.0.1/24
+    }
+}
+vrrp_instance V2 {
+    interface eth0
+    virtual_router_id 52
+    version 3
+    auth_hmac {
+        key 1 CANARY2CANARY2CANARY2CANARY2CANARY2
+        key 2 file:/etc/key
+        active_key 1
+    }
+    virtual_ipaddress {
+        10.0.0.2/24
+    }
+}
+`
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := Load(Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open, concealed strings.Builder
+	if err := errors.Join(Write(&open, c), WriteConcealed(&concealed, c)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(concealed.String(), "CANARY") {
+		t.Errorf("there are passwords in\n%s", concealed.String())
+	}
+	if want := regexp.MustCompile(`(CANARY\d)+`).ReplaceAllString(open.String(), "********"); concealed.String() != want || strings.Count(want, "********") != 3 || !strings.Contains(want, "file:/etc/key") {
+		t.Errorf("-open +concealed\n%s", cmp.Diff(want, concealed.String()))
+	}
 }

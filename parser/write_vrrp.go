@@ -121,11 +121,11 @@ func writeIPVLAN(w *confWriter, keyword string, i, _ *config.Instance) {
 
 func writeHMACKeys(w *confWriter, keyword string, a, _ *config.AuthHMAC) {
 	for _, k := range a.Keys {
-		value := string(k.Secret)
+		value := w.password(keyword, k.Secret)
 		if k.File != "" {
-			value = "file:" + k.File
+			value = w.word(keyword, "file:"+k.File)
 		}
-		w.line(keyword, fmt.Sprint(k.ID), w.word(keyword, value))
+		w.line(keyword, fmt.Sprint(k.ID), value)
 	}
 }
 

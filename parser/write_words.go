@@ -159,17 +159,19 @@ func (w *confWriter) command(keyword string, cmd *config.Command) {
 	}
 }
 
-// daemonCommand writes CMD [USER [GROUP]] of global_defs. What has no user stood
-// before the line that says whom others run as, which is written first.
+// daemonCommand writes CMD [USER [GROUP]] of global_defs.
 func (w *confWriter) daemonCommand(keyword string, cmd *config.Command) {
-	if cmd.IsZero() {
-		return
+	if !cmd.IsZero() {
+		w.line(keyword, w.script(keyword, cmd.Line), w.user(keyword, cmd.User))
 	}
-	user := cmd.User
-	if user == (config.User{}) && w.cfg.Global.UserSoFar() != user {
-		user.Name = "root"
+}
+
+// onceCommand writes a startup or shutdown script: early, before the lines that
+// say whom it runs as otherwise, when it has no user.
+func (w *confWriter) onceCommand(keyword string, cmd *config.Command, early bool) {
+	if early == (cmd.User == config.User{}) {
+		w.daemonCommand(keyword, cmd)
 	}
-	w.line(keyword, w.script(keyword, cmd.Line), w.user(keyword, user))
 }
 
 // scriptUser is the account of a script unless it is that of script_user.

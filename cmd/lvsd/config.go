@@ -29,9 +29,9 @@ func configCommand(p *program) *cobra.Command {
 		Use:   "config [-f FILE]",
 		Short: "print the configuration as lvsd understands it",
 		Long: `Prints a configuration: with its defaults as keepalived's dump, or with --json as
-JSON; with --conf as one keepalived.conf, without what is a default, and with
-passwords. What is wrong in it is left out, with the errors on standard error; the
-verdict is that of lvsd -t.`,
+JSON; with --conf as one keepalived.conf, without what is a default. Passwords are
+asterisks, unless --show-secrets is given with --json or --conf. What is wrong in it
+is left out, with the errors on standard error; the verdict is that of lvsd -t.`,
 		Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			p.configID = c.id
@@ -45,7 +45,7 @@ verdict is that of lvsd -t.`,
 	f.BoolVar(&c.schema, "schema", false, "print the JSON Schema of --json and read nothing")
 	f.BoolVar(&c.conf, "conf", false, "print a keepalived.conf, with what is included and defined in its place")
 	f.BoolVar(&c.origins, "origin", false, "with --json, say where each block begins")
-	f.BoolVar(&c.showSecrets, "show-secrets", false, "print passwords instead of asterisks")
+	f.BoolVar(&c.showSecrets, "show-secrets", false, "with --json or --conf, print passwords instead of asterisks")
 	f.BoolVar(&c.offline, "offline", false, "look up nothing on this machine: the file is for another one")
 	cmd.MarkFlagsMutuallyExclusive("json", "schema", "conf")
 	return cmd
@@ -86,8 +86,10 @@ func (c *configuration) print(id string, out, errors io.Writer) error {
 	switch {
 	case c.json:
 		_, _ = w.Write(cfg.JSON(config.JSONOptions{Origins: c.origins, Secrets: c.showSecrets})) // an error stays until Flush
-	case c.conf:
+	case c.conf && c.showSecrets:
 		err = parser.Write(w, cfg)
+	case c.conf:
+		err = parser.WriteConcealed(w, cfg)
 	default:
 		err = dump.All(w, cfg, nil)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 )
 
-const genhashUsage = `Usage: genhash COMMAND [OPTIONS]
+const genhashUsage = `Usage: %s COMMAND [OPTIONS]
 Commands:
    -s server-address -p port -u url
    -S -s server-address -p port -u url
@@ -58,15 +58,15 @@ const genhashTimeout = 5 * time.Second
 
 // genhashArguments are those of genhash when the command line calls it: by the
 // program's name, or by keepalived's -T, before which nothing counts.
-func (p *program) genhashArguments() (args []string, ok bool) {
+func (p *program) genhashArguments() (called string, args []string, ok bool) {
 	if p.calledAs("genhash") {
-		return p.argv[1:], true
+		return p.argv[0], p.argv[1:], true
 	}
 	name, args, ok := cutGenhash(optionsFor(p.asKeepalived()), p.argv[1:])
 	if ok && name != "" {
 		fmt.Fprintf(p.stderr, "Warning -- `%s` not used as first option, previous options ignored\n", name)
 	}
-	return args, ok
+	return p.argv[0] + " --genhash", args, ok
 }
 
 // cutGenhash looks for -T, alone or in a run of short options: what is behind it
@@ -78,8 +78,7 @@ func cutGenhash(table []option, args []string) (name string, own []string, ok bo
 		args = args[1:]
 		switch {
 		case strings.HasPrefix(arg, "--"):
-			word, _, _ := strings.Cut(arg[2:], "=")
-			if o := lookupLong(table, word); o != nil && o.short == 'T' {
+			if o := lookupLong(table, arg[2:]); o != nil && o.short == 'T' {
 				return said(at > 0, o.long), args, true
 			}
 			_, args, _ = longOption(table, arg[2:], args) // who reads them again complains
@@ -118,14 +117,15 @@ func takesArgument(table []option, run string) bool {
 func genhashCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "genhash -s ADDRESS -p PORT -u PATH", Short: "print the digest of a page, for digest of HTTP_GET",
-		Long: strings.TrimSuffix(genhashUsage, "\n"), DisableFlagParsing: true,
-		Run: func(_ *cobra.Command, args []string) { p.status = genhash(args, p.stdout, p.stderr) },
+		Long: strings.TrimSuffix(fmt.Sprintf(genhashUsage, "lvsd genhash"), "\n"), DisableFlagParsing: true,
+		Run: func(_ *cobra.Command, args []string) { p.status = genhash("lvsd genhash", args, p.stdout, p.stderr) },
 	}
 }
 
-// genhash is genhash(1), and returns its exit status: 1 for a mistake on the
-// command line. A server that does not answer is no failure of genhash.
-func genhash(args []string, stdout, stderr io.Writer) int {
+// genhash is genhash(1), which was called so, and returns its exit status: 1 for a
+// mistake on the command line. A server that does not answer is no failure of
+// genhash.
+func genhash(called string, args []string, stdout, stderr io.Writer) int {
 	g := checker.Genhash{Timeout: genhashTimeout}
 	args, err := getopt(genhashTable, args)
 	for i := 0; err == nil && i < len(args); i++ {
@@ -143,7 +143,7 @@ func genhash(args []string, stdout, stderr io.Writer) int {
 		if err.Error() != "" {
 			fmt.Fprintln(stderr, err)
 		}
-		fmt.Fprint(stderr, genhashUsage)
+		fmt.Fprintf(stderr, genhashUsage, called)
 		return config.ExitFatal
 	}
 	if err := g.Run(context.Background(), stdout, stderr); err != nil {

@@ -71,6 +71,8 @@ func longOption(table []option, arg string, args []string) (opts, left []string,
 	switch {
 	case o == nil, given && o.arg == none:
 		return nil, args, usageError("Unknown option --" + arg)
+	case given && value == "" && o.arg == optional:
+		return []string{"--" + o.long}, args, nil
 	case given && value == "":
 		return nil, args, usageError("Missing parameter for option --" + name)
 	case given:

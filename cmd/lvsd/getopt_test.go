@@ -61,6 +61,7 @@ func TestSettings(t *testing.T) {
 		{"-nlP", settings{foreground: true, console: true, onlyVRRP: true}},
 		{"-tlog", settings{configTest: true, testLog: "log"}},
 		{"-t", settings{configTest: true}},
+		{"--config-te= --log-file=", settings{configTest: true, logFile: "/tmp/keepalived.log"}},
 		{"--config-test=log", settings{configTest: true, testLog: "log"}},
 		{"-DDC -p /p -r/r --checkers_pid=/c", settings{detail: 2, onlyCheck: true, pid: "/p", vrrpPid: "/r", checkersPid: "/c"}},
 		{"-d --signum RELOAD", settings{dump: true, signum: "RELOAD"}},

@@ -50,8 +50,8 @@ type program struct {
 // run is the whole program, and returns its exit status.
 func run(argv []string, stdout, stderr io.Writer) int {
 	p := &program{argv: argv, stdout: stdout, stderr: stderr, settings: settings{file: defaultFile, format: formatText}}
-	if args, ok := p.genhashArguments(); ok {
-		return genhash(args, stdout, stderr)
+	if called, args, ok := p.genhashArguments(); ok {
+		return genhash(called, args, stdout, stderr)
 	}
 	table := optionsFor(p.asKeepalived())
 	root := &cobra.Command{

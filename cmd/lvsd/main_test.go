@@ -20,9 +20,11 @@ func call(args ...string) (status int, stdout, stderr string) {
 
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret.conf")
 	good, bad, warned, elsewhere := filepath.Join(dir, "good.conf"), filepath.Join(dir, "bad.conf"), filepath.Join(dir, "warned.conf"), filepath.Join(dir, "elsewhere.conf")
 	for name, text := range map[string]string{
 		good: "global_defs {\n    router_id x\n}\n", bad: "global_def {\n}\n", warned: "global_defs {\n    router_id x y\n}\n",
+		secret: "SSL {\n    password CANARY\n}\n",
 		elsewhere: "vrrp_instance A {\n    interface nosuch0\n    virtual_router_id 1\n    virtual_ipaddress {\n        192.0.2.1/24\n    }\n" +
 			"    notify \"/no/such/script\" nosuchuser\n}\n",
 	} {
@@ -48,7 +50,8 @@ func TestCommandLine(t *testing.T) {
 		{"keepalived --signum=JSON extra", 0, "36\n", ""},
 		{"keepalived --genhash -s x", config.ExitFatal, "", "server should be an IP, not x"},
 		{"keepalived -nT -s x", config.ExitFatal, "", "Warning -- `-T` not used as first option, previous options ignored\nserver should be an IP, not x"},
-		{"keepalived -n --genh -h", config.ExitFatal, "", "Warning -- `genhash` not used as first option, previous options ignored\nUsage: genhash"},
+		{"keepalived -n --genh -h", config.ExitFatal, "", "Warning -- `genhash` not used as first option, previous options ignored\nUsage: keepalived --genhash COMMAND"},
+		{"keepalived --genhash=1", config.ExitFatal, "", "Unknown option --genhash=1"},
 		{"lvsd reload -p " + dir + "/none.pid", config.ExitFatal, "", "no lvsd is running here"},
 		{"lvsd plan -f " + good + " -p " + dir + "/none.pid", config.ExitFatal, "", "no lvsd is running here"},
 		{"keepalived -u 0999 -S 8 -t -f " + good, config.ExitTestFailed, "", "Invalid --umask option 0999\nInvalid log facility '8'\n"},
@@ -104,6 +107,8 @@ func TestCommandLine(t *testing.T) {
 		{"lvsd config -f " + dir + "/none.conf", config.ExitNoConfig, "", "none.conf"},
 		{"lvsd config --json --schema", config.ExitFatal, "", "json schema"},
 		{"lvsd config --conf --offline -f " + good, 0, "global_defs {\n    router_id x\n}\n", ""},
+		{"lvsd config --conf --offline -f " + secret, 0, "password ********\n", ""},
+		{"lvsd config --conf --show-secrets --offline -f " + secret, 0, "password CANARY\n", ""},
 		{"keepalived check -t -f " + good, config.ExitOK, "Unexpected argument(s): check", ""},
 		{"keepalived explain -t -f " + good, config.ExitOK, "Unexpected argument(s): explain", ""},
 	} {

@@ -115,6 +115,7 @@ func TestSecrets(t *testing.T) {
 		ask("lvsd -t --format sarif", "-t", "--format", "sarif", "-f", conf)
 		ask("lvsd config", "config", "-f", conf)
 		ask("lvsd config --json", "config", "--json", "-f", conf)
+		ask("lvsd config --conf", "config", "--conf", "-f", conf)
 		dump()
 		hear()
 	}

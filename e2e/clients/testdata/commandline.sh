@@ -25,6 +25,9 @@ ask keepalived -t -f /etc/keepalived/keepalived.conf
 ask keepalived -t -f /etc/keepalived/keepalived.conf extra
 ask keepalived -tf -f /etc/keepalived/keepalived.conf
 ask keepalived --config-t --use /etc/keepalived/keepalived.conf
+ask keepalived --config-te= -f /etc/keepalived/keepalived.conf
+ask keepalived --genhash=1
+ask keepalived --genhash -h
 ask keepalived -S 9 -t -f /etc/keepalived/keepalived.conf
 ask keepalived -u 999 -t -f /etc/keepalived/keepalived.conf
 keepalived -n -f /etc/keepalived/none.conf -G >/dev/null 2>&1
