@@ -28,6 +28,7 @@ type Handover struct {
 	Sent         *time.Duration
 	Next         *time.Duration
 	Expires      *time.Duration
+	Seen         *time.Duration
 }
 
 // Taking are the sessions of a predecessor, at a moment.
@@ -55,7 +56,7 @@ func (s *Session) handover(now time.Time) Handover {
 	return Handover{
 		Name: s.cfg.Name, Neighbor: s.cfg.NeighborIP, Source: s.cfg.SourceIP, Multihop: s.cfg.Multihop, HopLimit: s.cfg.HopLimit(),
 		My: s.my, State: s.state, Diag: s.diag, Poll: s.poll, MinTx: s.minTx, MinRx: s.minRx, Remote: s.remote,
-		Sent: after(s.sent, now), Next: after(s.next, now), Expires: after(s.expires, now),
+		Sent: after(s.sent, now), Next: after(s.next, now), Expires: after(s.expires, now), Seen: after(s.seen, now),
 	}
 }
 
@@ -64,7 +65,7 @@ func (s *Session) handover(now time.Time) Handover {
 func (s *Session) takeOver(h *Handover, then, now time.Time) {
 	s.my, s.state, s.diag, s.poll = h.My, h.State, h.Diag, h.Poll
 	s.minTx, s.minRx, s.remote = h.MinTx, h.MinRx, h.Remote
-	s.sent, s.next, s.expires = at(h.Sent, then), at(h.Next, then), at(h.Expires, now)
+	s.sent, s.next, s.expires, s.seen = at(h.Sent, then), at(h.Next, then), at(h.Expires, now), at(h.Seen, then)
 }
 
 // Freeze ends what the runner does until thaw: nothing is sent and nothing is

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -437,23 +436,12 @@ func (r *Runner) Follow(ctx context.Context, name string, report func(up bool)) 
 	})
 }
 
-// Status is a session and how it stands.
-type Status struct {
-	Name     string
-	Neighbor netip.Addr
-	State    wire.State
-}
-
-// Up says that the neighbour answers.
-func (s *Status) Up() bool { return s.State == wire.Up }
-
 // Snapshot is the status of every session, by name.
 func (r *Runner) Snapshot() ([]Status, error) {
 	var all []Status
 	err := r.do(func() {
 		for _, name := range slices.Sorted(maps.Keys(r.sessions)) {
-			s := r.sessions[name]
-			all = append(all, Status{name, s.cfg.NeighborIP, s.State()})
+			all = append(all, r.sessions[name].status())
 		}
 	})
 	return all, err

@@ -64,6 +64,7 @@ type Session struct {
 	sent    time.Time   // when the last periodic packet left
 	next    time.Time   // when the next one is due; zero: none is
 	expires time.Time   // end of the detection time; zero: nothing was heard
+	seen    time.Time   // when the last packet came; zero: none has
 }
 
 // NewSession is a session that is down and begins to speak at now, unless it
@@ -112,7 +113,7 @@ func (s *Session) Deadline() time.Time {
 // receive is RFC 5880 section 6.8.6 from the point where the packet is known
 // to be for this session.
 func (s *Session) receive(now time.Time, p wire.Packet) (out []Effect) {
-	s.remote = p
+	s.remote, s.seen = p, now
 	if s.poll && p.Final {
 		s.poll, s.minTx, s.minRx = false, s.desired(), s.cfg.MinRx
 	}

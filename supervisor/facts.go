@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lvsd/lvsd/bfd"
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/dump"
 	"github.com/lvsd/lvsd/internal/filewatch"
@@ -138,15 +139,24 @@ func (s *Supervisor) trackerFacts(f *dump.Facts) {
 			f.Files[t.Name], _ = filewatch.Read(t.File) // one that cannot be read counts as 0
 		}
 	}
-	f.Sessions = map[string]bool{}
+	f.Sessions = map[string]dump.Session{}
 	if sessions, err := s.watch.sessions.Snapshot(); err == nil { // with -B there are none
 		for _, session := range sessions {
-			f.Sessions[session.Name] = session.Up()
+			f.Sessions[session.Name] = sessionFacts(&session)
 		}
 	}
 	f.Processes = map[string]dump.Process{}
 	for name, c := range s.watch.processes.Counts() {
 		f.Processes[name] = dump.Process{Current: c.Processes, Quorum: c.Quorum}
+	}
+}
+
+func sessionFacts(s *bfd.Status) dump.Session {
+	return dump.Session{
+		Up: s.Up(), State: s.State.String(), RemoteState: s.Remote.State.String(), Diag: s.Diag.String(), RemoteDiag: s.Remote.Diag.String(),
+		My: s.My, Remote: s.Remote.My, RemoteMinTx: s.Remote.MinTx, RemoteMinRx: s.Remote.MinRx,
+		RemoteDemand: s.Remote.Demand, Polling: s.Polling, Final: s.Remote.Final, RemoteMultiplier: s.Remote.Multiplier,
+		Interval: s.Interval, RemoteInterval: s.RemoteInterval, Detection: s.Detection, RemoteDetected: s.RemoteDetection, Seen: s.Seen,
 	}
 }
 

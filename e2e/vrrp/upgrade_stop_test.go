@@ -68,10 +68,25 @@ func tellsEnds(t *testing.T) bool {
 func TestUpgradeFailsLate(t *testing.T) {
 	t.Parallel()
 	i := notifying(instance{priority: 150, version: 3, advert: "0.2"})
-	r, addresses := newSegment(t).master(i)
-	r.t.Cleanup(r.killAll)
-	c := r.calm(addresses)
-	before, said := r.killLate(i)
+	var (
+		r      *router
+		c      *calm
+		before int
+		said   string
+	)
+	for range 5 {
+		var addresses *addressLog
+		r, addresses = newSegment(t).master(i)
+		r.t.Cleanup(r.killAll)
+		c = r.calm(addresses)
+		before, said = r.killLate(i)
+		// Between the guard's answer and its own to who has asked, it is alone, which
+		// no socket shows. Nobody is told of a success then.
+		if !strings.HasPrefix(said, "1 ") || !strings.HasSuffix(strings.TrimSpace(said), "EOF") {
+			break
+		}
+		t.Logf("it was alone when it was killed: %s", said)
+	}
 	if !strings.HasPrefix(said, "7 ") || !strings.Contains(said, "ended before everything ran") {
 		t.Fatalf("want status 7: %s", said)
 	}

@@ -24,10 +24,25 @@ type Facts struct {
 	Scripts   map[string]Script
 	Files     map[string]int // values of track_files
 	Processes map[string]Process
-	Sessions  map[string]bool // bfd_instances that are up
+	Sessions  map[string]Session
 	Services  map[config.ServiceKey]Service
 	Draining  []Draining
 	Marks     map[config.ServiceKey]uint32 // that the services of groups have been given: nftables_ipvs
+}
+
+// Session is the state of a bfd_instance.
+type Session struct {
+	Up                        bool
+	State, RemoteState        string // and why it is so:
+	Diag, RemoteDiag          string
+	My, Remote                uint32 // discriminators
+	RemoteMinTx, RemoteMinRx  time.Duration
+	RemoteDemand, Polling     bool
+	Final                     bool // the neighbor's last packet ended a poll
+	RemoteMultiplier          uint8
+	Interval, RemoteInterval  time.Duration // between packets, without jitter
+	Detection, RemoteDetected time.Duration // after which one is down for the other
+	Seen                      time.Time     // the neighbor's last packet; zero: none has come
 }
 
 // Link is an interface of the machine.

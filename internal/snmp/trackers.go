@@ -159,7 +159,7 @@ func (s *State) sessions() view {
 	}
 	return t.view(router.Sub(18, 1),
 		col(2, func(v *row) agentx.Value { return agentx.Text((*v).Name) }), // vrrpBfdName
-		col(3, func(v *row) agentx.Value { return agentx.Integer(up(s.Facts.Sessions[(*v).Name])) }),
+		col(3, func(v *row) agentx.Value { return agentx.Integer(up(s.Facts.Sessions[(*v).Name].Up)) }),
 		col(4, func(v *row) agentx.Value { return agentx.Integer((*v).Weight) }), // vrrpBfdWeight
 		col(5, func(v *row) agentx.Value { return truth((*v).Reverse) }),         // vrrpBfdWgtRev
 	)
