@@ -156,7 +156,7 @@ func sessionFacts(s *bfd.Status) dump.Session {
 		Up: s.Up(), State: s.State.String(), RemoteState: s.Remote.State.String(), Diag: s.Diag.String(), RemoteDiag: s.Remote.Diag.String(),
 		My: s.My, Remote: s.Remote.My, RemoteMinTx: s.Remote.MinTx, RemoteMinRx: s.Remote.MinRx,
 		RemoteDemand: s.Remote.Demand, Polling: s.Polling, Final: s.Remote.Final, RemoteMultiplier: s.Remote.Multiplier,
-		Interval: s.Interval, RemoteInterval: s.RemoteInterval, Detection: s.Detection, RemoteDetected: s.RemoteDetection, Seen: s.Seen,
+		Interval: s.Interval, RemoteInterval: s.RemoteInterval, Detection: s.Detection, RemoteDetection: s.RemoteDetection, Seen: s.Seen,
 	}
 }
 

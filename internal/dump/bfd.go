@@ -57,7 +57,7 @@ func (p *printer) session(s *Session) {
 	usecs("local tx intv", s.Interval)
 	usecs("remote tx intv", s.RemoteInterval)
 	usecs("local detection time", s.Detection)
-	usecs("remote detection time", s.RemoteDetected)
+	usecs("remote detection time", s.RemoteDetection)
 	if s.Seen.IsZero() {
 		p.line("   last_seen = [never]")
 		return

@@ -43,6 +43,12 @@ virtual_server 10.0.0.1 80 {
 	real_server 10.0.0.11 80 { TCP_CHECK { } }
 	real_server 10.0.0.12 80 { TCP_CHECK { } }
 }
+bfd_instance up {
+	neighbor_ip 10.0.0.9
+}
+bfd_instance alone {
+	neighbor_ip 10.0.0.8
+}
 `), 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -96,5 +102,14 @@ func running(c *config.Config) *dump.Facts {
 		Groups:   map[string]dump.Group{"G": {State: config.Fault, Fault: 1}},
 		Scripts:  map[string]dump.Script{"chk": {Known: true, Up: true}},
 		Services: map[config.ServiceKey]dump.Service{c.Services[0].Key(): servers},
+		Sessions: map[string]dump.Session{
+			"up": {
+				Up: true, State: "Up", RemoteState: "Up", Diag: "No Diagnostic", RemoteDiag: "Path Down", My: 0x738ab09a, Remote: 0x2c2c28db,
+				RemoteMinTx: 130 * time.Millisecond, RemoteMinRx: 120 * time.Millisecond, RemoteDemand: true, Polling: true, RemoteMultiplier: 3,
+				Interval: 150 * time.Millisecond, RemoteInterval: 130 * time.Millisecond, Detection: 390 * time.Millisecond, RemoteDetection: 600 * time.Millisecond,
+				Seen: began,
+			},
+			"alone": {State: "Down", RemoteState: "Down", Diag: "No Diagnostic", RemoteDiag: "No Diagnostic", My: 1, Interval: time.Second},
+		},
 	}
 }

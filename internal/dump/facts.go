@@ -32,17 +32,17 @@ type Facts struct {
 
 // Session is the state of a bfd_instance.
 type Session struct {
-	Up                        bool
-	State, RemoteState        string // and why it is so:
-	Diag, RemoteDiag          string
-	My, Remote                uint32 // discriminators
-	RemoteMinTx, RemoteMinRx  time.Duration
-	RemoteDemand, Polling     bool
-	Final                     bool // the neighbor's last packet ended a poll
-	RemoteMultiplier          uint8
-	Interval, RemoteInterval  time.Duration // between packets, without jitter
-	Detection, RemoteDetected time.Duration // after which one is down for the other
-	Seen                      time.Time     // the neighbor's last packet; zero: none has come
+	Up                         bool
+	State, RemoteState         string // and why it is so:
+	Diag, RemoteDiag           string
+	My, Remote                 uint32 // discriminators
+	RemoteMinTx, RemoteMinRx   time.Duration
+	RemoteDemand, Polling      bool
+	Final                      bool // the neighbor's last packet ended a poll
+	RemoteMultiplier           uint8
+	Interval, RemoteInterval   time.Duration // between packets, without jitter
+	Detection, RemoteDetection time.Duration // after which one is down for the other
+	Seen                       time.Time     // the neighbor's last packet; zero: none has come
 }
 
 // Link is an interface of the machine.
