@@ -180,7 +180,7 @@ func (p *printer) trackSessions(c *config.Config) {
 		title = ""
 		p.line(" VRRP Track BFD = %s", b.Name)
 		p.line("   Weight = %d%s", b.Weight, reverseText(b.Reverse))
-		p.line("   Bfd is down")
+		p.line("   Bfd is %s", choose(p.facts.Sessions[b.Name].Up, "up", "down"))
 		p.line("   Tracking VRRP instances :")
 		p.users(c, b.Name,
 			func(i *config.Instance) []config.Track { return i.TrackBFD },
