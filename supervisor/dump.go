@@ -132,6 +132,14 @@ func TempDir() string {
 	return "/tmp"
 }
 
+// checkTempDir says in the log where files go that TMPDIR wants in a place that
+// is none.
+func (s *Supervisor) checkTempDir() {
+	if given, dir := os.Getenv("TMPDIR"), TempDir(); given != "" && given != dir {
+		s.log.Warn(fmt.Sprintf("TMPDIR is %s, which is no folder with an absolute path: %s is used", given, dir))
+	}
+}
+
 // write makes a file appear at once: a reader never sees half of it. It is
 // closed under its final name, which is what some wait for.
 func (s *Supervisor) write(file string, content func(io.Writer) error) {

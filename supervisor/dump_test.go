@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsd/lvsd/config"
@@ -171,6 +172,29 @@ func TestDumpFile(t *testing.T) {
 	t.Setenv("TMPDIR", dir+"/nowhere")
 	if got := TempDir(); got != "/tmp" {
 		t.Errorf("TMPDIR that is no folder: %s", got)
+	}
+	core, logs := observer.New(zap.InfoLevel)
+	s := New(Options{Log: zap.New(core)})
+	s.checkTempDir()
+	t.Setenv("TMPDIR", dir)
+	s.checkTempDir()
+	t.Setenv("TMPDIR", "")
+	s.checkTempDir()
+	if got := logs.All(); len(got) != 1 || !strings.Contains(got[0].Message, dir+"/nowhere") {
+		t.Errorf("of a TMPDIR that is no folder, and two that are, is said: %v", got)
+	}
+}
+
+// That copies cannot be kept is said once, until they can.
+func TestUnsaved(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	s := New(Options{Log: zap.New(core)})
+	dir := t.TempDir()
+	for _, name := range []string{"none/a", "none/b", "c", "none/d"} {
+		s.keep(filepath.Join(dir, name), func(io.Writer) error { return nil })
+	}
+	if got := logs.Len(); got != 2 {
+		t.Errorf("%d lines, want 2: %v", got, logs.All())
 	}
 }
 

@@ -189,11 +189,14 @@ func (s *Supervisor) save(c *config.Config, state string) {
 	}
 }
 
-// keep writes a copy for this user alone: there are passwords in it.
+// keep writes a copy for this user alone: there are passwords in it. That it
+// cannot is said once.
 func (s *Supervisor) keep(name string, content func(io.Writer) error) {
-	if err := replace(name, 0o600, content); err != nil {
+	err := replace(name, 0o600, content)
+	if err != nil && !s.unsaved {
 		s.log.Warn("config_save_dir", zap.Error(err))
 	}
+	s.unsaved = err != nil
 }
 
 // legible writes bytes that are no text as \xNN: the service manager takes no

@@ -116,6 +116,7 @@ type Supervisor struct {
 	due      *config.Global // whose shutdown_script is
 	refused  string         // why the last reload was, if it was
 	deaf     bool           // the service manager does not listen
+	unsaved  bool           // config_save_dir takes nothing
 	saved    int            // copies in config_save_dir
 	schedule *schedule
 
@@ -204,6 +205,7 @@ func (s *Supervisor) first() (*config.Config, []config.Problem, error) {
 		}
 	}
 	s.report(problems)
+	s.checkTempDir()
 	s.save(next, "")
 	if config.NoConfig(problems) {
 		return nil, nil, &ExitError{config.ExitNoConfig, errNoConfig}
