@@ -20,6 +20,7 @@ import (
 	"github.com/lvsd/lvsd/config"
 	"github.com/lvsd/lvsd/internal/control"
 	"github.com/lvsd/lvsd/internal/daemon"
+	"github.com/lvsd/lvsd/internal/sigmask"
 	"github.com/lvsd/lvsd/internal/syslog"
 	"github.com/lvsd/lvsd/supervisor"
 )
@@ -185,9 +186,10 @@ func (l *life) serve(ctx context.Context) int {
 		signal.Reset(syscall.SIGINT)
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGINT)
 	}
-	// Caught, so that a closed terminal does not end lvsd; not ignored, which
-	// scripts would inherit.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// Caught, so that neither a closed terminal nor a wrong number ends lvsd; not
+	// ignored, which scripts would inherit. keepalived minds none of them either.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGQUIT, syscall.SIGSTKFLT)
+	l.complain(sigmask.Ignore(rtmin))
 	l.options = supervisor.Options{
 		File: l.file, ConfigID: l.id(), AllConfig: l.allConfig, Log: l.log, NetNamespace: l.namespace, ForceUmask: l.mask,
 		NoVRRP: l.onlyCheck, NoCheck: l.onlyVRRP, NoBFD: l.noBFD, KeepVRRP: l.keepVRRP, KeepIPVS: l.keepIPVS, Dump: l.dump, Monitor: l.monitor, Terse: l.asKeepalived(),
@@ -206,6 +208,9 @@ func (l *life) serve(ctx context.Context) int {
 	l.log.Info("Stopped " + fullName)
 	return config.ExitOK
 }
+
+// rtmin is SIGRTMIN of glibc, from which clients count. Go does not catch it.
+const rtmin = syscall.Signal(34)
 
 // listen begins to listen to signals.
 func (p *program) listen() {

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,6 +52,18 @@ func Start(c *exec.Cmd) error {
 	}
 	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) }()
 	return c.Start()
+}
+
+// Ignore lets a signal come to nothing that package os/signal does not know. What
+// is executed inherits that.
+func Ignore(sig syscall.Signal) error {
+	// struct sigaction of the kernel, see rt_sigaction(2).
+	action := struct{ handler, flags, restorer, mask uintptr }{handler: 1} // SIG_IGN
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action.mask), 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("ignore signal %d: %w", sig, errno)
+	}
+	return nil
 }
 
 func add(set *unix.Sigset_t, sig syscall.Signal) {

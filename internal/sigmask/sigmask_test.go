@@ -2,6 +2,7 @@ package sigmask
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -101,5 +102,19 @@ func TestHold(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is missing: %s", want, text)
 		}
+	}
+}
+
+// A signal that is ignored ends nothing.
+func TestIgnore(t *testing.T) {
+	const rtmin = syscall.Signal(34) // Go has no handler for it
+	if err := Ignore(rtmin); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(os.Getpid(), rtmin); err != nil {
+		t.Fatal(err)
+	}
+	if err := Ignore(syscall.SIGKILL); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("SIGKILL is ignored: %v", err)
 	}
 }

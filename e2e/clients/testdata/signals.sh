@@ -28,7 +28,7 @@ signal DATA >/dev/null
 signal STATS >/dev/null
 cat /run/mine
 kill -PIPE "$MAIN"
-kill -WINCH "$MAIN"
+for name in WINCH QUIT STKFLT ALRM VTALRM PROF IO PWR 34 35 50 62 64; do kill -s $name "$MAIN"; done
 for _ in $(seq 100); do kill -HUP "$MAIN"; done
 sleep 3
 holds && echo "still master"
