@@ -190,7 +190,7 @@ func TestScriptsOnce(t *testing.T) {
 			g.ScriptUser, g.EnableScriptSecurity = User{Name: "late"}, true
 		}
 		g.DefaultScriptUser(accounts(tc.account))
-		c.Resolve()
+		c.Resolve(accounts(tc.account))
 		if g.StartupScript.User != tc.want {
 			t.Errorf("%s: it runs as %+v, want %+v", name, g.StartupScript.User, tc.want)
 		}
