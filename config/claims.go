@@ -1,5 +1,7 @@
 package config
 
+import "sync"
+
 // Claims are what somebody wants to be in the kernel. Their order is that in
 // which they are added; they are removed the other way round.
 type Claims struct {
@@ -80,7 +82,10 @@ func (i *Instance) closed() (list []ClosedAddress) {
 }
 
 // Equal compares two claims, ignoring where they were written.
-func (c Claims) Equal(o Claims) bool { return equal(&c, &o) }
+func (c Claims) Equal(o Claims) bool { return sameClaims()(&c, &o) }
+
+// sameClaims is made once: a reload asks it for every instance.
+var sameClaims = sync.OnceValue(comparisonOf[Claims])
 
 // Claims are what holds whatever the state of the instances.
 func (s *Static) Claims() Claims {
