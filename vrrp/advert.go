@@ -153,12 +153,14 @@ func (a *announcer) schedule(now time.Time, cfg *config.Instance) {
 	}
 }
 
-// extraAddresses are those on VMACs, or on any link, that no adverts leave
-// from: a switch there would forget the virtual router's MAC.
+// extraAddresses has an address, the first one, of each VMAC, or of each link at
+// all, that addresses are on and no adverts leave from: a switch there would
+// forget the link's MAC.
 func extraAddresses(cfg *config.Instance) (extra []config.Address) {
 	for _, a := range cfg.Addresses() {
 		vmac := slices.ContainsFunc(cfg.Links, func(l config.VirtualLink) bool { return l.Name == a.Dev })
-		if a.Dev != cfg.AdvertDevice() && (vmac || cfg.GarpExtraIf.Value.All) {
+		has := slices.ContainsFunc(extra, func(b config.Address) bool { return a.Dev == b.Dev })
+		if a.Dev != cfg.AdvertDevice() && !has && (vmac || cfg.GarpExtraIf.Value.All) {
 			extra = append(extra, a)
 		}
 	}
