@@ -101,6 +101,7 @@ func (m *Machine) lost(now time.Time) bool {
 func (m *Machine) beat(now time.Time, out *effects) {
 	slept := m.silent(now) > time.Duration(m.cfg.DownTimerAdverts.Value)*m.interval()
 	m.sendInTurn(now, out)
+	m.spoke(now)
 	m.deadline = next(m.deadline, now, m.interval())
 	if slept {
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRepeat.Value)
@@ -134,8 +135,11 @@ func (m *Machine) resign(now time.Time, out *effects) {
 type announcer struct {
 	again   time.Time // garp_master_delay after becoming MASTER
 	refresh time.Time // garp_master_refresh
-	lower   time.Time // garp_lower_prio_delay after an advert of lower priority
+	lower   time.Time // the next one because of adverts of lower priority
 	extra   time.Time // garp_extra_if
+
+	lowered time.Time // the last one because of adverts of lower priority
+	heard   time.Time // the last such advert
 }
 
 func (a *announcer) due() time.Time { return earliest(a.again, a.refresh, a.lower, a.extra) }
@@ -181,8 +185,7 @@ func (m *Machine) announceDue(now time.Time, out *effects) {
 		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpMasterRepeat.Value)
 	}
 	if passed(a.lower, now) {
-		a.lower = time.Time{}
-		m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpLowerPrioRepeat.Value)
+		m.assert(now, out)
 	}
 	if passed(a.extra, now) {
 		a.extra = next(a.extra, now, m.cfg.GarpExtraIf.Value.Interval)
@@ -195,13 +198,28 @@ func (m *Machine) announceDue(now time.Time, out *effects) {
 }
 
 // reclaim is the gratuitous ARP of a MASTER that has seen another one of lower
-// priority: neighbours may have learned the wrong one.
+// priority: neighbours may have learned the wrong one. There is one burst in an
+// interval, so that a flood is not amplified; what comes too early waits.
 func (m *Machine) reclaim(now time.Time, out *effects) {
 	if m.state != config.Master || m.cfg.GarpLowerPrioRepeat.Value == 0 {
 		return
 	}
+	a := &m.announce
+	a.heard = now
+	if early := a.lowered.Add(m.interval()); !a.lowered.IsZero() && now.Before(early) {
+		a.lower = early
+		return
+	}
+	m.assert(now, out)
+}
+
+// assert is such a burst, and another one garp_lower_prio_delay after the last
+// advert of lower priority.
+func (m *Machine) assert(now time.Time, out *effects) {
+	a := &m.announce
+	a.lowered, a.lower = now, time.Time{}
 	m.gratuitous(out, m.cfg.Addresses(), m.cfg.GarpLowerPrioRepeat.Value)
-	if d := m.cfg.GarpLowerPrioDelay.Value; d > 0 && m.announce.lower.IsZero() {
-		m.announce.lower = now.Add(d)
+	if again := a.heard.Add(m.cfg.GarpLowerPrioDelay.Value); again.After(now) {
+		a.lower = again
 	}
 }

@@ -104,7 +104,7 @@ func (g *Group) masterHears(now time.Time, m *Machine, d *wire.Datagram, out *ef
 		g.resignTo(now, m, d, out)
 	case theirs == m.priority && tie == 0:
 		m.report(now, ownAddress, d, out)
-	case m.mayAnswer(now):
+	default:
 		g.insist(now, m, d, out)
 	}
 }
@@ -153,20 +153,25 @@ func (g *Group) yield(now time.Time, m *Machine, out *effects) {
 // insist answers an advert of lower priority: RFC 9568 section 6.4.3 has the
 // MASTER assert itself at once, keepalived also for the rest of the sync group.
 func (g *Group) insist(now time.Time, m *Machine, d *wire.Datagram, out *effects) {
-	if m.ah != nil {
-		m.count() // as keepalived does
-	}
-	if !m.cfg.LowerPrioNoAdvert.Value {
-		m.answer(now, out)
-	}
-	m.report(now, forcingElection, d, out)
-	if m.ah != nil {
-		m.report(now, syncingSequence, d, out)
+	may := m.mayAnswer(now)
+	if may {
+		if m.ah != nil {
+			m.count() // as keepalived does
+		}
+		if !m.cfg.LowerPrioNoAdvert.Value {
+			m.answer(now, out)
+		}
+		m.report(now, forcingElection, d, out)
+		if m.ah != nil {
+			m.report(now, syncingSequence, d, out)
+		}
 	}
 	for _, member := range g.members {
 		member.reclaim(now, out)
 	}
-	out.add(ReceivedLowerPriority{Instance: m.cfg.Name, Priority: int(m.priority)})
+	if may {
+		out.add(ReceivedLowerPriority{Instance: m.cfg.Name, Priority: int(m.priority)})
+	}
 }
 
 // answer is an advert out of turn.
@@ -175,15 +180,17 @@ func (m *Machine) answer(now time.Time, out *effects) {
 	m.deadline = now.Add(m.interval())
 }
 
-// mayAnswer allows two answers in any interval, so that a flood of adverts is
-// not amplified.
+// mayAnswer allows two adverts in any interval, the one that is due included, so
+// that a flood of adverts is not amplified.
 func (m *Machine) mayAnswer(now time.Time) bool {
-	if first := m.answered[0]; !first.IsZero() && now.Sub(first) < m.interval() {
+	if last := m.spoken[0]; !last.IsZero() && now.Sub(last) < m.interval() {
 		return false
 	}
-	m.answered = [2]time.Time{m.answered[1], now}
+	m.spoke(now)
 	return true
 }
+
+func (m *Machine) spoke(now time.Time) { m.spoken = [2]time.Time{m.spoken[1], now} }
 
 // ready goes MASTER when the timers of all members have run out. A member that
 // must wait starts its timer again.

@@ -56,7 +56,7 @@ type RivalHandover struct {
 }
 
 // AnnounceHandover are the times of gratuitous ARP to come.
-type AnnounceHandover struct{ Again, Refresh, Lower, Extra Offset }
+type AnnounceHandover struct{ Again, Refresh, Lower, Extra, Lowered, Heard Offset }
 
 // TrackerHandover is what an instance has made of something that it tracks.
 type TrackerHandover struct {
@@ -102,7 +102,7 @@ func (m *Machine) handover(now time.Time) InstanceHandover {
 		Due: after(m.deadline, now), Expired: m.expired, Changed: after(m.changed, now), PreemptAt: after(m.preemptAt, now), Quiet: after(m.quiet, now),
 		Priority: m.priority, Learned: m.learned, Master: m.master, MasterPriority: m.masterPriority, Cause: m.cause,
 		Rival:    RivalHandover{after(m.rival.patience, now), after(m.rival.last, now), m.rival.reduced},
-		Announce: AnnounceHandover{after(m.announce.again, now), after(m.announce.refresh, now), after(m.announce.lower, now), after(m.announce.extra, now)},
+		Announce: m.announce.handover(now),
 		Sequence: m.sequence, Numbers: m.numbers.handover(), Stats: m.stats,
 	}
 	for i := range m.trackers {
@@ -113,6 +113,16 @@ func (m *Machine) handover(now time.Time) InstanceHandover {
 		h.Signed, h.Heard = m.hmac.sent, m.hmac.heard.handover()
 	}
 	return h
+}
+
+func (a *announcer) handover(now time.Time) AnnounceHandover {
+	return AnnounceHandover{
+		after(a.again, now), after(a.refresh, now), after(a.lower, now), after(a.extra, now), after(a.lowered, now), after(a.heard, now),
+	}
+}
+
+func (a *announcer) takeOver(h AnnounceHandover, then time.Time) {
+	*a = announcer{at(h.Again, then), at(h.Refresh, then), at(h.Lower, then), at(h.Extra, then), at(h.Lowered, then), at(h.Heard, then)}
 }
 
 func (s senders) handover() (all []SenderHandover) {
@@ -140,7 +150,7 @@ func (m *Machine) takeOver(h *InstanceHandover, then, now time.Time) {
 	m.changed, m.preemptAt, m.quiet = at(h.Changed, then), at(h.PreemptAt, then), at(h.Quiet, then)
 	m.learned, m.master, m.masterPriority, m.cause = h.Learned, h.Master, h.MasterPriority, cmp.Or(h.Cause, ReasonSilence)
 	m.rival = rivalry{at(h.Rival.Patience, then), at(h.Rival.Last, then), h.Rival.Reduced}
-	m.announce = announcer{at(h.Announce.Again, then), at(h.Announce.Refresh, then), at(h.Announce.Lower, then), at(h.Announce.Extra, then)}
+	m.announce.takeOver(h.Announce, then)
 	m.sequence, m.numbers, m.stats = h.Sequence, takenOver(h.Numbers), h.Stats
 	if m.hmac != nil {
 		m.hmac.sent, m.hmac.heard = h.Signed, takenOver(h.Heard)

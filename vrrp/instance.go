@@ -22,11 +22,11 @@ type Machine struct {
 	advert  advert      // the effect that sends it
 	inTurn  advert      // the one that sends it with a number; nil: none yet
 
-	deadline time.Time // Adver_Timer of a MASTER, Active_Down_Timer of a BACKUP, end of the startup delay of an owner in INIT
-	expired  bool      // the BACKUP's timer has run out, its sync group is not ready
-	announce announcer // gratuitous ARP that is still to come
-	answered [2]time.Time
-	quiet    time.Time // end of vrrp_startup_delay: until then nobody is heard
+	deadline time.Time    // Adver_Timer of a MASTER, Active_Down_Timer of a BACKUP, end of the startup delay of an owner in INIT
+	expired  bool         // the BACKUP's timer has run out, its sync group is not ready
+	announce announcer    // gratuitous ARP that is still to come
+	spoken   [2]time.Time // when a MASTER said something, an advert or what it does instead of one: the last times
+	quiet    time.Time    // end of vrrp_startup_delay: until then nobody is heard
 	rival    rivalry
 
 	priority       uint8         // effective
@@ -151,7 +151,7 @@ func (m *Machine) enter(now time.Time, s config.State) {
 	}
 	m.state, m.changed = s, now
 	m.deadline, m.expired, m.preemptAt = time.Time{}, false, time.Time{}
-	m.announce, m.answered = announcer{}, [2]time.Time{}
+	m.announce, m.spoken = announcer{}, [2]time.Time{}
 	m.cause = ReasonSilence
 	m.reported.forgive(now)
 }
@@ -164,6 +164,7 @@ func (m *Machine) toMaster(now time.Time, out *effects) {
 	m.master = netip.Addr{}
 	m.reinstate(now, out)
 	m.send(now, out)
+	m.spoke(now)
 	m.deadline = now.Add(m.interval())
 	m.say(out, "Entering MASTER STATE")
 	own := m.interval()

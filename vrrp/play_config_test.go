@@ -90,6 +90,10 @@ func (p *player) set(i *config.Instance, key, value string) {
 		i.GarpMasterDelay = config.Some(p.duration(value))
 	case "garp_master_refresh":
 		i.GarpMasterRefresh = config.Some(p.duration(value))
+	case "garp_lower_prio_delay":
+		i.GarpLowerPrioDelay = config.Some(p.duration(value))
+	case "garp_lower_prio_repeat":
+		i.GarpLowerPrioRepeat = config.Some(p.number(value))
 	case "lower_prio_no_advert":
 		i.LowerPrioNoAdvert = config.Some(true)
 	case "higher_prio_send_advert":

@@ -145,6 +145,7 @@ func (d *domain) timers(now time.Time) {
 		}
 		if s.state == config.Master {
 			s.adverts++
+			s.sends(now)
 			due := s.deadline
 			if s.deadline = due.Add(s.interval()); !s.deadline.After(now) {
 				s.deadline = now.Add(s.interval())
@@ -250,14 +251,16 @@ func (s *shadow) answer(now time.Time) {
 	s.deadline = now.Add(s.interval())
 }
 
-// mayAnswer: two answers in an interval are enough.
+// mayAnswer: two adverts in an interval are enough.
 func (s *shadow) mayAnswer(now time.Time) bool {
-	if first := s.answered[0]; !first.IsZero() && now.Sub(first) < s.interval() {
+	if last := s.sent[0]; !last.IsZero() && now.Sub(last) < s.interval() {
 		return false
 	}
-	s.answered = [2]time.Time{s.answered[1], now}
+	s.sends(now)
 	return true
 }
+
+func (s *shadow) sends(now time.Time) { s.sent = [2]time.Time{s.sent[1], now} }
 
 // lost is timer_expired_backup: an advert so late that a router of that
 // priority is MASTER.

@@ -29,8 +29,8 @@ type shadow struct {
 	master    bool // one was heard
 	preemptAt time.Time
 	priority  uint8
-	answered  [2]time.Time
-	quiet     time.Time // the end of vrrp_startup_delay
+	sent      [2]time.Time // adverts of a MASTER, or what comes in their place: the last two
+	quiet     time.Time    // the end of vrrp_startup_delay
 	rival     rival
 	trackers  []tracker
 	up        bool // the own link
@@ -193,13 +193,14 @@ func (s *shadow) shift(now time.Time, by time.Duration) {
 
 func (s *shadow) enter(state config.State) {
 	s.state = state
-	s.deadline, s.expired, s.preemptAt, s.answered = time.Time{}, false, time.Time{}, [2]time.Time{}
+	s.deadline, s.expired, s.preemptAt, s.sent = time.Time{}, false, time.Time{}, [2]time.Time{}
 }
 
 func (s *shadow) toMaster(now time.Time) {
 	s.enter(config.Master)
 	s.reinstate(now)
 	s.adverts++
+	s.sends(now)
 	s.learned, s.master = s.interval(), false
 	s.deadline = now.Add(s.interval())
 }
