@@ -318,7 +318,9 @@ func (v *validator) joins(name string, at Origin, g *SyncGroup, known map[string
 }
 
 // memberTracking: the members of a group change state together, so a weight
-// that moves one of them has no meaning unless it was asked for.
+// that moves one of them has no meaning unless it was asked for. Of what both
+// track the group's line counts, unless the member's has weight 0; of BFD
+// sessions both.
 func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 	has := func(tracks []Track, name string) bool {
 		return slices.ContainsFunc(tracks, func(t Track) bool { return t.Name == name })
@@ -327,6 +329,7 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		switch {
 		case has(g.TrackInterface, t.Name):
 			v.fixed(t.Origin, "tracked-twice", "(%s) track_interface %s is configured on VRRP instance and sync group. Remove vrrp instance or sync group config", i.Name, t.Name)
+			return t.Weight.Value != 0
 		case t.Weight.Value != 0 && !g.SyncGroupTrackingWeight:
 			v.fixed(t.Origin, "weight-in-group", "(%s) ignoring %s tracked interface weight due to SYNC group", i.Name, t.Name)
 		default:
@@ -341,6 +344,7 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		switch {
 		case has(g.TrackScript, t.Name):
 			v.fixed(t.Origin, "tracked-twice", "(%s) track_script %s is configured on VRRP instance and sync group. Remove vrrp instance config", i.Name, t.Name)
+			return v.weight(t) != 0
 		case v.weight(t) != 0 && !g.SyncGroupTrackingWeight:
 			v.fixed(t.Origin, "weight-in-group", "(%s) ignoring tracked script %s with weights due to SYNC group", i.Name, t.Name)
 		default:
@@ -348,8 +352,6 @@ func (v *validator) memberTracking(i *Instance, g *SyncGroup) {
 		}
 		return true
 	})
-	// Of these the group's line counts, unless the member's has weight 0; of BFD
-	// sessions both.
 	for _, l := range []struct {
 		kind      string
 		own, both []Track

@@ -160,7 +160,7 @@ var explanations = map[string]explanation{
 		example: anInstance + "    timer_expired_backup\n" + anAddress + "}"},
 	"too-many-addresses": {text: "An advert has room for so many addresses and no more: 255, or as many as fit into a packet of the interface. The others are held, and not advertised, as if they were in virtual_ipaddress_excluded; all routers must agree in that.",
 		example: "~SEQ(N, 1, 2) vrrp_instance V$N {\n    interface eth0\n    virtual_router_id $N\n    virtual_ipaddress {\n~SEQ(A, 0, 9) ~SEQ(B, 0, 29) 10.$N.$A.$B\n    }\n}"},
-	"tracked-twice": {text: "An instance and its sync group track the same thing. The instance's entry has no effect, but for files and processes with weight 0, where the group's has none for the instance, and for BFD sessions, of which both count.",
+	"tracked-twice": {text: "An instance and its sync group track the same thing. The instance's entry has no effect, unless it has weight 0, where the group's has none for the instance; of BFD sessions both count.",
 		example: "vrrp_script check {\n    script /bin/true\n}\nvrrp_sync_group G {\n    group {\n        VI_1\n    }\n    track_script {\n        check\n    }\n}\n" +
 			anInstance + anAddress + "    track_script {\n        check\n    }\n}"},
 	"tunnel": {text: "The options of a tunnel do not fit its type: gue takes a port and needs it, ipip has no checksum, gre has no remote checksum.",

@@ -38,7 +38,11 @@ func (r *Runner) enqueue(q *queue, e Effect) {
 	case Announce:
 		r.optional(q, func() { r.complain(e.Instance, r.pacer.announce(e)) })
 	case Became:
-		if !e.Silent {
+		switch {
+		case e.Silent:
+		case r.farewells.waiting:
+			r.farewells.told = append(r.farewells.told, e)
+		default:
 			r.required(q, func() { r.notifier.Notify(e) })
 		}
 	case ReceivedLowerPriority:

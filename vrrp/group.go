@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 // instance. It is not safe for concurrent use.
 type Group struct {
 	sync    *config.SyncGroup // nil for a lone instance
+	place   int               // of the sync group in the configuration
 	members []*Machine
 	state   config.State // as told last, Init before
 }
@@ -93,20 +95,14 @@ func (g *Group) step(now time.Time, ev Event) []Effect {
 	case TimerFired:
 		g.timers(now, &out)
 	case LinkChanged:
-		for _, m := range g.members {
-			m.observe(ev)
-		}
-		g.settle(now, false, &out)
+		g.inTurn(now, Object{link, ev.Link}, func(m *Machine) { m.observe(ev) }, &out)
 	case SocketChanged:
 		if m := g.member(ev.Instance); m != nil {
 			m.deaf = !ev.Open
 		}
 		g.settle(now, false, &out)
 	case Tracked:
-		for _, m := range g.members {
-			m.tracked(ev, &out)
-		}
-		g.settle(now, false, &out)
+		g.inTurn(now, ev.Object(), func(m *Machine) { m.tracked(ev, &out) }, &out)
 	case Reconfigured:
 		g.reconfigured(now, ev.Instance, &out)
 	case Shutdown:
@@ -164,6 +160,29 @@ func (g *Group) start(now, quiet time.Time, out *effects) {
 	g.settle(now, true, out)
 }
 
+// inTurn tells one member after the other of something tracked, and draws the
+// conclusions of each at once, so that the first one that fails takes the others
+// along as they are, and the last one that recovers is the first to tell it. As
+// with keepalived those are first that track it themselves, in the order of the
+// configuration.
+func (g *Group) inTurn(now time.Time, o Object, tell func(*Machine), out *effects) {
+	members := slices.SortedStableFunc(slices.Values(g.members), func(a, b *Machine) int { return cmp.Compare(a.place, b.place) })
+	for _, own := range []bool{true, false} {
+		for _, m := range members {
+			if m.tracks(o) != own {
+				continue
+			}
+			was := m.faulty()
+			tell(m)
+			m.weigh(now, out)
+			if m.faulty() != was {
+				g.conclude(now, false, m, out)
+			}
+		}
+	}
+	g.settle(now, false, out)
+}
+
 // settle draws the conclusions of what is known about links and scripts: new
 // priorities, FAULT for all members when one fails, the way back when none
 // does.
@@ -171,13 +190,18 @@ func (g *Group) settle(now time.Time, starting bool, out *effects) {
 	for _, m := range g.members {
 		m.weigh(now, out)
 	}
+	g.conclude(now, starting, nil, out)
+}
+
+// conclude is settle after something has happened to a member, or to all: nil.
+func (g *Group) conclude(now time.Time, starting bool, last *Machine, out *effects) {
 	running := func(m *Machine) bool { return m.started && m.state != config.Stop }
 	switch {
 	case !slices.ContainsFunc(g.members, running):
 	case slices.ContainsFunc(g.members, func(m *Machine) bool { return running(m) && m.faulty() }):
 		g.fail(now, out)
 	case !slices.ContainsFunc(g.members, func(m *Machine) bool { return !m.started || m.undecided() }):
-		g.recover(now, starting, out)
+		g.recover(now, starting, last, out)
 	}
 }
 
@@ -223,10 +247,10 @@ func (g *Group) fail(now time.Time, out *effects) {
 	g.told(config.Fault, out)
 }
 
-// recover lets members leave INIT and FAULT. At startup the sync group tells
-// its state before the instances do, later after them. Address owners need not
-// wait for anybody, RFC 9568 section 6.4.1.
-func (g *Group) recover(now time.Time, starting bool, out *effects) {
+// recover lets members leave INIT and FAULT, the last one to recover first. At
+// startup the sync group tells its state before the instances do, later after
+// them. Address owners need not wait for anybody, RFC 9568 section 6.4.1.
+func (g *Group) recover(now time.Time, starting bool, last *Machine, out *effects) {
 	first := slices.IndexFunc(g.members, (*Machine).waiting)
 	if first < 0 {
 		return
@@ -240,7 +264,11 @@ func (g *Group) recover(now time.Time, starting bool, out *effects) {
 		g.told(config.Backup, out)
 	}
 	said := false
-	for _, m := range g.members {
+	members := g.members
+	if i := slices.Index(members, last); i > 0 {
+		members = slices.Insert(slices.Delete(slices.Clone(members), i, i+1), 0, last)
+	}
+	for _, m := range members {
 		switch {
 		case !m.waiting():
 			continue

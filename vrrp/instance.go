@@ -14,6 +14,7 @@ import (
 // to one [Group], which steps it; a reload may move it to another.
 type Machine struct {
 	cfg     config.Instance
+	place   int // in the configuration
 	stats   Stats
 	started bool // has been told to Start
 	told    bool // has told a state

@@ -75,6 +75,7 @@ func matchMachines(running []*Group, next *config.Config) []*Machine {
 		if machines[i] == nil {
 			machines[i] = NewMachine(next.Instances[i])
 		}
+		machines[i].place = i
 	}
 	return machines
 }
@@ -132,7 +133,13 @@ func regroup(machines []*Machine, running []*Group, next *config.Config) (groups
 			groups = append(groups, lone[m].assemble(nil, []*Machine{m}))
 		case !done[cfg]:
 			done[cfg] = true
-			groups = append(groups, syncs[cfg.Name].assemble(cfg, members[cfg]))
+			syncs[cfg.Name] = syncs[cfg.Name].assemble(cfg, members[cfg])
+			groups = append(groups, syncs[cfg.Name])
+		}
+	}
+	for i := range next.Groups {
+		if g := syncs[next.Groups[i].Name]; g != nil {
+			g.place = i
 		}
 	}
 	return groups

@@ -73,6 +73,7 @@ type Runner struct {
 	frozen     bool      // for a handover: nothing is sent and nothing heard
 	begun      bool      // a configuration has been applied
 	quiet      time.Time // end of vrrp_startup_delay
+	farewells  farewells
 }
 
 // group is a [Group] with what the shell keeps about it.
@@ -381,28 +382,4 @@ func (r *Runner) bury(g *group, cause any, stack []byte) {
 	if g.Name() != "" {
 		r.perform(g.queue, []Effect{Became{Group: true, Name: g.Name(), State: config.Fault}})
 	}
-}
-
-// shutdown lets every group say farewell and waits until all is carried out.
-func (r *Runner) shutdown() {
-	for _, o := range r.observers {
-		o.cancel()
-	}
-	groups := slices.Clone(r.groups.all)
-	for _, g := range groups {
-		r.step(g, Shutdown{})
-	}
-	for _, g := range groups {
-		g.queue.close()
-	}
-	for _, g := range groups {
-		<-g.queue.ended
-	}
-	r.pacer.stop()
-	for _, s := range r.sockets {
-		s.close()
-	}
-	r.tracking.Wait()
-	r.journal.close()
-	<-r.journal.ended
 }

@@ -31,6 +31,7 @@ type Object struct {
 type tracker struct {
 	config.Track
 	kind      Kind
+	shared    bool // the sync group's
 	known, up bool
 	value     int // of a file
 	held      int // what a file adds to the priority; the same as before while it is a reason for FAULT
@@ -98,16 +99,20 @@ func (t *tracker) hold() {
 
 // track takes the trackers of the configuration and of the sync group. Links that
 // something of the instance is on come first, then those of the group, and hide
-// others of the same name, with keepalived's exceptions:
-// a file or a process that an instance tracks with weight 0 is so tracked, a
-// process with another weight has the group's and its own reverse, and of a BFD
-// session both count. What is known of an object stays known.
+// others of the same name, with keepalived's exceptions: what an instance tracks
+// with weight 0 is so tracked, a process with another weight has the group's and
+// its own reverse, and of a BFD session both count. The own interface, which is
+// tracked anyway, has no weight. What is known of an object stays known.
 func (m *Machine) track(group *config.SyncGroup) {
 	old := m.trackers
 	m.trackers = nil
+	shared := false
 	add := func(kind Kind, list []config.Track) {
 		for _, line := range list {
-			t := tracker{Track: line, kind: kind}
+			if shared && kind == link && line.Name == m.cfg.Interface && !m.cfg.DontTrackPrimary {
+				continue
+			}
+			t := tracker{Track: line, kind: kind, shared: shared}
 			if was := find(old, kind, line.Name); was != nil {
 				t.known, t.up, t.value, t.held = was.known, was.up, was.value, was.held
 				t.hold()
@@ -115,7 +120,7 @@ func (m *Machine) track(group *config.SyncGroup) {
 			switch first := find(m.trackers, kind, line.Name); {
 			case first == nil || kind == BFD:
 				m.trackers = append(m.trackers, t)
-			case (kind == File || kind == Process) && line.Weight.Value == 0:
+			case first.shared && line.Weight.Value == 0:
 				*first = t
 			case kind == Process:
 				first.Reverse = line.Reverse
@@ -124,7 +129,9 @@ func (m *Machine) track(group *config.SyncGroup) {
 	}
 	add(link, m.cfg.Requires)
 	if group != nil {
+		shared = true
 		eachTrack(groupTracks(group), add)
+		shared = false
 	}
 	eachTrack(&m.cfg, add)
 }
@@ -153,6 +160,15 @@ func find(list []tracker, kind Kind, name string) *tracker {
 		return nil
 	}
 	return &list[i]
+}
+
+// tracks says that the instance tracks something itself, not with its sync group.
+func (m *Machine) tracks(o Object) bool {
+	if o.Kind == link && o.Name == m.cfg.Interface && !m.cfg.DontTrackPrimary {
+		return true
+	}
+	t := find(m.trackers, o.Kind, o.Name)
+	return t != nil && !t.shared
 }
 
 // tracked notes a verdict about a tracked object.

@@ -146,8 +146,8 @@ func (r *router) became(seen *order, at int, e vrrp.Became) {
 	if silent := s.d.cfg != nil && s.spoken && s.d.told == e.State; silent != e.Silent {
 		w.failf("silent", "r%d: %s becomes %s, silent: %t, its group has told %s", r.id, e.Name, e.State, e.Silent, s.d.told)
 	}
-	if e.Priority != int(s.priority) {
-		w.failf("priority", "r%d: %s tells priority %d, it is %d", r.id, e.Name, e.Priority, s.priority)
+	if e.Priority != int(s.entered) {
+		w.failf("priority", "r%d: %s tells priority %d, it was %d", r.id, e.Name, e.Priority, s.entered)
 	}
 	s.told, s.spoken, s.did.became, seen.member = e.State, true, at, at
 	w.counts[e.State.String()]++

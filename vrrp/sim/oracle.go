@@ -31,13 +31,12 @@ func (d *domain) expect(now time.Time, ev vrrp.Event) bool {
 	case vrrp.TimerFired:
 		d.timers(now)
 	case vrrp.LinkChanged:
-		for _, s := range d.members {
+		d.inTurn(now, ev.Link, true, func(s *shadow) {
 			s.learn(ev.Link, true, ev.Exists && ev.Up)
 			if ev.Link == s.cfg.Interface {
 				s.up, s.addressed = ev.Exists && ev.Up, len(ev.IPv4) > 0
 			}
-		}
-		d.settle(now, false)
+		})
 	case vrrp.SocketChanged:
 		for _, s := range d.members {
 			if s.cfg.Name == ev.Instance {
@@ -46,10 +45,7 @@ func (d *domain) expect(now time.Time, ev vrrp.Event) bool {
 		}
 		d.settle(now, false)
 	case vrrp.Tracked:
-		for _, s := range d.members {
-			s.learn(ev.Name, false, ev.Up)
-		}
-		d.settle(now, false)
+		d.inTurn(now, ev.Name, false, func(s *shadow) { s.learn(ev.Name, false, ev.Up) })
 	case vrrp.Shutdown:
 		for _, s := range d.members {
 			s.toStop()
@@ -73,11 +69,34 @@ func (s *shadow) start(quiet time.Time) {
 
 func (d *domain) any(is func(*shadow) bool) bool { return slices.ContainsFunc(d.members, is) }
 
+// inTurn: each member draws its conclusions before the next one knows, first
+// those that track it themselves, in the order of the configuration.
+func (d *domain) inTurn(now time.Time, name string, link bool, tell func(*shadow)) {
+	for _, own := range []bool{true, false} {
+		for _, s := range slices.SortedFunc(slices.Values(d.members), func(a, b *shadow) int { return a.place - b.place }) {
+			if s.tracks(name, link) != own {
+				continue
+			}
+			was := s.faulty()
+			tell(s)
+			s.weigh(now)
+			if s.faulty() != was {
+				d.conclude(now, false)
+			}
+		}
+	}
+	d.settle(now, false)
+}
+
 // settle: one FAULT faults all, and all recover together.
 func (d *domain) settle(now time.Time, starting bool) {
 	for _, s := range d.members {
 		s.weigh(now)
 	}
+	d.conclude(now, starting)
+}
+
+func (d *domain) conclude(now time.Time, starting bool) {
 	switch {
 	case !d.any((*shadow).running):
 	case d.any(func(s *shadow) bool { return s.running() && s.faulty() }):

@@ -113,6 +113,7 @@ func (r *router) reshadow(now time.Time, cfg *config.Config) (ended []*shadow) {
 			s = r.newShadow(c)
 		}
 		s.was, s.adverts, s.farewells, s.lower, s.did = s.state, 0, 0, 0, deeds{}
+		s.place = i
 		s.reconfigure(now, c)
 		r.shadows[c.Name] = s
 		r.index[s.key()] = s

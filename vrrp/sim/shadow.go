@@ -13,12 +13,13 @@ import (
 // additions once more, told from what was sent to the machine and not from
 // what the machine says.
 type shadow struct {
-	r    *router
-	cfg  *config.Instance
-	link int
-	v6   bool
-	m    *vrrp.Machine
-	d    *domain
+	r     *router
+	cfg   *config.Instance
+	place int // in the configuration
+	link  int
+	v6    bool
+	m     *vrrp.Machine
+	d     *domain
 
 	started   bool
 	state     config.State
@@ -29,6 +30,7 @@ type shadow struct {
 	master    bool // one was heard
 	preemptAt time.Time
 	priority  uint8
+	entered   uint8        // the priority at the transition
 	sent      [2]time.Time // adverts of a MASTER, or what comes in their place: the last two
 	quiet     time.Time    // the end of vrrp_startup_delay
 	rival     rival
@@ -55,7 +57,7 @@ type rival struct {
 // tracker is a tracked object with what was told of it.
 type tracker struct {
 	config.Track
-	link, known, up bool
+	link, shared, known, up bool
 }
 
 func (t *tracker) good() bool { return t.up != t.Reverse.Value }
@@ -138,29 +140,41 @@ func (s *shadow) effective() uint8 {
 	return uint8(min(max(p, 1), config.Owner-1))
 }
 
-// track takes the trackers of the group and then the own ones.
+// track takes the trackers of the group, and then the own ones: those without a
+// weight count more than the group's.
 func (s *shadow) track(g *config.SyncGroup) {
 	old := s.trackers
 	s.trackers = nil
-	add := func(list []config.Track, link bool) {
+	add := func(list []config.Track, link, shared bool) {
 		for _, track := range list {
 			same := func(t tracker) bool { return t.link == link && t.Name == track.Name }
-			if slices.ContainsFunc(s.trackers, same) {
+			at := slices.IndexFunc(s.trackers, same)
+			if at >= 0 && track.Weight.Value != 0 || shared && link && track.Name == s.cfg.Interface && !s.cfg.DontTrackPrimary {
 				continue
 			}
-			t := tracker{Track: track, link: link}
+			t := tracker{Track: track, link: link, shared: shared}
 			if i := slices.IndexFunc(old, same); i >= 0 {
 				t.known, t.up = old[i].known, old[i].up
 			}
-			s.trackers = append(s.trackers, t)
+			if at >= 0 {
+				s.trackers[at] = t
+			} else {
+				s.trackers = append(s.trackers, t)
+			}
 		}
 	}
 	if g != nil {
-		add(g.TrackInterface, true)
-		add(g.TrackScript, false)
+		add(g.TrackInterface, true, true)
+		add(g.TrackScript, false, true)
 	}
-	add(s.cfg.TrackInterface, true)
-	add(s.cfg.TrackScript, false)
+	add(s.cfg.TrackInterface, true, false)
+	add(s.cfg.TrackScript, false, false)
+}
+
+// tracks says that a link or a script is tracked by the instance itself.
+func (s *shadow) tracks(name string, link bool) bool {
+	return link && name == s.cfg.Interface && !s.cfg.DontTrackPrimary ||
+		slices.ContainsFunc(s.trackers, func(t tracker) bool { return t.link == link && t.Name == name && !t.shared })
 }
 
 func (s *shadow) learn(name string, link, up bool) {
@@ -192,13 +206,14 @@ func (s *shadow) shift(now time.Time, by time.Duration) {
 }
 
 func (s *shadow) enter(state config.State) {
-	s.state = state
+	s.state, s.entered = state, s.priority
 	s.deadline, s.expired, s.preemptAt, s.sent = time.Time{}, false, time.Time{}, [2]time.Time{}
 }
 
 func (s *shadow) toMaster(now time.Time) {
 	s.enter(config.Master)
 	s.reinstate(now)
+	s.entered = s.priority
 	s.adverts++
 	s.sends(now)
 	s.learned, s.master = s.interval(), false

@@ -83,17 +83,23 @@ func (s *site) config(r int) *config.Config {
 			continue
 		}
 		group := config.SyncGroup{Name: g.Name}
+		// Members whose priorities are in another order on each router push each
+		// other out of MASTER for ever: the weight must count for all of them.
+		evenLink, evenScript := true, true
 		for _, n := range g.Members {
 			if n <= len(s.instances) && !s.absent(n) && s.groupOf(n) == g {
-				group.Members = append(group.Members, s.instances[n-1].Name)
+				i := &s.instances[n-1]
+				group.Members = append(group.Members, i.Name)
+				evenLink = evenLink && i.Link != g.Track.Object && (i.Track.Weight != 0 || i.Track.Object != g.Track.Object)
+				evenScript = evenScript && (i.Script.Weight != 0 || i.Script.Object != g.Script.Object)
 			}
 		}
 		if len(group.Members) == 0 {
 			continue
 		}
 		weighed := !slices.Contains(g.Prio, config.Owner)
-		group.TrackScript = tracks(g.Script, scriptName, weighed)
-		group.TrackInterface = tracks(g.Track, linkName, weighed)
+		group.TrackScript = tracks(g.Script, scriptName, weighed && evenScript)
+		group.TrackInterface = tracks(g.Track, linkName, weighed && evenLink)
 		cfg.Groups = append(cfg.Groups, group)
 	}
 	cfg.Resolve(nil)
