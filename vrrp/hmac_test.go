@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -173,5 +174,56 @@ func TestLastSequence(t *testing.T) {
 	m.sequence = lastSequence + 1 // which somebody else has sent
 	if e := m.numbered(noon, SendAdvert{}); e.Sequence != lastSequence+1 {
 		t.Errorf("number %d", e.Sequence)
+	}
+}
+
+// What is wrong with a trailer in several ways counts as the first of them: its
+// form, its time, its key, its value, its number.
+func TestFirstFaultOfATrailer(t *testing.T) {
+	receiver, sender := trailersOf(config.ReplayTime), trailersOf(config.ReplayTime)
+	good := sent(sender, noon, "10.0.0.1")
+	if why := heardAt(receiver, noon, good); why != fine {
+		t.Fatalf("a good one: %d", why)
+	}
+	late := noon.Add(receiver.window + time.Second)
+	trailer := len(good.Payload) - wire.HMACLen
+	spoiled := func(places ...int) wire.Datagram {
+		d := good
+		d.Payload = slices.Clone(good.Payload)
+		for _, at := range places {
+			d.Payload[trailer+at] ^= 0x55
+		}
+		return d
+	}
+	const kind, key, reserved, value = 0, 1, 3, wire.HMACLen - 1
+	for _, tt := range []struct {
+		name string
+		d    wire.Datagram
+		at   time.Time
+		want reason
+	}{
+		{"type", spoiled(kind, key, value), late, badTrailer},
+		{"reserved", spoiled(reserved, key, value), late, badTrailer},
+		{"time", spoiled(key, value), late, staleTrailer},
+		{"key", spoiled(key, value), noon, unknownKey},
+		{"value", spoiled(value), noon, wrongHMAC},
+		{"number", good, noon, replayedTrailer},
+	} {
+		if why := heardAt(receiver, tt.at, tt.d); why != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, why, tt.want)
+		}
+	}
+}
+
+// Numbers are compared as RFC 1982 has it: after the highest one comes 0.
+func TestNumbersWrap(t *testing.T) {
+	const top, half = ^uint64(0), uint64(1) << 63
+	for _, tt := range []struct {
+		a, b uint64
+		want bool
+	}{{1, 0, true}, {0, 1, false}, {7, 7, false}, {0, top, true}, {top, 0, false}, {half - 1, 0, true}, {half + 1, 0, false}} {
+		if later(tt.a, tt.b) != tt.want {
+			t.Errorf("%x later than %x: %t", tt.a, tt.b, !tt.want)
+		}
 	}
 }
