@@ -188,17 +188,13 @@ func probeText(probe config.LinkbeatProbe) string {
 // linkUsers are the instances that an interface matters to, each with the
 // weight of its loss.
 func (p *printer) linkUsers(c *config.Config, name string) {
-	var users []string
-	for i := range c.Instances {
-		v := &c.Instances[i]
+	own := func(v *config.Instance) []config.Track {
 		if v.Interface == name && !v.DontTrackPrimary {
-			users = append(users, v.Name+", weight 0")
+			return []config.Track{{Name: name}}
 		}
-		tracks := slices.Concat(v.Requires, v.TrackInterface)
-		if k := slices.IndexFunc(tracks, func(t config.Track) bool { return t.Name == name }); k >= 0 {
-			users = append(users, fmt.Sprintf("%s, weight %d%s", v.Name, tracks[k].Weight.Value, reverseText(tracks[k].Reverse.Value)))
-		}
+		return slices.Concat(v.Requires, v.TrackInterface)
 	}
+	users := usersOf(c, name, own, func(g *config.SyncGroup) []config.Track { return g.TrackInterface }, groups)
 	if len(users) > 0 {
 		p.line("   Tracking VRRP instances :")
 	}
