@@ -142,7 +142,7 @@ func (v *validator) interfaces() {
 				v.add(t.Origin, ClassGeneral, "unknown-interface", "(%s) tracked interface %s doesn't exist", i.Name, t.Name).Hint = v.nearLink(t.Name)
 			}
 		}
-		if !exists(i.VRF) {
+		if i.Interface == "" && !exists(i.VRF) { // beside an interface it is cleared
 			v.add(i.Origin, ClassGeneral, "unknown-interface", "(%s) WARNING - VRF interface %s doesn't exist", i.Name, i.VRF).Hint = v.nearLink(i.VRF)
 		}
 		v.routeLinks(exists, i.VirtualRoutes)

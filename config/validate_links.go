@@ -135,8 +135,9 @@ func (v *validator) vmac(i *Instance) {
 		v.fixed(i.Origin, "vmac", "(%s) promote_secondaries is automatically set for vmacs - ignoring", i.Name)
 		i.PromoteSecondaries = false
 	}
-	if i.IPVLAN != nil && !i.IPv6() && !i.IPVLAN.Prefix.IsValid() {
+	if i.IPVLAN != nil && !i.IPv6() && !i.IPVLAN.Prefix.Addr().Is4() {
 		v.fixed(i.Origin, "ipvlan", "(%s) IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state", i.Name)
+		i.Unable = "ipvlan without an IPv4 address"
 	}
 	if i.VRF != "" && i.Interface != "" {
 		v.fixed(i.Origin, "vrf", "(%s) vrf can only be specified without interface - clearing", i.Name)

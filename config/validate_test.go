@@ -231,6 +231,9 @@ func TestUnable(t *testing.T) {
 		"a file, short":   {block(1, HMACKey{ID: 1, File: "/short"}), without},
 		"an unused file":  {block(2, HMACKey{ID: 1, File: "/gone"}, HMACKey{ID: 2}), ""},
 		"a readable file": {block(1, HMACKey{ID: 1, File: "/open"}), ""},
+		"ipvlan":          {func(i *Instance) { i.IPVLAN = &IPVLAN{Prefix: netip.MustParsePrefix("10.0.0.51/24")} }, ""},
+		"bare ipvlan":     {func(i *Instance) { i.IPVLAN = &IPVLAN{} }, "ipvlan without an IPv4 address"},
+		"ipvlan, IPv6":    {func(i *Instance) { i.IPVLAN = &IPVLAN{Prefix: netip.MustParsePrefix("2001:db8::51/64")} }, "ipvlan without an IPv4 address"},
 	} {
 		c := sample()
 		tc.change(&c.Instances[0])
@@ -250,6 +253,25 @@ func TestUnable(t *testing.T) {
 }
 
 const theKey = "0123456789abcdef0123456789abcdef"
+
+// A vrf beside an interface is cleared, so that it need not exist.
+func TestVRFBesideInterface(t *testing.T) {
+	for name, want := range map[string]string{"eth0": "vrf", "": "unknown-interface"} {
+		i := router("V1", 1)
+		i.VRF, i.Interface = "nowhere", name
+		i.UnicastSrcIP, i.UnicastPeers = MustAddr("10.0.0.9"), []Peer{{Addr: MustAddr("10.0.0.2")}}
+		c := &Config{Global: DefaultGlobal, Instances: []Instance{i}}
+		var codes []string
+		for _, p := range c.Validate(world{}) {
+			if p.Code == "vrf" || p.Code == "unknown-interface" {
+				codes = append(codes, p.Code)
+			}
+		}
+		if len(codes) == 0 || codes[0] != want || want == "vrf" && len(codes) > 1 {
+			t.Errorf("interface %q: %q", name, codes)
+		}
+	}
+}
 
 // unicast_fault_no_peer: FAULT, where a unicast source without peers is one for
 // multicast else.
