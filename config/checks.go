@@ -65,8 +65,8 @@ func (k CheckKind) Connects() bool { return k != MiscCheck && k != FileCheck && 
 // DefaultTiming is that of a check when neither it nor its servers say
 // anything. warmup and, of DNS_CHECK, delay_before_retry are the delay_loop
 // then.
-func DefaultTiming(k CheckKind) *Timing {
-	t := &Timing{
+func DefaultTiming(k CheckKind) Timing {
+	t := Timing{
 		DelayLoop:        Opt[time.Duration]{Value: 60 * time.Second},
 		Retry:            Opt[int]{Value: 1},
 		DelayBeforeRetry: Opt[time.Duration]{Value: time.Second},

@@ -141,3 +141,23 @@ func TestTiming(t *testing.T) {
 		t.Errorf("target %s", got.Target())
 	}
 }
+
+// What runs is made of what is written with a few allocations for a service,
+// however many real servers and checks it has.
+func TestKernelServicesAllocateByService(t *testing.T) {
+	allocations := func(n int) float64 {
+		c := sample()
+		v := &c.Services[0]
+		v.RealServers = nil
+		for i := range n {
+			v.RealServers = append(v.RealServers, RealServer{
+				Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80), Checks: []Check{{Kind: TCPCheck}, {Kind: PingCheck}},
+			})
+		}
+		c.Resolve(nil)
+		return testing.AllocsPerRun(10, func() { c.KernelServices() })
+	}
+	if few, many := allocations(20), allocations(2000); many > few+40 { // the map of addresses grows
+		t.Errorf("%.0f allocations with 20 real servers, %.0f with 2000", few, many)
+	}
+}

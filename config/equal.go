@@ -45,6 +45,8 @@ func (known comparisons) make(t reflect.Type) comparison {
 		return directly[netip.AddrPort]
 	case reflect.TypeFor[Timing]():
 		return directly[Timing]
+	case reflect.TypeFor[Server]():
+		return known.server()
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -102,6 +104,38 @@ func (known comparisons) fields(t reflect.Type) comparison {
 		}
 		return true
 	}
+}
+
+// server compares real servers, of which there are tens of thousands: reflection
+// decides about those that may differ.
+func (known comparisons) server() comparison {
+	same := known.fields(reflect.TypeFor[Server]())
+	return func(a, b reflect.Value) bool {
+		if a.CanAddr() && b.CanAddr() && a.Addr().Interface().(*Server).alike(b.Addr().Interface().(*Server)) {
+			return true
+		}
+		return same(a, b)
+	}
+}
+
+// alike reports that two real servers are equal if that can be seen at once.
+func (s *Server) alike(o *Server) bool {
+	if s.Addr != o.Addr || s.Weight != o.Weight || s.Method != o.Method || s.Tunnel != o.Tunnel || s.InhibitOnFailure != o.InhibitOnFailure ||
+		s.SMTPAlert != o.SMTPAlert || s.UThreshold != o.UThreshold || s.LThreshold != o.LThreshold ||
+		s.NotifyUp != o.NotifyUp || s.NotifyDown != o.NotifyDown || len(s.Checks) != len(o.Checks) {
+		return false
+	}
+	for i := range s.Checks {
+		if !s.Checks[i].alike(&o.Checks[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Check) alike(o *Check) bool {
+	return c.Kind == o.Kind && c.ConnectIP == o.ConnectIP && c.ConnectPort == o.ConnectPort && c.Bind == o.Bind && c.Params == o.Params &&
+		(c.Timing == o.Timing || c.Timing != nil && o.Timing != nil && *c.Timing == *o.Timing)
 }
 
 func directly[T comparable](a, b reflect.Value) bool {

@@ -76,7 +76,7 @@ func (v *VirtualServer) portOf(a netip.AddrPort, m Method) netip.AddrPort {
 // server and the scripts; omega and smtp_alert of one are those of all. Of the same
 // real server in two blocks the first counts.
 func (c *Config) KernelServices() []Service {
-	var all []Service
+	all := make([]Service, 0, len(c.Services))
 	from := c.resolver()
 	index := make(map[ServiceKey]int, len(c.Services))
 	for i := range c.Services {
@@ -116,12 +116,9 @@ func (c *Config) entries(v *VirtualServer) []GroupEntry {
 
 // Servers are the real servers of a block with every inherited value.
 func (c *Config) Servers(v *VirtualServer) []Server {
-	all := make([]Server, 0, len(v.RealServers))
-	r := c.resolver()
-	for i := range v.RealServers {
-		all = append(all, v.server(&v.RealServers[i], r))
-	}
-	return all
+	s := Service{Servers: make([]Server, 0, len(v.RealServers))}
+	s.add(v, c.resolver(), func(netip.AddrPort) bool { return false })
+	return s.Servers
 }
 
 // resolver is what a real server takes from elsewhere than its service.
@@ -149,7 +146,7 @@ type sharedTimings map[Timing]*Timing
 func (s sharedTimings) of(t Timing) *Timing {
 	at, ok := s[t]
 	if !ok {
-		at = &t
+		at = new(t) // not t itself, which would cost an allocation each time
 		s[t] = at
 	}
 	return at
@@ -167,11 +164,31 @@ func (s *Service) merge(v *VirtualServer, from resolver) {
 	if s.Sorry == nil {
 		s.Sorry = v.Sorry()
 	}
-	has := s.hasServer(len(s.Servers) + len(v.RealServers))
+	s.add(v, from, s.hasServer(len(s.Servers)+len(v.RealServers)))
+}
+
+// add adds the real servers of a block with every inherited value, without those
+// that are there already. All of their checks are parts of one slice.
+func (s *Service) add(v *VirtualServer, from resolver, has func(netip.AddrPort) bool) {
+	n := 0
 	for i := range v.RealServers {
-		if server := v.server(&v.RealServers[i], from); !has(server.Addr) {
-			s.Servers = append(s.Servers, server)
+		n += len(v.RealServers[i].Checks)
+	}
+	checks := make([]Check, 0, n)
+	for i := range v.RealServers {
+		r := &v.RealServers[i]
+		server := v.server(r)
+		if has(server.Addr) {
+			continue
 		}
+		first := len(checks)
+		for k := range r.Checks {
+			checks = append(checks, v.check(r, &r.Checks[k], server.Addr, from))
+		}
+		if len(checks) > first {
+			server.Checks = slices.Clip(checks[first:])
+		}
+		s.Servers = append(s.Servers, server)
 	}
 }
 
@@ -211,7 +228,8 @@ func (v *VirtualServer) Sorry() *Server {
 	return s
 }
 
-func (v *VirtualServer) server(r *RealServer, from resolver) Server {
+// server is a real server without its checks.
+func (v *VirtualServer) server(r *RealServer) Server {
 	s := Server{
 		Origin: r.Origin, Addr: r.Addr, Weight: v.Weight, Method: v.Method(), Tunnel: v.Tunnel,
 		InhibitOnFailure: v.InhibitOnFailure, DrainTimeout: v.Drain(r), SMTPAlert: r.SMTPAlert.Value, UThreshold: r.UThreshold, LThreshold: r.LThreshold,
@@ -227,9 +245,6 @@ func (v *VirtualServer) server(r *RealServer, from resolver) Server {
 		s.InhibitOnFailure = r.InhibitOnFailure.Value
 	}
 	s.Addr = v.portOf(s.Addr, s.Method)
-	for i := range r.Checks {
-		s.Checks = append(s.Checks, v.check(r, &r.Checks[i], s.Addr, from))
-	}
 	return s
 }
 
@@ -242,7 +257,7 @@ func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPo
 		defaults.Alpha.Value = r.Alpha.Value
 	}
 	defaults.LogAllFailures.Value = from.logAll
-	t := Timing{}.Over(c.Timing).Over(r.Timing).Over(&v.Timing).Over(defaults)
+	t := Timing{}.Over(c.Timing).Over(r.Timing).Over(&v.Timing).Over(&defaults)
 	if !t.Warmup.Set {
 		t.Warmup.Value = t.DelayLoop.Value
 	}
@@ -251,7 +266,7 @@ func (v *VirtualServer) check(r *RealServer, written *Check, server netip.AddrPo
 	}
 	switch p := c.Params.(type) {
 	case *MiscParams:
-		t.ConnectTimeout = Opt[time.Duration]{Value: v.Timing.Over(defaults).DelayLoop.Value}
+		t.ConnectTimeout = Opt[time.Duration]{Value: v.Timing.Over(&defaults).DelayLoop.Value}
 		if p.MiscTimeout.Value > 0 {
 			t.ConnectTimeout.Value = p.MiscTimeout.Value
 		}

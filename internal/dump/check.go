@@ -185,7 +185,8 @@ func familyOfService(c *config.Config, v *config.VirtualServer) string {
 
 // serviceTiming is what the checks of a service inherit.
 func (p *printer) serviceTiming(v *config.VirtualServer) {
-	t := v.Timing.Over(config.DefaultTiming(config.TCPCheck))
+	defaults := config.DefaultTiming(config.TCPCheck)
+	t := v.Timing.Over(&defaults)
 	p.line("   connection timeout = %f", t.ConnectTimeout.Value.Seconds())
 	p.line("   delay_loop = %f", t.DelayLoop.Value.Seconds())
 }
@@ -331,7 +332,8 @@ func (p *printer) server(c *config.Config, v *config.VirtualServer, written *con
 	if written.Timing != nil {
 		t = written.Timing.Over(&t)
 	}
-	all := t.Over(config.DefaultTiming(config.TCPCheck))
+	defaults := config.DefaultTiming(config.TCPCheck)
+	all := t.Over(&defaults)
 	p.line("   connection timeout = %f", all.ConnectTimeout.Value.Seconds())
 	p.line("   connection limit range = %d -> %d", r.LThreshold, r.UThreshold)
 	p.line("   Delay loop = %f", all.DelayLoop.Value.Seconds())
