@@ -511,7 +511,7 @@ func (m *Manager) step(e *entry, ev Event) {
 // fields say for programs what a line is about, in capitals, as journald has
 // them.
 func (l Log) fields(service config.ServiceKey) []zap.Field {
-	fields := []zap.Field{zap.Stringer("VIRTUAL_SERVER", service)}
+	fields := []zap.Field{zap.String("VIRTUAL_SERVER", service.String())}
 	if l.Server != "" {
 		fields = append(fields, zap.String("REAL_SERVER", l.Server))
 	}

@@ -46,6 +46,10 @@ func (c *core) Sync() error { return nil }
 // plain are zap's fields as keys and values.
 func plain(fields []zapcore.Field) (all []field) {
 	for _, f := range fields {
+		if f.Type == zapcore.StringType { // as most are: without a map for each
+			all = append(all, field{f.Key, f.String})
+			continue
+		}
 		enc := zapcore.NewMapObjectEncoder()
 		f.AddTo(enc)
 		keys := make([]string, 0, 1)

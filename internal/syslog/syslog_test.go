@@ -326,3 +326,39 @@ func TestPatience(t *testing.T) {
 		}
 	})
 }
+
+// writes remembers each write.
+type writes []string
+
+func (w *writes) Write(b []byte) (int, error) {
+	*w = append(*w, string(b))
+	return len(b), nil
+}
+
+// Many lines cost the console few writes, of whole lines, and none that a pipe would
+// take in parts.
+func TestConsoleWritesTogether(t *testing.T) {
+	var w writes
+	out := New(Options{Console: &w})
+	const count = 1000
+	for i := range count {
+		out.Logger().Info(fmt.Sprintf("line %d %s", i, strings.Repeat("x", i%90)))
+	}
+	if err := out.Run(ended()); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range w {
+		if len(text) > 4096 || !strings.HasSuffix(text, "\n") {
+			t.Errorf("wrote %d bytes that end with %q", len(text), text[max(0, len(text)-20):])
+		}
+	}
+	all := strings.Split(strings.TrimSuffix(strings.Join(w, ""), "\n"), "\n")
+	if len(all) != count || len(w) > count/20 {
+		t.Errorf("%d lines in %d writes, want %d lines", len(all), len(w), count)
+	}
+	for i, line := range all {
+		if !strings.Contains(line+" ", fmt.Sprintf(" line %d ", i)) {
+			t.Fatalf("line %d is %q", i, line)
+		}
+	}
+}

@@ -67,6 +67,10 @@ func (t *target) drain() error {
 				return err
 			}
 		}
+		if all, ok := t.writer.(together); ok {
+			all.writeAll(lines)
+			continue
+		}
 		for i := range lines {
 			if err := t.writer.write(lines[i]); err != nil {
 				t.putBack(lines[i:], 0)
@@ -75,6 +79,10 @@ func (t *target) drain() error {
 		}
 	}
 }
+
+// together is a writer that takes any number of lines, as written even if they
+// were not.
+type together interface{ writeAll(lines []line) }
 
 // console writes lines to a terminal, or to whatever reads standard error.
 type console struct {
@@ -87,8 +95,27 @@ func (c *console) String() string { return "console" }
 // write takes a line as written even if it was not: a console that is gone
 // does not come back.
 func (c *console) write(l line) error {
-	_, _ = io.WriteString(c.w, c.format.form(l))
+	c.writeAll([]line{l})
 	return nil
+}
+
+// atOnce is what is written to the console in one go, in bytes: no more than a
+// pipe takes without a line of somebody else's in between, PIPE_BUF of pipe(7).
+const atOnce = 4096
+
+// writeAll writes as many lines at once as fit: thousands of services that come
+// or go say one each.
+func (c *console) writeAll(lines []line) {
+	var b []byte
+	for i := range lines {
+		text := c.format.form(lines[i])
+		if len(b) > 0 && len(b)+len(text) > atOnce {
+			_, _ = c.w.Write(b)
+			b = b[:0]
+		}
+		b = append(b, text...)
+	}
+	_, _ = c.w.Write(b)
 }
 
 // local writes to the machine's syslog, in the form of glibc's syslog(3) with
