@@ -541,6 +541,7 @@ func (s *Supervisor) applyServices(services []config.Service, firewall *config.F
 // stop takes everything back, or leaves it as the options say.
 func (s *Supervisor) stop(parts *parts) {
 	s.log.Info("Stopping")
+	letGarbage(whileEnding)
 	s.tell(daemon.Stopping)
 	s.schedule.stop()
 	s.stopping.Store(s.opts.KeepVRRP)

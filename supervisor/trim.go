@@ -13,9 +13,11 @@ const roomy = 24 << 20
 // How much garbage there may be, in percent of what is in use. To read a
 // configuration, to compare it with the one before and to apply it makes much of
 // it at once, and what is kept meanwhile grows: collecting it before the end is for
-// nothing. A large configuration that runs makes little.
+// nothing. A large configuration that runs makes little; to take it back says a
+// line about each real server, and then there is nothing to collect for.
 const (
 	whileReading = 200
+	whileEnding  = 200
 	atRest       = 50
 	small        = 100 // the runtime's own
 )
