@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -14,17 +13,16 @@ import (
 	"time"
 )
 
-// sizes are how many services there are and with how many real servers each.
-var sizes = []struct{ n, m int }{{100, 4}, {1000, 10}, {5000, 10}, {20000, 1}, {1, 10000}}
+// bound is what one step of a daemon's life may take. keepalived 2.2.7 compares
+// every check with every other at a reload: of 10,000 that takes it ten seconds
+// natively, of 20,000 more than a minute.
+const bound = 10 * time.Second
 
-// bound is what one step of keepalived's life may take. 2.2.7 compares every check
-// with every other: a reload of 10,000 takes it ten seconds natively, one of 20,000
-// more than a minute.
-const bound = 20 * time.Second
+// startBound is what a start may take. Without it there are no other steps.
+const startBound = 2 * time.Minute
 
-// runGuest is what the virtual machine runs: the sizes that only names, or all of
-// them and TCP checks.
-func runGuest(keepalived, lvsd string, only []string) error {
+// runGuest is what the virtual machine runs: one of [works].
+func runGuest(keepalived, lvsd, work string) error {
 	dir, err := os.MkdirTemp("", "lvs-bench")
 	if err != nil {
 		return err
@@ -35,8 +33,6 @@ func runGuest(keepalived, lvsd string, only []string) error {
 			return fmt.Errorf("%v: %w\n%s", setup, err, out)
 		}
 	}
-	fmt.Printf("%-44s  %21s   %21s   %13s\n", "", "keepalived", "lvsd", "lvsd / keepalived")
-	fmt.Printf("%-44s  %10s %10s   %10s %10s   %6s %6s\n", "LVS, in the virtual machine", "wall ms", "cpu ms", "wall ms", "cpu ms", "wall", "cpu")
 	// Checks are not due, but of those of thousands of servers some are.
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", checkedPort))
 	if err != nil {
@@ -45,32 +41,18 @@ func runGuest(keepalived, lvsd string, only []string) error {
 	defer func() { _ = listener.Close() }()
 	var accepted atomic.Int64
 	go accept(listener, &accepted)
-	for _, size := range sizes {
-		if len(only) > 0 && !slices.Contains(only, fmt.Sprintf("%dx%d", size.n, size.m)) {
-			continue
-		}
-		ours, err := life(dir, lvsd, size.n, size.m, time.Hour)
-		if err != nil {
-			return err
-		}
-		// Those of lvsd are there whatever becomes of keepalived.
-		name := fmt.Sprintf("%d x %d", size.n, size.m)
-		printPhases(name, nil, ours)
-		theirs, err := life(dir, keepalived, size.n, size.m, bound)
-		if len(theirs) > 0 {
-			printPhases(name, theirs, ours)
-		}
-		switch {
-		case errors.Is(err, errTooLong):
-			fmt.Printf("    -: keepalived's %v\n", err)
-		case err != nil:
-			return err
-		}
+	if work == singleChecks {
+		return compareChecks(dir, &accepted, keepalived, lvsd)
 	}
-	if len(only) > 0 {
-		return nil
+	var s scale
+	if _, err := fmt.Sscanf(work, "%dx%d", &s.n, &s.m); err != nil {
+		return fmt.Errorf("%q is no size: %w", work, err)
 	}
-	return compareChecks(dir, &accepted, keepalived, lvsd)
+	ours := make(map[string]phase)
+	if err := live(dir, lvsd, s, func(p phase) { ours[p.name] = p }); err != nil {
+		return err
+	}
+	return live(dir, keepalived, s, func(p phase) { printPhase(s, p, ours[p.name]) })
 }
 
 // phase is a part of a daemon's life and what it cost; of memory there are kB.
@@ -78,51 +60,91 @@ type phase struct {
 	name      string
 	wall, cpu time.Duration
 	memory    int64
+	over      time.Duration // it was given up after so long; 0: it ended
 }
+
+// afterReloads is a step that is left out when a reload was given up.
+const afterReloads = "memory after reloads, kB"
 
 // idle is a service's checks, none of which runs.
 const idle = 24 * time.Hour
 
-// life starts a daemon, reloads it without and with a change, and stops it. With
-// errTooLong the phases are those that ended in time.
-func life(dir, path string, n, m int, limit time.Duration) (phases []phase, err error) {
+// live starts a daemon, reloads it without and with a change, and stops it, and
+// tells what each of that cost. A step that takes longer than bound is given up,
+// and the next one begins with another daemon.
+func live(dir, path string, s scale, tell func(phase)) error {
 	conf := filepath.Join(dir, "keepalived.conf")
-	write := func(weight int) error { return os.WriteFile(conf, []byte(lvsServices(n, m, idle, weight)), 0o644) }
-	if err := write(100); err != nil {
-		return nil, err
+	const before, after = 100, 50 // the weight that changes
+	write := func(weight int) error { return os.WriteFile(conf, []byte(lvsServices(s, idle, weight)), 0o644) }
+	if err := write(before); err != nil {
+		return err
 	}
+	p, start, err := fill(dir, path, s)
+	defer func() {
+		if p != nil {
+			p.forget()
+		}
+	}()
+	if start.name = "start"; errors.Is(err, errTooLong) {
+		start.over = startBound
+		tell(start)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	tell(start)
+	tell(phase{name: "memory, kB", memory: p.memory()})
+	reload := func(weight int) func() (phase, error) {
+		return func() (phase, error) {
+			cost, err := p.reload(write(weight), bound)
+			if err == nil && weight != before { // to look takes longer than such a reload
+				err = p.complete(s, weight)
+			}
+			return cost, err
+		}
+	}
+	reloaded := true
+	for _, step := range []struct {
+		name string
+		do   func() (phase, error)
+	}{
+		{"SIGHUP, no change", reload(before)},
+		{"SIGHUP, one weight", reload(after)},
+		{afterReloads, func() (phase, error) { return phase{memory: p.memory()}, nil }},
+		{"stop", func() (phase, error) { return p.stop(bound) }},
+	} {
+		if step.name == afterReloads && !reloaded {
+			tell(phase{name: step.name})
+			continue
+		}
+		cost, err := step.do()
+		if errors.Is(err, errTooLong) {
+			cost, reloaded = phase{over: bound}, false
+			p.forget()
+			p, _, err = fill(dir, path, s)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		cost.name = step.name
+		tell(cost)
+	}
+	return nil
+}
+
+// fill starts a daemon and waits until all real servers are in the table.
+func fill(dir, path string, s scale) (*process, phase, error) {
+	began := time.Now()
 	p, err := launch(dir, path)
 	if err != nil {
-		return nil, err
+		return nil, phase{}, err
 	}
-	defer p.forget()
-	add := func(name string, step func() (phase, error)) {
-		if err != nil {
-			return
-		}
-		var cost phase
-		if cost, err = step(); err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-			return
-		}
-		cost.name = name
-		phases = append(phases, cost)
+	start, err := p.settled(began, 0, startBound)
+	if err == nil {
+		err = p.complete(s, 0)
 	}
-	began := time.Now()
-	add("start", func() (phase, error) {
-		start, err := p.settled(began, 0, limit)
-		return start, cmp.Or(err, p.complete(n*m))
-	})
-	add("memory, kB", func() (phase, error) { return phase{memory: p.memory()}, nil })
-	for _, reload := range []struct {
-		name   string
-		weight int
-	}{{"SIGHUP, no change", 100}, {"SIGHUP, one weight", 50}} {
-		add(reload.name, func() (phase, error) { return p.reload(write(reload.weight), limit) })
-	}
-	add("memory after reloads, kB", func() (phase, error) { return phase{memory: p.memory()}, nil })
-	add("stop", func() (phase, error) { return p.stop(limit) })
-	return phases, err
+	return p, start, err
 }
 
 // compareChecks measures the processor time of a TCP check that succeeds, which
@@ -131,7 +153,7 @@ func compareChecks(dir string, accepted *atomic.Int64, keepalived, lvsd string) 
 	const n, m = 50, 10
 	const during = 20 * time.Second
 	conf := filepath.Join(dir, "keepalived.conf")
-	if err := os.WriteFile(conf, []byte(lvsServices(n, m, time.Second, 100)), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte(lvsServices(scale{n, m}, time.Second, 100)), 0o644); err != nil {
 		return err
 	}
 	var each [2]time.Duration
@@ -173,18 +195,18 @@ func accept(listener net.Listener, accepted *atomic.Int64) {
 // checkedPort is where all real servers are asked.
 const checkedPort = 8080
 
-// lvsServices is a configuration of n services with m real servers each on the
-// loopback device; weight is that of the last one. Of checks that are idle some
+// lvsServices is a configuration of services on the loopback device; weight is
+// that of the last real server. Of checks that are idle some
 // run all the same, in the first part of their warmup, while their daemon has
 // other things to do: one that failed would do so for a day.
-func lvsServices(n, m int, delay time.Duration, weight int) string {
+func lvsServices(s scale, delay time.Duration, weight int) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "global_defs {\n    router_id bench\n}")
-	for i := range n {
+	for i := range s.n {
 		fmt.Fprintf(&b, "virtual_server 10.%d.%d.1 80 {\n    delay_loop %d\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n", i>>8, i&255, delay/time.Second)
-		for k := range m {
-			r, w := i*m+k, 100
-			if r == n*m-1 {
+		for k := range s.m {
+			r, w := i*s.m+k, 100
+			if r == s.n*s.m-1 {
 				w = weight
 			}
 			fmt.Fprintf(&b, "    real_server 127.%d.%d.%d %d {\n        weight %d\n        TCP_CHECK {\n            connect_timeout 600\n        }\n    }\n", 1+r>>16, r>>8&255, r&255, checkedPort, w)
@@ -194,43 +216,55 @@ func lvsServices(n, m int, delay time.Duration, weight int) string {
 	return b.String()
 }
 
-// destinations counts the real servers in the kernel's table. That in /proc
-// loses lines between two reads.
-func destinations() (int, error) {
-	table, err := exec.Command("ipvsadm", "-Sn").Output()
-	return strings.Count("\n"+string(table), "\n-a "), err
-}
-
-// printPhases prints the phases of both side by side.
-func printPhases(size string, keepalived, lvsd []phase) {
-	byName := map[string]phase{}
-	for _, p := range keepalived {
-		byName[p.name] = p
-	}
-	for _, l := range lvsd {
-		k, ok := byName[l.name]
-		name := size + " real servers: " + l.name
-		switch {
-		case l.memory > 0 && ok:
-			fmt.Printf("%-44s  %10s %10d   %10s %10d   %6s %6.2f\n", name, "", k.memory, "", l.memory, "", float64(l.memory)/float64(k.memory))
-		case l.memory > 0:
-			fmt.Printf("%-44s  %10s %10s   %10s %10d\n", name, "", "-", "", l.memory)
-		case ok:
-			fmt.Printf("%-44s  %10.0f %10.0f   %10.0f %10.0f   %6.2f %6.2f\n", name, ms(k.wall), ms(k.cpu), ms(l.wall), ms(l.cpu), ratio(l.wall, k.wall), ratio(l.cpu, k.cpu))
-		default:
-			fmt.Printf("%-44s  %10s %10s   %10.0f %10.0f\n", name, "-", "-", ms(l.wall), ms(l.cpu))
+// table is what ipvsadm says about all real servers. That in /proc loses lines
+// between two reads.
+func table() (destinations []string, err error) {
+	text, err := exec.Command("ipvsadm", "-Sn").Output()
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "-a ") {
+			destinations = append(destinations, strings.TrimSpace(line))
 		}
 	}
+	return destinations, err
 }
 
-// complete expects all real servers in the table.
-func (p *process) complete(want int) error {
-	got, err := destinations()
+// complete expects all real servers in the table, and one with a weight, unless
+// that is 0.
+func (p *process) complete(s scale, weight int) error {
+	all, err := table()
 	switch {
 	case err != nil:
-		return fmt.Errorf("count real servers: %w", err)
-	case got != want:
-		return fmt.Errorf("%d of %d real servers are in the table\n%s", got, want, p.log())
+		return fmt.Errorf("list real servers: %w", err)
+	case len(all) != s.n*s.m:
+		return fmt.Errorf("%d of %d real servers are in the table\n%s", len(all), s.n*s.m, p.log())
+	case weight != 0 && !slices.ContainsFunc(all, func(d string) bool { return strings.HasSuffix(d, fmt.Sprintf(" -w %d", weight)) }):
+		return fmt.Errorf("no real server has the weight %d\n%s", weight, p.log())
 	}
 	return nil
+}
+
+// printPhase prints a phase of both side by side.
+func printPhase(s scale, keepalived, lvsd phase) {
+	wall, cpu := func(p phase) string {
+		if p.over > 0 {
+			return fmt.Sprintf("> %d", p.over.Milliseconds())
+		}
+		return fmt.Sprintf("%.0f", ms(p.wall))
+	}, func(p phase) string {
+		if p.over > 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.0f", ms(p.cpu))
+	}
+	fmt.Printf("%-44s  ", fmt.Sprintf("%d x %d real servers: %s", s.n, s.m, keepalived.name))
+	switch {
+	case keepalived.name == afterReloads && keepalived.memory == 0:
+		fmt.Printf("%10s %10s   %10s %10d\n", "", "-", "", lvsd.memory)
+	case keepalived.memory > 0:
+		fmt.Printf("%10s %10d   %10s %10d   %6s %6.2f\n", "", keepalived.memory, "", lvsd.memory, "", float64(lvsd.memory)/float64(keepalived.memory))
+	case keepalived.over > 0 || lvsd.over > 0:
+		fmt.Printf("%10s %10s   %10s %10s\n", wall(keepalived), cpu(keepalived), wall(lvsd), cpu(lvsd))
+	default:
+		fmt.Printf("%10s %10s   %10s %10s   %6.2f %6.2f\n", wall(keepalived), cpu(keepalived), wall(lvsd), cpu(lvsd), ratio(lvsd.wall, keepalived.wall), ratio(lvsd.cpu, keepalived.cpu))
+	}
 }

@@ -33,8 +33,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	work := run
 	switch args := os.Args[1:]; {
-	case len(args) >= 3 && args[0] == guest:
-		work = func(context.Context) error { return runGuest(args[1], args[2], args[3:]) }
+	case len(args) == 4 && args[0] == guest:
+		work = func(context.Context) error { return runGuest(args[1], args[2], args[3]) }
 	case len(args) == 1 && args[0] == answering:
 		work = answer
 	case len(args) == 2 && args[0] == checking:
