@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,14 +122,15 @@ func timestamp(control []byte) time.Time {
 	return time.Now()
 }
 
-// Frames are the frames so far: all that passed before the call.
+// Frames are the frames so far: all that passed before the call. They are not to
+// be changed.
 func (c *Capture) Frames() []Frame {
 	if conn, err := c.file.SyscallConn(); err == nil {
 		_ = conn.Control(func(fd uintptr) { c.take(int(fd)) }) // once it is closed there is nothing more
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]Frame(nil), c.frames...)
+	return slices.Clip(c.frames) // whoever waits for something asks again and again
 }
 
 // An Advert is a VRRP datagram that a capture saw. The rig reads it
@@ -153,7 +155,10 @@ func (a Advert) String() string {
 func (c *Capture) Adverts(since time.Time) []Advert {
 	var found []Advert
 	for _, f := range c.Frames() {
-		if a, ok := parseAdvert(f); ok && !a.At.Before(since) {
+		if f.At.Before(since) {
+			continue
+		}
+		if a, ok := parseAdvert(f); ok {
 			found = append(found, a)
 		}
 	}

@@ -119,7 +119,7 @@ func runInVM(ctx context.Context, daemon string) (int, error) {
 		Command: append([]string{self}, guestArguments(os.Args[1:])...),
 		Dir:     dir,
 		Env:     []string{envGuest + "=1", envDaemon + "=" + daemon, "LVSD_CLUSTERS=" + os.Getenv("LVSD_CLUSTERS"), envKernelTest + "=" + os.Getenv(envKernelTest)},
-		Warm:    []string{self, daemon, "bash", "cat", "env", "genl", "ls", "sh", "touch"},
+		Warm:    []string{self, daemon, "bash", "cat", "env", "genl", "getent", "ls", "sh", "touch", "true"},
 		Limit:   limit,
 		Out:     os.Stdout,
 	}

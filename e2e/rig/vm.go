@@ -128,8 +128,11 @@ func (vm VM) prepare(ctx context.Context, img image, dir string) ([]string, erro
 func warmFiles(ctx context.Context, programs []string) []string {
 	files := []string{
 		"/bin", "/sbin", "/lib", "/lib64", "/var/run", // links, mostly
-		"/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+		"/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
 	}
+	// Where users are looked for: getent(1) loads these as nsswitch.conf says.
+	services, _ := filepath.Glob("/usr/lib/*/libnss_*.so.2")
+	files = append(files, services...)
 	for _, program := range programs {
 		path, err := lookPath(program)
 		if err != nil {
