@@ -49,10 +49,11 @@ func runGuest(keepalived, lvsd, work string) error {
 		return fmt.Errorf("%q is no size: %w", work, err)
 	}
 	ours := make(map[string]phase)
-	if err := live(dir, lvsd, s, func(p phase) { ours[p.name] = p }); err != nil {
+	// Those of lvsd are there whatever becomes of keepalived.
+	if err := live(dir, lvsd, s, func(p phase) { ours[p.name] = p; printPhase(s, nil, p) }); err != nil {
 		return err
 	}
-	return live(dir, keepalived, s, func(p phase) { printPhase(s, p, ours[p.name]) })
+	return live(dir, keepalived, s, func(p phase) { printPhase(s, &p, ours[p.name]) })
 }
 
 // phase is a part of a daemon's life and what it cost; of memory there are kB.
@@ -243,28 +244,31 @@ func (p *process) complete(s scale, weight int) error {
 	return nil
 }
 
-// printPhase prints a phase of both side by side.
-func printPhase(s scale, keepalived, lvsd phase) {
-	wall, cpu := func(p phase) string {
-		if p.over > 0 {
-			return fmt.Sprintf("> %d", p.over.Milliseconds())
-		}
-		return fmt.Sprintf("%.0f", ms(p.wall))
-	}, func(p phase) string {
-		if p.over > 0 {
-			return ""
-		}
-		return fmt.Sprintf("%.0f", ms(p.cpu))
-	}
-	fmt.Printf("%-44s  ", fmt.Sprintf("%d x %d real servers: %s", s.n, s.m, keepalived.name))
+// printPhase prints a phase of both side by side; keepalived may be nil.
+func printPhase(s scale, keepalived *phase, lvsd phase) {
+	fmt.Printf("%-44s  %s   %s", fmt.Sprintf("%d x %d real servers: %s", s.n, s.m, lvsd.name), keepalived.cells(), lvsd.cells())
 	switch {
-	case keepalived.name == afterReloads && keepalived.memory == 0:
-		fmt.Printf("%10s %10s   %10s %10d\n", "", "-", "", lvsd.memory)
-	case keepalived.memory > 0:
-		fmt.Printf("%10s %10d   %10s %10d   %6s %6.2f\n", "", keepalived.memory, "", lvsd.memory, "", float64(lvsd.memory)/float64(keepalived.memory))
-	case keepalived.over > 0 || lvsd.over > 0:
-		fmt.Printf("%10s %10s   %10s %10s\n", wall(keepalived), cpu(keepalived), wall(lvsd), cpu(lvsd))
-	default:
-		fmt.Printf("%10s %10s   %10s %10s   %6.2f %6.2f\n", wall(keepalived), cpu(keepalived), wall(lvsd), cpu(lvsd), ratio(lvsd.wall, keepalived.wall), ratio(lvsd.cpu, keepalived.cpu))
+	case keepalived == nil:
+	case keepalived.memory > 0 && lvsd.memory > 0:
+		fmt.Printf("   %6s %6.2f", "", float64(lvsd.memory)/float64(keepalived.memory))
+	case keepalived.wall > 0 && lvsd.wall > 0:
+		fmt.Printf("   %6.2f %6.2f", ratio(lvsd.wall, keepalived.wall), ratio(lvsd.cpu, keepalived.cpu))
 	}
+	fmt.Println()
+}
+
+// cells are the two columns of a phase: wall and processor time, or memory.
+func (p *phase) cells() string {
+	first, second := "", "-"
+	switch {
+	case p == nil:
+		second = ""
+	case p.over > 0:
+		first, second = fmt.Sprintf("> %d", p.over.Milliseconds()), ""
+	case p.memory > 0:
+		second = fmt.Sprint(p.memory)
+	case p.wall > 0:
+		first, second = fmt.Sprintf("%.0f", ms(p.wall)), fmt.Sprintf("%.0f", ms(p.cpu))
+	}
+	return fmt.Sprintf("%10s %10s", first, second)
 }
