@@ -9,6 +9,9 @@ import (
 // written.
 func SameServices(a, b []Service) bool { return equal(&a, &b) }
 
+// ServiceComparison is [SameServices] of two services at a time, for one goroutine.
+func ServiceComparison() func(a, b *Service) bool { return comparisonOf[Service]() }
+
 // equal compares two values of this package, ignoring where they were written.
 func equal[T any](a, b *T) bool { return comparisonOf[T]()(a, b) }
 
@@ -121,7 +124,7 @@ func (known comparisons) server() comparison {
 // alike reports that two real servers are equal if that can be seen at once.
 func (s *Server) alike(o *Server) bool {
 	if s.Addr != o.Addr || s.Weight != o.Weight || s.Method != o.Method || s.Tunnel != o.Tunnel || s.InhibitOnFailure != o.InhibitOnFailure ||
-		s.SMTPAlert != o.SMTPAlert || s.UThreshold != o.UThreshold || s.LThreshold != o.LThreshold ||
+		s.SMTPAlert != o.SMTPAlert || s.UThreshold != o.UThreshold || s.LThreshold != o.LThreshold || s.DrainTimeout != o.DrainTimeout ||
 		s.NotifyUp != o.NotifyUp || s.NotifyDown != o.NotifyDown || len(s.Checks) != len(o.Checks) {
 		return false
 	}

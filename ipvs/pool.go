@@ -170,6 +170,15 @@ func (p *Pool) Step(ev Event) []Effect {
 	return nil
 }
 
+// renew takes a service that differs in nothing from the one that the pool has:
+// what was read before can be forgotten.
+func (p *Pool) renew(same config.Service) {
+	p.service = same
+	for i := range p.servers.all {
+		p.servers.all[i].server = &p.service.Servers[i]
+	}
+}
+
 func (p *Pool) reconfigure(e Reconfigured) (out []Effect) {
 	known, sorry := p.servers, p.sorry()
 	p.service, p.servers = e.Service, newHealths(e.Service.Servers, known, p.draining())

@@ -285,3 +285,20 @@ func testCheck(addr netip.Addr, port string, alpha bool) config.Check {
 	}
 	return config.Check{Kind: config.TCPCheck, ConnectIP: addr, ConnectPort: uint16(n), Timing: &config.Timing{Alpha: config.Some(alpha)}}
 }
+
+// A service that is the same in the next configuration is that of the next one:
+// nothing keeps the one before in memory.
+func TestRenew(t *testing.T) {
+	var p Pool
+	p.Step(Reconfigured{Service: wide("10.0.0.1:80", 20)})
+	next := wide("10.0.0.1:80", 20)
+	p.renew(next)
+	for i := range next.Servers {
+		if h := p.servers.of(next.Servers[i].Addr); h.server != &next.Servers[i] {
+			t.Errorf("server %d is still that of the configuration before", i)
+		}
+	}
+	if p.service.Servers[0].Addr != next.Servers[0].Addr || &p.service.Servers[0] != &next.Servers[0] {
+		t.Error("the service is still that of the configuration before")
+	}
+}

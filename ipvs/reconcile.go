@@ -289,11 +289,12 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 	for _, e := range m.leaving {
 		rows = append(rows, e.rows...)
 	}
-	expected := m.expected()
+	expected, same := m.expected(), config.ServiceComparison()
 	m.order = make([]config.ServiceKey, 0, len(services))
 	m.services = make(map[config.ServiceKey]*entry, len(services))
 	for i := range services {
 		key := services[i].Key
+		runs := before[key] != nil
 		e := cmp.Or(before[key], m.leaving[key])
 		delete(m.leaving, key)
 		if e == nil {
@@ -307,6 +308,10 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 			}
 		}
 		m.order, m.services[key] = append(m.order, key), e
+		if runs && verdicts[key] == nil && same(&e.pool.service, &services[i]) {
+			e.pool.renew(services[i]) // of thousands of services a reload changes a few
+			continue
+		}
 		m.step(e, Reconfigured{services[i], verdicts[key], now})
 	}
 	for _, key := range prev {

@@ -121,6 +121,10 @@ func TestOperationsAreThoseOfTheChange(t *testing.T) {
 			t.Errorf("%s: %.0f bytes for each of 300 services, %.0f for each of 3000", step, b[0], b[1])
 		}
 	}
+	// What stays as it is costs its places in lists, not those of its servers.
+	if start, one := bytes["start"][1], bytes["one weight"][1]; one > start/8 {
+		t.Errorf("%.0f bytes for each service when one changes, %.0f at the start", one, start)
+	}
 }
 
 // Operations that do not fit into one call keep their order and their errors.
