@@ -88,7 +88,7 @@ func run(ctx context.Context) error {
 }
 
 // parts are all comparisons. The first argument of the command chooses one; what
-// follows it is for [compareLVS], sizes, and for [compareHostile], checks.
+// follows it is for [compareLVS], sizes or "checks", and for [compareHostile], checks.
 var parts = []struct {
 	name    string
 	compare func(ctx context.Context, keepalived, lvsd string) error
