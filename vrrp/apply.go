@@ -110,6 +110,9 @@ func (r *Runner) apply(cfg *config.Config) (done []<-chan struct{}) {
 	restored, was := r.takeOver(now, cfg)
 	running = append(running, restored...)
 	plan := Regroup(now, running, cfg)
+	for _, m := range r.members {
+		r.reconsider(m)
+	}
 
 	between := newQueue()
 	for _, g := range before {
@@ -210,6 +213,11 @@ func (r *Runner) adopt(cfg *config.Config, next []*Group) []*group {
 				g.label = machine.Name()
 			}
 			r.members[machine.Name()] = m
+		}
+	}
+	for _, m := range machines {
+		if r.members[m.Name()] != m {
+			r.forget(m)
 		}
 	}
 	r.groups = newDeadlines(slices.Clone(groups))

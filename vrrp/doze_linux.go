@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"net/netip"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,41 +19,32 @@ import (
 // runtime's monitor, which would look several times, and put aside a thread that
 // it believes to have been running since the advert before.
 
-// mostRounds is how often something is done in a wait, at the most.
-const mostRounds = batch
-
-// pauses is how many intervals late is a pause.
-const pauses = 2
-
-// doze is a wait with habits. Times are ns of CLOCK_MONOTONIC.
+// doze is a wait in which what is habitual happens. Times are ns of CLOCK_MONOTONIC.
 type doze struct {
-	habits    [mostHabits]habit
-	count     int
-	happened  [mostRounds]round
-	rounds    int
-	limit     int64 // when something is due that is no habit
-	timer     int
-	in        *inbox
-	more      bool
-	recalling int // the round that is told, from 1; 0: none
-	clock     unix.Timespec
-	setting   unix.ItimerSpec
+	possible bool // all that is to come is habitual, until the limit
+	limit    int64
+	orders   *orders // of the MASTERs
+	habits   [mostHabits]habit
+	count    int
+	happened [mostRounds]round
+	rounds   int
+	timer    int
+	in       *inbox
+	more     bool
+	setting  unix.ItimerSpec
 }
 
-// habit is what happens again and again.
+// habit is what a BACKUP hears again and again.
 type habit struct {
-	due, every int64
+	due, every int64 // it is MASTER otherwise
 	conn       *watch
-	copies     *echo // of what a BACKUP hears, before it is due; nil: a MASTER's
-	letter     letter
-	dst        netip.Addr
-	late       int64 // than this an advert must not be: the rest is for the loop
+	copies     *echo
 }
 
-// round is something that was done.
+// round is a datagram that was heard, with the connection of a habit.
 type round struct {
 	at    int64
-	habit int // with the connection that was asked for a datagram; -1: what was due was sent
+	habit int
 }
 
 // echo is a datagram as it was received, to be known again.
@@ -75,50 +65,27 @@ func (c *rawConn) capture(e *echo) {
 
 // doze forgets the habits of the last wait.
 func (p *poller) doze(limit time.Time) {
-	p.dozing.count, p.dozing.limit = 0, p.nanoseconds(limit)
+	d := &p.dozing
+	d.possible, d.count, d.limit = true, 0, p.nanoseconds(limit)
 }
 
-// sends is the habit of a MASTER, hears that of a BACKUP. The answer is whether
-// the next wait can have it.
-func (p *poller) sends(c Conn, o Outgoing, due time.Time, every time.Duration) bool {
-	h := p.habit(c, due, every)
-	if h == nil || o.AH != nil {
-		return false
-	}
-	h.copies, h.dst, h.letter.errno, h.late = nil, o.Dst, 0, int64(every/2)
-	if most := p.thread.Most(); most > 0 {
-		h.late = min(h.late, int64(most))
-	}
-	h.conn.load(&h.letter, o)
-	return true
-}
-
+// hears is the habit of a BACKUP. The answer is whether the next wait can have it.
 func (p *poller) hears(c Conn, e *echo, due time.Time, down time.Duration) bool {
 	lead := time.Duration(0)
 	if p.slumber.shortest < punctual {
 		lead = early // to have the permission when silence has lasted too long
 	}
-	h := p.habit(c, due.Add(-lead), down-lead)
-	if h == nil {
+	d := &p.dozing
+	w, ok := c.(*watch)
+	if !ok || d.count == mostHabits || p.slumber.shortest < hearing {
 		return false
 	}
-	h.copies = e
+	d.habits[d.count] = habit{p.nanoseconds(due.Add(-lead)), int64(down - lead), w, e}
+	d.count++
 	return true
 }
 
-func (p *poller) habit(c Conn, due time.Time, every time.Duration) *habit {
-	d := &p.dozing
-	w, ok := c.(*watch)
-	if !ok || d.count == mostHabits {
-		return nil
-	}
-	h := &d.habits[d.count]
-	h.due, h.every, h.conn = p.nanoseconds(due), int64(every), w
-	d.count++
-	return h
-}
-
-func (p *poller) wakeful() { p.dozing.count = 0 }
+func (p *poller) wakeful() { p.dozing.possible = false }
 
 // nanoseconds is a moment on CLOCK_MONOTONIC.
 func (p *poller) nanoseconds(t time.Time) int64 { return p.monotonic + int64(t.Sub(p.epoch)) }
@@ -126,14 +93,14 @@ func (p *poller) nanoseconds(t time.Time) int64 { return p.monotonic + int64(t.S
 // moment is the reverse. What was due before something is so again.
 func (p *poller) moment(ns int64) time.Time { return p.epoch.Add(time.Duration(ns - p.monotonic)) }
 
-// drowse waits with habits.
+// drowse waits while what is habitual happens.
 func (p *poller) drowse() (int, error) {
 	d := &p.dozing
 	d.in, d.timer = &p.in, p.timer
 	d.in.clear(true)
 	p.armed = time.Time{}
+	p.standIn.leave()
 	n, errno := d.sleep(p.epoll, &p.events, &p.standIn)
-	p.standIn.takeBack()
 	return n, failure(errno)
 }
 
@@ -153,7 +120,9 @@ func (d *doze) sleep(epoll int, events *[64]unix.EpollEvent, s *standIn) (n int,
 			d.stir(int(events[0].Fd))
 		}
 	}
-	s.lend()
+	d.orders.take()
+	s.lend(d.orders.now())
+	d.orders.free()
 	exitsyscall()
 	return n, errno
 }
@@ -163,59 +132,32 @@ func (d *doze) sleep(epoll int, events *[64]unix.EpollEvent, s *standIn) (n int,
 //go:norace
 //go:nosplit
 func (d *doze) stir(fd int) {
-	_, _, errno := syscall.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&d.clock)), 0)
-	now := d.clock.Sec*1e9 + d.clock.Nsec
+	d.orders.take()
+	now := d.orders.now()
 	switch {
-	case errno != 0:
+	case now == 0:
 		d.more = false
 	case fd == d.timer:
-		d.send(now, false)
+		d.send(now)
 	default:
 		d.hear(fd, now)
 	}
 	if d.more = d.more && d.rounds < mostRounds; d.more {
 		d.arm()
 	}
+	d.orders.free()
 }
 
-// send sends what is due: all of it, or nothing when the loop has to see to it.
-// Where the loop cannot, advert after advert may be late; after a pause of several
-// intervals it has to look before it speaks.
+// send follows the orders, unless there is something else to do.
 //
 //go:norace
 //go:nosplit
-func (d *doze) send(now int64, alone bool) {
+func (d *doze) send(now int64) {
 	d.more = now < d.limit
 	for i := 0; i < d.count; i++ {
-		h := &d.habits[i]
-		late := h.late
-		if alone {
-			late = pauses * h.every
-		}
-		if h.due <= now && (h.copies != nil || now-h.due > late) {
-			d.more = false
-		}
+		d.more = d.more && d.habits[i].due > now
 	}
-	if !d.more {
-		return
-	}
-	sent := false
-	for i := 0; i < d.count; i++ {
-		h := &d.habits[i]
-		if h.due > now {
-			continue
-		}
-		sent = true
-		h.letter.renew()
-		h.letter.leave()
-		d.more = d.more && h.letter.errno == 0
-		if h.due += h.every; h.due <= now {
-			h.due = now + h.every // as the machine has it
-		}
-	}
-	if sent {
-		d.note(now, -1)
-	}
+	d.more = d.more && d.orders.send(now, false)
 }
 
 // hear receives a datagram from a connection of a BACKUP.
@@ -227,7 +169,7 @@ func (d *doze) hear(fd int, now int64) {
 	received := false
 	for i := 0; i < d.count && !d.more; i++ {
 		h := &d.habits[i]
-		if h.copies == nil || h.conn.rx != fd {
+		if h.conn.rx != fd {
 			continue
 		}
 		if !received {
@@ -235,7 +177,8 @@ func (d *doze) hear(fd int, now int64) {
 			if errno != 0 || n != 1 {
 				return
 			}
-			d.note(now, i)
+			d.happened[d.rounds].at, d.happened[d.rounds].habit = now, i
+			d.rounds++
 			received = true
 		}
 		if d.more = h.copies.heard(d.in, d.rounds-1); d.more {
@@ -244,42 +187,14 @@ func (d *doze) hear(fd int, now int64) {
 	}
 }
 
-//go:norace
-//go:nosplit
-func (d *doze) note(now int64, habit int) {
-	d.happened[d.rounds].at, d.happened[d.rounds].habit = now, habit
-	d.rounds++
-}
-
 // next is when something is due.
 //
 //go:norace
 //go:nosplit
 func (d *doze) next() int64 {
-	next := d.limit
+	next := min(d.limit, d.orders.next())
 	for i := 0; i < d.count; i++ {
 		next = min(next, d.habits[i].due)
-	}
-	return next
-}
-
-// nextAdvert is when the next advert is due; 0: none will be, or the last one did
-// not leave.
-//
-//go:norace
-//go:nosplit
-func (d *doze) nextAdvert() (next int64) {
-	for i := 0; i < d.count; i++ {
-		h := &d.habits[i]
-		if h.copies != nil {
-			continue
-		}
-		if h.letter.errno != 0 {
-			return 0
-		}
-		if next == 0 || h.due < next {
-			next = h.due
-		}
 	}
 	return next
 }
@@ -318,7 +233,7 @@ func (e *echo) heard(in *inbox, slot int) bool {
 	return true
 }
 
-// recall implements [waiter]: adverts that have been sent are not sent again.
+// recall implements [waiter].
 func (p *poller) recall(tell func(at time.Time, c Conn, heard *wire.Datagram)) (at time.Time) {
 	d := &p.dozing
 	if d.rounds == 0 {
@@ -327,35 +242,10 @@ func (p *poller) recall(tell func(at time.Time, c Conn, heard *wire.Datagram)) (
 	now := time.Now()
 	for i, r := range d.happened[:d.rounds] {
 		at = now.Add(p.moment(r.at).Sub(now)) // with the time of day as it is now
-		if r.habit < 0 {
-			d.recalling = i + 1
-			tell(at, nil, nil)
-			d.recalling = 0
-			continue
-		}
 		if w := d.habits[r.habit].conn; w.take(i) {
 			tell(at, w, &w.heard)
 		}
 	}
 	d.rounds = 0
 	return at
-}
-
-// Send implements [Conn].
-func (w *watch) Send(o Outgoing) error {
-	if d := &w.poller.dozing; d.recalling > 0 {
-		return d.outcome(w, o.Dst)
-	}
-	return w.rawConn.Send(o)
-}
-
-// outcome is that of what was sent in the round that is told. After a failure
-// there was no other one.
-func (d *doze) outcome(w *watch, dst netip.Addr) error {
-	for i := range d.habits[:d.count] {
-		if h := &d.habits[i]; h.conn == w && h.dst == dst && d.recalling == d.rounds {
-			return unsent(dst, h.letter.errno)
-		}
-	}
-	return nil
 }

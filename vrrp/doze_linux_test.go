@@ -118,27 +118,29 @@ func TestDozeSends(t *testing.T) {
 					t.Error(err)
 				}
 				due := time.Now().Add(every)
-				if p.doze(due.Add(time.Hour)); !p.sends(c, tt.out, due, every) {
-					t.Error("there is something against it")
-				}
-				p.dozing.habits[0].late = int64(time.Hour) // the machine may be busy
+				var o order
+				p.doze(due.Add(time.Hour))
+				p.entrust(&o, c, nil, tt.out, due, every)
+				o.late = int64(time.Hour) // the machine may be busy
 				if err := p.wait(due, new(volley)); err != nil {
 					t.Error(err)
 				}
 				rounds := 0
-				p.recall(func(at time.Time, _ Conn, heard *wire.Datagram) {
-					if late := at.Sub(due.Add(time.Duration(rounds) * every)); heard != nil || late < 0 {
-						t.Errorf("round %d is %s late, or was heard: %v", rounds, late, heard)
+				tell := func(_ *order, at time.Time) {
+					due := due.Add(time.Duration(rounds) * every)
+					if late := at.Sub(due); late < 0 {
+						t.Errorf("round %d is %s late", rounds, late)
 					}
-					if err := c.Send(tt.out); err != nil { // what has been sent
-						t.Error(err)
+					if ok, err := p.deliver(&o, due.Add(every)); !ok || err != nil { // what has been sent
+						t.Error(ok, err)
 					}
 					rounds++
-				})
+				}
+				p.relate(tell)
 				if rounds != mostRounds {
 					t.Errorf("%d rounds", rounds)
 				}
-				p.recall(func(time.Time, Conn, *wire.Datagram) { t.Error("told twice") })
+				p.relate(func(*order, time.Time) { t.Error("told twice") })
 			})
 			all := <-heard
 			if len(all) != 1+mostRounds {
@@ -215,6 +217,11 @@ func TestDozeHears(t *testing.T) {
 				if heard, took := wait(time.Hour, short); !bytes.Equal(heard, []byte{100}) || took < short {
 					t.Errorf("a copy, then silence: %v heard, waited for %s", heard, took)
 				}
+				p.slumber.shortest = hearing - 1
+				if p.hears(c, &known, time.Now(), time.Hour) {
+					t.Error("there is nothing against it where milliseconds count")
+				}
+				p.slumber.shortest = hearing
 				for _, priority := range []uint8{100, 100, 100, 99} {
 					said <- priority
 				}
@@ -234,35 +241,35 @@ func TestDozeEnds(t *testing.T) {
 	tt.out.Payload = advertOf(t, &tt.out, 100)
 	within(t, a, tt.s[0], func(p *poller, c Conn, _ *bool) {
 		const far = 30 * time.Millisecond
-		wait := func(every time.Duration, prepare func(now time.Time)) (rounds int, took time.Duration, failed error) {
+		wait := func(every time.Duration, prepare func(now time.Time, o *order)) (rounds int, took time.Duration, failed error) {
 			now := time.Now()
+			var o order
+			defer p.forget(&o) // the stand-in may follow it soon
 			p.slumber.last = time.Time{}
 			p.doze(now.Add(time.Hour))
-			if !p.sends(c, tt.out, now.Add(far), every) {
-				t.Error("there is something against it")
-			}
-			p.dozing.habits[0].late = int64(time.Hour)
-			prepare(now)
+			p.entrust(&o, c, nil, tt.out, now.Add(far), every)
+			o.late = int64(time.Hour)
+			prepare(now, &o)
 			if err := p.wait(now.Add(far), new(volley)); err != nil {
 				t.Error(err)
 			}
 			took = time.Since(now)
-			p.recall(func(time.Time, Conn, *wire.Datagram) {
+			p.relate(func(*order, time.Time) {
 				rounds++
-				if err := c.Send(tt.out); err != nil {
+				if _, err := p.deliver(&o, now.Add(time.Hour)); err != nil {
 					failed = err
 				}
 			})
 			return rounds, took, failed
 		}
-		if rounds, took, err := wait(time.Hour, func(now time.Time) { p.dozing.limit = p.nanoseconds(now.Add(2 * far)) }); rounds != 1 || took < 2*far || err != nil {
+		if rounds, took, err := wait(time.Hour, func(now time.Time, _ *order) { p.dozing.limit = p.nanoseconds(now.Add(2 * far)) }); rounds != 1 || took < 2*far || err != nil {
 			t.Errorf("something else: %d rounds in %s, %v", rounds, took, err)
 		}
-		if rounds, took, err := wait(far, func(time.Time) { p.dozing.habits[0].late = -1 }); rounds != 0 || took < far || err != nil {
+		if rounds, took, err := wait(far, func(_ time.Time, o *order) { o.late = -1 }); rounds != 0 || took < far || err != nil {
 			t.Errorf("late: %d rounds in %s, %v", rounds, took, err)
 		}
 		a.Run(t, "ip link set eth0 down")
-		if rounds, took, err := wait(far, func(time.Time) {}); rounds != 1 || took < far || err == nil {
+		if rounds, took, err := wait(far, func(time.Time, *order) {}); rounds != 1 || took < far || err == nil {
 			t.Errorf("link down: %d rounds in %s, %v", rounds, took, err)
 		}
 	})

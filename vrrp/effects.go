@@ -116,6 +116,12 @@ func (r *Runner) send(e SendAdvert) {
 		return
 	}
 	for i := range m.targets() {
+		if i < len(m.orders) {
+			if ok, err := r.waiter.deliver(m.orders[i], m.deadline); ok {
+				r.sent(m, s, err)
+				continue
+			}
+		}
 		r.sendTo(m, s, &e, i)
 	}
 }

@@ -18,3 +18,6 @@ func OpenRaw(s Socket, vrids []uint8) (Conn, func() bool, error) {
 
 // Wake wakes the loop, for nothing.
 func (r *Runner) Wake() { r.waiter.wake() }
+
+// Occupy lets the loop do something, and returns at once.
+func (r *Runner) Occupy(f func()) { r.post(&post{run: f}) }

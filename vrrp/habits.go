@@ -16,7 +16,7 @@ const mostHabits = 8
 func (r *Runner) doze(now time.Time) {
 	limit := r.aside(now)
 	if len(r.members) > mostHabits {
-		r.waiter.doze(limit)
+		r.waiter.wakeful()
 		return
 	}
 	for _, m := range r.members {
@@ -31,7 +31,7 @@ func (r *Runner) doze(now time.Time) {
 	}
 }
 
-// habitual says what an instance does until something happens.
+// habitual reports whether it is known what an instance does until something happens.
 func (r *Runner) habitual(m *member) bool {
 	s := m.socket
 	if m.group.failed || s == nil || s.conn == nil || m.ah != nil || m.hmac != nil {
@@ -41,25 +41,9 @@ func (r *Runner) habitual(m *member) bool {
 	case config.Backup:
 		return m.echo.known && r.waiter.hears(s.conn, &m.echo, m.deadline, m.down())
 	case config.Master:
-		return r.habitualAdvert(m, s.conn)
+		return m.entrusted()
 	}
 	return false
-}
-
-func (r *Runner) habitualAdvert(m *member, c Conn) bool {
-	e := m.advert[0].(SendAdvert)
-	for i := range m.targets() {
-		dst, ttl := m.target(i)
-		payload, err := m.encode(r.payload[:0], &e, dst)
-		if err != nil {
-			return false
-		}
-		r.payload = payload
-		if !r.waiter.sends(c, m.outgoing(&e, dst, ttl, m.id, payload), m.deadline, m.interval()) {
-			return false
-		}
-	}
-	return true
 }
 
 // becomeFamiliar: the advert that has been accepted just now made the timer start
@@ -81,11 +65,9 @@ func (r *Runner) unfamiliar(g *group) {
 	}
 }
 
-// relive tells the machines what was done in the wait.
+// relive tells the machines what was heard in the wait.
 func (r *Runner) relive(at time.Time, c Conn, heard *wire.Datagram) {
-	if heard == nil {
-		r.serve(at)
-	} else if s := r.socketWith(c); s != nil {
+	if s := r.socketWith(c); s != nil {
 		r.receive(at, s, heard)
 	}
 }

@@ -3,6 +3,7 @@ package vrrp
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,17 +15,36 @@ import (
 // is told to.
 type light struct {
 	*sleeper
-	told  []string
-	limit time.Time
+	told       []string
+	limit, due time.Time
+	delivered  int
+	mouth      *mouth
 }
 
 func (l *light) doze(limit time.Time) { l.told, l.limit = l.told[:0], limit }
 
-func (l *light) sends(_ Conn, o Outgoing, _ time.Time, every time.Duration) bool {
-	if l.told != nil {
-		l.told = append(l.told, fmt.Sprintf("send to %s id %d every %s", o.Dst, o.ID, every))
+func (l *light) entrust(o *order, c Conn, made *Effect, out Outgoing, _ time.Time, every time.Duration) {
+	l.told = append(l.told, fmt.Sprintf("send to %s id %d every %s", out.Dst, out.ID, every))
+	o.made, o.conn = made, new(watch)
+}
+
+func (l *light) postpone(o *order, _ Conn, made *Effect, _ uint16, due time.Time) bool {
+	l.due = due
+	return o.conn != nil && o.made == made
+}
+
+func (l *light) withdraw(o *order) {
+	if o.conn != nil {
+		l.told = append(l.told, fmt.Sprintf("no more after %d", l.mouth.sent))
 	}
-	return true
+	o.conn = nil
+}
+
+// deliver is asked for what has been sent.
+func (l *light) deliver(o *order, due time.Time) (bool, error) {
+	l.delivered++
+	l.due = due
+	return o.conn != nil, nil
 }
 
 func (l *light) hears(_ Conn, _ *echo, _ time.Time, down time.Duration) bool {
@@ -49,36 +69,63 @@ func TestHabitsOfMaster(t *testing.T) {
 		}, "[send to 10.0.0.2 id 18 every 1s send to 10.0.0.3 id 18 every 1s]"},
 		"AH": {func(i *config.Instance) {
 			i.Version, i.Authentication = config.Some(uint8(2)), config.Authentication{Type: config.AuthAH, Pass: "secret"}
-		}, "[wake]"},
+		}, "[]"},
 		"auth_hmac": {func(i *config.Instance) {
 			key := config.HMACKey{ID: 1, Secret: "0123456789abcdef0123456789abcdef"}
 			i.AuthHMAC = &config.AuthHMAC{Keys: []config.HMACKey{key}, ActiveKey: 1}
-		}, "[wake]"},
+		}, "[]"},
 		"refresh": {func(i *config.Instance) { i.GarpMasterRefresh = config.Some(30 * time.Second) }, "[send to 224.0.0.18 id 18 every 1s]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var m mouth
 			r := alone(t, &m, tt.change)
-			l := &light{sleeper: r.waiter.(*sleeper), told: []string{}}
+			l := &light{sleeper: r.waiter.(*sleeper), told: []string{}, mouth: &m}
 			r.waiter = l
 			instance := r.members["VI_1"]
+			m.sent = 0
 			instance.id = 18
-			now := instance.deadline.Add(-time.Second)
-			r.doze(now)
+			r.entrust(instance)
 			if got := fmt.Sprint(l.told); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
+			}
+			now := instance.deadline.Add(-time.Second)
+			l.told = nil
+			r.doze(now)
+			if dozes := len(l.told) == 0; dozes != (tt.want != "[]") {
+				t.Errorf("dozes: %t", dozes)
 			}
 			if refresh := instance.announce.due(); !refresh.IsZero() && !l.limit.Equal(refresh) || refresh.IsZero() && l.limit.Before(now.Add(time.Minute)) {
 				t.Errorf("limit in %s", l.limit.Sub(now))
 			}
+			if tt.want == "[]" {
+				return
+			}
 			before, due := instance.stats.AdvertSent, instance.deadline
-			r.relive(due, nil, nil)
-			if sent := instance.stats.AdvertSent - before; sent != 1 || !instance.deadline.Equal(due.Add(time.Second)) || instance.id == 18 {
-				t.Errorf("told of it: %d adverts, the next in %s, identification %d", sent, instance.deadline.Sub(due), instance.id)
+			r.told(instance.orders[0], due)
+			if sent := instance.stats.AdvertSent - before; sent != 1 || !instance.deadline.Equal(due.Add(time.Second)) || !l.due.Equal(instance.deadline) || instance.id == 18 || l.delivered != instance.targets() || m.sent != 0 {
+				t.Errorf("told of it: %d adverts, %d delivered, %d sent, the next in %s, identification %d", sent, l.delivered, m.sent, instance.deadline.Sub(due), instance.id)
+			}
+			if n := testing.AllocsPerRun(100, func() { r.told(instance.orders[0], instance.deadline) }); n != 0 {
+				t.Errorf("%v allocations", n)
 			}
 			l.told = nil
-			if n := testing.AllocsPerRun(100, func() { r.doze(now) }); n != 0 && tt.want != "[wake]" {
-				t.Errorf("%v allocations", n)
+			instance.compose()
+			r.step(instance.group, Tracked{Name: "chk", Up: true})
+			if got := fmt.Sprint(l.told); got != strings.ReplaceAll(tt.want, "id 18", fmt.Sprintf("id %d", instance.id)) {
+				t.Errorf("another advert: %s", got)
+			}
+			for n, end := range []func(){
+				func() { r.bury(instance.group, "for no reason", nil) },
+				func() { r.step(instance.group, Shutdown{}) },
+			} {
+				m.sent = 0
+				instance.state, instance.group.failed = config.Master, false
+				r.entrust(instance)
+				l.told = nil
+				end() // says farewell
+				if got := fmt.Sprint(l.told); got != strings.Replace("[no more after 0 no more after 0]", " no more after 0", "", 2-instance.targets()) || m.sent != instance.targets() {
+					t.Errorf("end %d: %s, %d sent", n, got, m.sent)
+				}
 			}
 		})
 	}
@@ -89,7 +136,7 @@ func TestHabitsOfMaster(t *testing.T) {
 func TestHabitsOfBackup(t *testing.T) {
 	var m mouth
 	r := alone(t, &m, func(i *config.Instance) { i.PreemptDelay = time.Minute })
-	l := &light{sleeper: r.waiter.(*sleeper), told: []string{}}
+	l := &light{sleeper: r.waiter.(*sleeper), told: []string{}, mouth: &m}
 	r.waiter = l
 	says := func(priority uint8) {
 		a := wire.Advert{Version: 3, VRID: 51, Priority: priority, Interval: time.Second, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.100")}}

@@ -51,6 +51,10 @@ func (r *Runner) Freeze(e Errands) (h Handover, then time.Time, flush func(), er
 	f := &freezing{at: r.clock.from(e.At), done: make(chan struct{})}
 	f.do = func(now time.Time) {
 		then, r.frozen, r.freezing = now, true, nil
+		for _, m := range r.members {
+			r.withdraw(m)
+		}
+		r.waiter.cease(time.Time{})
 		changed = r.changed(&e)
 		h = r.handover(now)
 		for _, g := range r.groups.all {
@@ -58,7 +62,10 @@ func (r *Runner) Freeze(e Errands) (h Handover, then time.Time, flush func(), er
 		}
 		close(f.done)
 	}
-	if err := r.do(func() { r.freezing = f }); err != nil {
+	if err := r.do(func() {
+		r.freezing = f
+		r.waiter.cease(f.at)
+	}); err != nil {
 		return h, then, nil, err
 	}
 	select {

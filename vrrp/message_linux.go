@@ -128,6 +128,11 @@ func (l *letter) renew() {
 	l.bytes[4], l.bytes[5] = byte(id>>8), byte(id)
 }
 
+// identified reports whether it has an identification, where there is any.
+func (l *letter) identified(id uint16) bool {
+	return l.header.Namelen != unix.SizeofSockaddrInet4 || l.bytes[4] == byte(id>>8) && l.bytes[5] == byte(id)
+}
+
 func failure(errno unix.Errno) error {
 	if errno != 0 {
 		return errno

@@ -33,6 +33,7 @@ type poller struct {
 	events              [64]unix.EpollEvent
 	thread              realtime.Thread
 	slumber             slumber
+	orders              orders
 	dozing              doze
 	standIn             standIn
 }
@@ -65,7 +66,8 @@ func (p *poller) open() (err error) {
 		return errors.Join(fmt.Errorf("epoll: %w", err), p.release())
 	}
 	p.epoch, p.monotonic = time.Now(), now.Nano()
-	if err = p.standIn.open(&p.dozing); err != nil {
+	p.orders.limit, p.dozing.orders = never, &p.orders
+	if err = p.standIn.open(&p.orders); err != nil {
 		return errors.Join(err, p.release())
 	}
 	runtime.LockOSThread()
@@ -99,9 +101,11 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 		until = earliest(until, p.resting[0].until)
 		p.wakeful()
 	}
-	until, long := p.slumber.plan(time.Now(), until, v.n > 0, p.dozing.count > 0)
-	if !until.Equal(deadline) || p.dozing.count > 0 {
-		v.n = 0 // its time is still to come, or a habit does as much
+	p.dozing.possible = p.dozing.possible && (p.dozing.count > 0 || p.orders.next() != never)
+	loaded := v.n > 0 || p.orders.next() <= p.nanoseconds(until)
+	until, long := p.slumber.plan(time.Now(), until, loaded, p.dozing.possible)
+	if !until.Equal(deadline) {
+		v.n = 0 // its time is still to come
 	}
 	if err := p.arm(until); err != nil {
 		return err
@@ -119,11 +123,10 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 // the world need not wait for the end of it.
 func (p *poller) sleep(v *volley, long bool) (int, error) {
 	p.thread.Pause()
-	if long && p.dozing.count > 0 {
+	if long && p.dozing.possible {
 		return p.drowse()
 	}
 	n, errno := sleep(p.epoll, p.timer, &p.events, v, &p.standIn, long)
-	p.standIn.takeBack()
 	return n, failure(errno)
 }
 
@@ -193,7 +196,8 @@ func (p *poller) Open(s Socket, vrids []uint8, arrived func()) (Conn, error) {
 // Close implements [Conn].
 func (w *watch) Close() error {
 	delete(w.poller.watched, int32(w.rx))
-	w.poller.forget(w)
+	w.poller.orders.abandon(w)
+	w.poller.wakeUp(w)
 	err := w.poller.control(unix.EPOLL_CTL_DEL, w.rx, 0)
 	w.poller.shut(w.rawConn)
 	return err

@@ -60,13 +60,13 @@ func (p *poller) awaken() {
 	now := time.Now()
 	for len(p.resting) > 0 && passed(p.resting[0].until, now) {
 		w := p.resting[0]
-		p.forget(w)
+		p.wakeUp(w)
 		_ = p.control(unix.EPOLL_CTL_MOD, w.rx, unix.EPOLLIN) // it is watched
 	}
 }
 
-// forget takes a socket from those that rest.
-func (p *poller) forget(w *watch) {
+// wakeUp takes a socket from those that rest.
+func (p *poller) wakeUp(w *watch) {
 	w.until = time.Time{}
 	if i := slices.Index(p.resting, w); i >= 0 {
 		p.resting = slices.Delete(p.resting, i, i+1)

@@ -64,6 +64,7 @@ type Runner struct {
 	volley     volley   // the adverts that are due next
 	heard      Received // the event of the datagram being looked at
 	memory     func(time.Time, Conn, *wire.Datagram)
+	news       func(*order, time.Time)
 	logUnknown bool // log_unknown_vrids
 	receiving  config.ReceiveBuffers
 	process    config.GlobalProcess
@@ -94,6 +95,7 @@ type member struct {
 	deaf   bool       // it could not be opened, which the machine has been told
 	id     uint16     // of the last datagram
 	last   SendAdvert // the last advert; none before it names the instance
+	orders []*order   // one for each destination of its adverts
 	echo   echo       // of the MASTER's advert, while one like it would change nothing
 }
 
@@ -111,7 +113,7 @@ func New(o Options) *Runner {
 		members: make(map[string]*member), links: make(map[string]LinkChanged),
 		sockets: make(map[Socket]*socket), observers: make(map[Object]*watched),
 	}
-	r.memory = r.relive
+	r.memory, r.news = r.relive, r.told
 	r.waiter = newPoller(&r.posts)
 	if o.Opener != nil {
 		r.waiter = newSleeper(o.Opener)
@@ -153,7 +155,7 @@ func (r *Runner) turn() error {
 	if err := r.waiter.wait(until, &r.volley); err != nil {
 		return err
 	}
-	if last := r.waiter.recall(r.memory); !last.IsZero() {
+	if last := latest(r.waiter.recall(r.memory), r.waiter.relate(r.news)); !last.IsZero() {
 		until = r.until(last)
 	}
 	now = time.Now()
@@ -190,6 +192,7 @@ func (r *Runner) fire(now time.Time) {
 		return
 	}
 	if f := r.freezing; f != nil && !f.at.After(now) {
+		r.waiter.relate(r.news)
 		r.serve(f.at.Add(-1))
 		f.do(now)
 		return
@@ -346,7 +349,9 @@ func (r *Runner) stepAt(now time.Time, g *group, ev Event) (quiet bool) {
 	}()
 	effects := g.step(now, ev)
 	g.deadline = g.Deadline()
+	r.renew(g)
 	r.perform(g.queue, effects)
+	r.entrustAll(g)
 	if _, received := ev.(*Received); received && len(effects) == 0 {
 		return true
 	}
@@ -366,6 +371,7 @@ func (r *Runner) bury(g *group, cause any, stack []byte) {
 		if m.group != g {
 			continue
 		}
+		r.withdraw(m)
 		if farewell := m.last; farewell.Instance != "" && farewell.Advert.Priority != 0 {
 			farewell.Advert.Priority = 0
 			if farewell.Sequence > 0 {

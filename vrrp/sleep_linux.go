@@ -40,8 +40,8 @@ func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
-	if habits && far && seldom && s.shortest >= hearing {
-		return deadline, true
+	if habits && far && (seldom || loaded) {
+		return deadline, seldom
 	}
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
@@ -63,7 +63,7 @@ func entersyscallblock()
 func exitsyscall()
 
 // sleep is epoll_wait(2) without an end. If nothing but the timer has ended it,
-// the volley is fired at once, or the habits are followed. The stack must not grow
+// the volley is fired at once, and the orders are followed. The stack must not grow
 // between the two calls.
 //
 //go:norace
@@ -75,14 +75,17 @@ func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, s *standIn,
 		entersyscall()
 	}
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(events)), uintptr(len(events)), ^uintptr(0), 0, 0)
-	if timely := errno == 0 && n == 1 && events[0].Fd == int32(timer); timely && v.n > 0 {
+	timely := errno == 0 && n == 1 && events[0].Fd == int32(timer)
+	if timely && v.n > 0 {
 		v.fire()
-	} else {
-		if timely {
-			s.send(false)
-		}
-		s.lend()
 	}
+	s.orders.take()
+	now := s.orders.now()
+	if timely {
+		s.orders.send(now, false)
+	}
+	s.lend(now)
+	s.orders.free()
 	exitsyscall()
 	return int(n), errno
 }

@@ -32,7 +32,8 @@ func TestPlan(t *testing.T) {
 		{"what is left of that", 50 * ms, 43 * ms, 7 * ms, false, false, 7 * ms, false},
 		{"a tenth of a second, habits", 100 * ms, 100 * ms, 100 * ms, false, true, 100 * ms, true},
 		{"a tenth of a second after another wait", 100 * ms, ms, 100 * ms, false, true, 93 * ms, false},
-		{"ten milliseconds, habits", 10 * ms, 10 * ms, 10 * ms, true, true, 3 * ms, false},
+		{"ten milliseconds, habits", 10 * ms, 10 * ms, 10 * ms, true, true, 10 * ms, true},
+		{"ten milliseconds after another wait, habits", 10 * ms, 7 * ms, 10 * ms, true, true, 10 * ms, false},
 		{"late", 10 * ms, time.Second, -ms, false, false, -ms, false},
 	} {
 		now := time.Now()

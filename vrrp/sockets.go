@@ -113,6 +113,9 @@ func (r *Runner) syncSockets() {
 			r.retry = time.Now().Add(reopenAfter)
 		}
 	}
+	for _, m := range r.members {
+		r.entrust(m)
+	}
 }
 
 // possible says that the socket has a link and an address to be bound to.

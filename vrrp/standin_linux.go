@@ -13,40 +13,37 @@ import (
 )
 
 // A thread that something has woken may have to wait for the permission to run
-// Go code: tens of milliseconds where a reload or a collection of garbage meets a
-// machine that is starved of processor. So long the habits are not its own: a
-// stand-in has them, another thread, which never runs Go code, and sends what is
-// due meanwhile. The machines are told of that as of what was sent in a wait. What
-// has woken the loop comes later then, as if it had waited in a socket.
+// Go code, and one that runs Go code may lose it: tens of milliseconds where a
+// reload or a collection of garbage meets a machine that is starved of processor.
+// Therefore there is a stand-in, another thread, which never runs Go code, and
+// follows the orders when the loop is late. The machines are told of that as of
+// what the loop's own thread has sent. What has woken the loop comes later then, as
+// if it had waited in a socket.
 type standIn struct {
-	d      *doze
+	orders *orders
 	timer  int
-	whose  atomic.Uint32
+	armed  int64 // when it looks next; 0: not. Of who holds the orders
 	ending atomic.Bool
 	ended  chan struct{}
 	thread realtime.Thread
 
-	clock   unix.Timespec
 	setting unix.ItimerSpec
 	count   uint64
 }
-
-// Whose the habits are.
-const (
-	theLoops  = iota
-	lent      // to the stand-in
-	beingUsed // by it
-)
 
 // grace is how late an advert is when the stand-in sends the first one: mostly
 // the loop is there again by then.
 const grace = int64(time.Millisecond)
 
-func (s *standIn) open(d *doze) (err error) {
+// ahead is how soon something must be due for the stand-in to look at it: nothing
+// keeps the loop for longer.
+const ahead = int64(time.Second)
+
+func (s *standIn) open(o *orders) (err error) {
 	if s.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC); err != nil {
 		return fmt.Errorf("timerfd: %w", err)
 	}
-	s.d, s.ended = d, make(chan struct{})
+	s.orders, s.ended = o, make(chan struct{})
 	s.ending.Store(false)
 	begun := make(chan struct{})
 	go func() {
@@ -64,7 +61,9 @@ func (s *standIn) open(d *doze) (err error) {
 
 func (s *standIn) close() error {
 	s.ending.Store(true)
-	s.set(1)
+	s.orders.hold() // nobody sets it to something else
+	s.set(1, unix.TFD_TIMER_ABSTIME)
+	s.orders.release()
 	<-s.ended
 	return unix.Close(s.timer)
 }
@@ -77,66 +76,74 @@ func (s *standIn) watch() {
 	entersyscallblock()
 	for !s.ending.Load() {
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(s.timer), uintptr(unsafe.Pointer(&s.count)), unsafe.Sizeof(s.count))
-		if s.whose.CompareAndSwap(lent, beingUsed) {
-			if s.send(true) {
-				s.set(s.d.next())
-			}
-			s.whose.Store(lent)
+		if s.orders.try() {
+			s.look()
+			s.orders.free()
+		} else {
+			s.set(int64(grace), 0) // the loop has them, and may have been stopped
 		}
 	}
 	exitsyscall()
 }
 
-// send sends what is due, and reports whether that was all that was. The loop does
-// that, too, but for what is late.
+// look sends what is late, and all that comes later when it is due.
 //
 //go:norace
 //go:nosplit
-func (s *standIn) send(alone bool) bool {
-	if s.d.count == 0 || s.d.rounds == mostRounds {
-		return false
+func (s *standIn) look() {
+	s.armed = 0
+	now := s.orders.now()
+	switch next := s.orders.next(); {
+	case now == 0 || next == never:
+	case next > now: // the loop has sent what the timer was set for
+		s.arm(next + grace)
+	case s.orders.send(now, true):
+		s.arm(s.orders.next())
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&s.clock)), 0)
-	if errno != 0 {
-		return false
-	}
-	s.d.send(s.clock.Sec*1e9+s.clock.Nsec, alone)
-	return s.d.more
 }
 
-// set sets the timer, to ns of CLOCK_MONOTONIC; 0 stops it.
+// arm sets the timer.
 //
 //go:norace
 //go:nosplit
-func (s *standIn) set(at int64) {
+func (s *standIn) arm(at int64) {
+	s.armed = at
+	s.set(at, unix.TFD_TIMER_ABSTIME)
+}
+
+//go:norace
+//go:nosplit
+func (s *standIn) set(at int64, flags uintptr) {
 	s.setting.Value.Sec, s.setting.Value.Nsec = at/1e9, at%1e9
-	_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(s.timer), unix.TFD_TIMER_ABSTIME, uintptr(unsafe.Pointer(&s.setting)), 0, 0, 0)
+	_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(s.timer), flags, uintptr(unsafe.Pointer(&s.setting)), 0, 0, 0)
 }
 
-// lend gives the habits away, if there are adverts among them.
+// lend is called when the loop is about to run Go code, by who holds the orders.
 //
 //go:norace
 //go:nosplit
-func (s *standIn) lend() {
-	next := s.d.nextAdvert()
-	if next == 0 {
-		return
+func (s *standIn) lend(now int64) {
+	next := s.orders.next()
+	if at := max(next, now) + grace; next < now+ahead && at != s.armed {
+		s.arm(at)
 	}
-	s.whose.Store(lent)
-	s.set(next + grace)
 }
 
-// takeBack is the reverse.
-//
-//go:norace
-func (s *standIn) takeBack() {
-	if s.whose.Load() == theLoops {
-		return
+// soon is called when an order has another time, by who holds the orders.
+func (s *standIn) soon(due int64) {
+	if s.armed != 0 && due+grace < s.armed {
+		s.arm(due + grace)
 	}
-	for !s.whose.CompareAndSwap(lent, theLoops) {
-		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+}
+
+// leave is for the long waits, in which nobody is late.
+func (s *standIn) leave() {
+	s.orders.hold()
+	defer s.orders.release()
+	if s.armed != 0 {
+		s.armed = 0
+		s.set(0, 0)
 	}
-	s.set(0)
 }
 
 // configure lets it run as the loop does, whose errors say what cannot be had.

@@ -84,5 +84,12 @@ func earliest(times ...time.Time) (first time.Time) {
 	return first
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 // passed reports whether a deadline is set and has come.
 func passed(deadline, now time.Time) bool { return !deadline.IsZero() && !deadline.After(now) }

@@ -60,7 +60,12 @@ func (r *Runner) aim(deadline time.Time) {
 	now := time.Now() // a deadline does not know that the clock was set
 	v.at = now.Add(deadline.Sub(now))
 	for _, machine := range v.group.Members() {
-		if e, ok := machine.forthcoming(v.at); ok && !v.add(r, r.members[machine.Name()], &e) {
+		m := r.members[machine.Name()]
+		if m != nil && m.entrusted() {
+			v.n = 0
+			return
+		}
+		if e, ok := machine.forthcoming(v.at); ok && !v.add(r, m, &e) {
 			v.n = 0
 			return
 		}

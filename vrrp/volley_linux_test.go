@@ -1,6 +1,8 @@
 package vrrp_test
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
@@ -27,7 +29,8 @@ func arrivals(t *testing.T, ns *netns.NS) (all func() []time.Time) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return func() (at []time.Time) {
@@ -73,6 +76,66 @@ func TestWorldStopped(t *testing.T) {
 					if !slices.ContainsFunc(sent, func(at time.Time) bool { return at.After(from) && at.Before(to) }) {
 						t.Errorf("no advert from %s to %s: %v", from, to, sent)
 					}
+				}
+			}
+		})
+	}
+}
+
+// While the loop is kept from going on, in the middle of what it does, the adverts
+// of all of its instances leave all the same; but not for ever, or a router that
+// has come to grief would remain MASTER.
+func TestLoopStopped(t *testing.T) {
+	const most = 32
+	for _, tt := range []struct {
+		n         int
+		interval  time.Duration
+		intervals int
+	}{{1, 100 * time.Millisecond, 5}, {100, 100 * time.Millisecond, 5}, {1, 10 * time.Millisecond, 2 * most}} {
+		n, interval, intervals := tt.n, tt.interval, tt.intervals
+		t.Run(fmt.Sprint(n, interval), func(t *testing.T) {
+			a, b := pair(t)
+			var instances []config.Instance
+			for k := range n {
+				i := virtual(fmt.Sprintf("VI_%d", k), uint8(k+1), 150, fmt.Sprintf("10.99.0.%d/24", 100+k))
+				i.Version, i.AdvertInt = config.Some(uint8(3)), interval
+				instances = append(instances, i)
+			}
+			d := direct(t, a, resolved(instances...))
+			masters := func() (all int) {
+				now, err := d.runner.Snapshot()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range now.Instances {
+					if now.Instances[i].State == config.Master {
+						all++
+					}
+				}
+				return all
+			}
+			for masters() < n {
+				time.Sleep(interval)
+			}
+			all := arrivals(t, b)
+			stopped := make(chan time.Time)
+			d.runner.Occupy(func() {
+				stopped <- time.Now()
+				time.Sleep(time.Duration(intervals) * interval)
+				stopped <- time.Now()
+			})
+			from, to := <-stopped, <-stopped
+			sent := slices.DeleteFunc(all(), func(at time.Time) bool { return at.Before(from) || at.After(to) })
+			if least := (min(intervals, most) - 1) * n; len(sent) < least || len(sent) > most*n {
+				t.Errorf("%d adverts while the loop was stopped, want %d", len(sent), least)
+			}
+			before, err := d.runner.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range before.Instances {
+				if i.Stats.AdvertSent < uint64(min(intervals, most)) {
+					t.Errorf("%s knows of %d adverts", i.Name, i.Stats.AdvertSent)
 				}
 			}
 		})

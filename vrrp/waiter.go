@@ -20,15 +20,27 @@ type waiter interface {
 	prepare(s Socket) (slow func())
 	// abandon gives up what was prepared and not opened.
 	abandon()
-	// doze begins to say what the next wait may do by itself: for a MASTER, for a
-	// BACKUP. The answer is no where that cannot be, and wakeful takes it back.
+	// entrust puts an order in force: an advert that leaves again and again, or
+	// changes it, and postpone its time alone; the answer is no when it is not in
+	// force like that. withdraw ends it, forget does so for good.
+	entrust(o *order, c Conn, made *Effect, out Outgoing, due time.Time, every time.Duration)
+	postpone(o *order, c Conn, made *Effect, id uint16, due time.Time) bool
+	withdraw(o *order)
+	forget(o *order)
+	// deliver sends the advert of an order, unless that has been done, and says when
+	// the next one is due; the answer is no when it is not in force.
+	deliver(o *order, next time.Time) (ok bool, err error)
+	// relate tells which orders were followed, and when. It answers with the time of
+	// the last, zero when there is none. cease says when that must end.
+	relate(tell func(o *order, at time.Time)) time.Time
+	cease(at time.Time)
+	// doze begins to say what the next wait need not end for: what a BACKUP hears.
+	// The answer is no where that cannot be, and wakeful takes it back.
 	doze(limit time.Time)
-	sends(c Conn, o Outgoing, due time.Time, every time.Duration) bool
 	hears(c Conn, e *echo, due time.Time, down time.Duration) bool
 	wakeful()
-	// recall tells what was done then, in order: all that was due was sent, or,
-	// with a connection, something was heard. What is sent because of the first
-	// has been. It answers with the time of the last, zero when there is none.
+	// recall tells what was heard then, in order. It answers with the time of the
+	// last, zero when there is none.
 	recall(tell func(at time.Time, c Conn, heard *wire.Datagram)) time.Time
 	// wait returns at a time, after wake, or when a connection has something to
 	// receive, which the connection has told then. It may return early. A
@@ -93,13 +105,19 @@ func (s *sleeper) prepare(k Socket) (slow func()) {
 	return nil
 }
 
-func (*sleeper) doze(time.Time)                                             {}
-func (*sleeper) sends(Conn, Outgoing, time.Time, time.Duration) bool        { return false }
-func (*sleeper) hears(Conn, *echo, time.Time, time.Duration) bool           { return false }
-func (*sleeper) wakeful()                                                   {}
-func (*sleeper) recall(func(time.Time, Conn, *wire.Datagram)) (t time.Time) { return t }
-func (*sleeper) abandon()                                                   {}
-func (*sleeper) look() error                                                { return nil }
-func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error      { return nil }
-func (*sleeper) owns(int) bool                                              { return false }
-func (*sleeper) late(time.Duration) string                                  { return "" }
+func (*sleeper) doze(time.Time)                                                    {}
+func (*sleeper) entrust(*order, Conn, *Effect, Outgoing, time.Time, time.Duration) {}
+func (*sleeper) postpone(*order, Conn, *Effect, uint16, time.Time) bool            { return false }
+func (*sleeper) withdraw(*order)                                                   {}
+func (*sleeper) forget(*order)                                                     {}
+func (*sleeper) deliver(*order, time.Time) (bool, error)                           { return false, nil }
+func (*sleeper) relate(func(*order, time.Time)) (t time.Time)                      { return t }
+func (*sleeper) cease(time.Time)                                                   {}
+func (*sleeper) hears(Conn, *echo, time.Time, time.Duration) bool                  { return false }
+func (*sleeper) wakeful()                                                          {}
+func (*sleeper) recall(func(time.Time, Conn, *wire.Datagram)) (t time.Time)        { return t }
+func (*sleeper) abandon()                                                          {}
+func (*sleeper) look() error                                                       { return nil }
+func (*sleeper) schedule(*config.GlobalProcess, time.Duration) []error             { return nil }
+func (*sleeper) owns(int) bool                                                     { return false }
+func (*sleeper) late(time.Duration) string                                         { return "" }
