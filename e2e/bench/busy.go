@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/lvsd/lvsd/e2e/rig"
@@ -44,15 +42,7 @@ func starve(s *stage, program string) (times int, gap time.Duration) {
 	time.Sleep(time.Second)
 	mark, began := p.backup.Mark(), time.Now()
 	for range busyLoops {
-		loop := exec.Command("sh", "-c", "while :; do :; done")
-		loop.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := loop.Start(); err != nil {
-			s.Fatalf("start a busy loop: %w", err)
-		}
-		s.Cleanup(func() {
-			_ = loop.Process.Kill()
-			_ = loop.Wait()
-		})
+		s.occupy()
 	}
 	time.Sleep(busyTime)
 	adverts := slices.DeleteFunc(p.backup.wire.Adverts(began), func(a rig.Advert) bool { return a.Source != p.master.address })

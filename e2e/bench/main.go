@@ -3,8 +3,9 @@
 //
 // VRRP: pairs of routers in network namespaces of their own. A MASTER is killed
 // again and again, and the first advert of its BACKUP timed by the kernel;
-// processor time, memory and cadence of many instances are compared; and
-// failovers counted that nothing but a busy machine has caused.
+// processor time, memory and cadence of many instances are compared, and how
+// late adverts are while a MASTER reloads; and failovers counted that nothing but
+// a busy machine has caused.
 //
 // Checks of real servers: processor time of one that succeeds, of each kind;
 // adverts beside 50,000 of them; servers that are hostile.
@@ -92,7 +93,7 @@ func run(ctx context.Context) error {
 var parts = []struct {
 	name    string
 	compare func(ctx context.Context, keepalived, lvsd string) error
-}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"checks", compareKinds}, {"many", compareMany}, {"hostile", compareHostile}, {"lvs", compareLVS}, {"parser", compareParsers}}
+}{{"failover", compareFailovers}, {"cost", compareCosts}, {"busy", compareBusy}, {"reload", compareReloads}, {"checks", compareKinds}, {"many", compareMany}, {"hostile", compareHostile}, {"lvs", compareLVS}, {"parser", compareParsers}}
 
 func compareParsers(ctx context.Context, keepalived, lvsd string) error {
 	dir, err := os.MkdirTemp("", "lvsd-bench")
