@@ -50,7 +50,7 @@ func (l *links) beat(name string) {
 func (l *links) say(link kernel.Link) {
 	l.tell(vrrp.LinkChanged{
 		Link: link.Name, Exists: link.Exists, Up: link.Up && !l.beats.Dead(link.Name),
-		IPv4: link.IPv4, IPv6: link.IPv6, Global: link.Global,
+		Polled: l.beats.Asks(link.Name), IPv4: link.IPv4, IPv6: link.IPv6, Global: link.Global,
 	})
 }
 

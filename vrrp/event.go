@@ -40,6 +40,7 @@ type LinkChanged struct {
 	Link   string
 	Exists bool
 	Up     bool         // administratively up and with carrier
+	Polled bool         // linkbeat_interfaces has it: its driver is asked, too
 	IPv4   []netip.Addr // its own addresses, the primary one first
 	IPv6   []netip.Addr // link-local addresses, the source of IPv6 adverts
 	Global []netip.Addr // its other IPv6 addresses

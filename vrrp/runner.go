@@ -291,7 +291,11 @@ func (r *Runner) linkChanged(l LinkChanged) {
 		return
 	}
 	if known && was.Up != l.Up {
-		r.write(zap.InfoLevel, "Netlink reports "+l.Link+" "+upOrDown(l.Up))
+		who := "Netlink"
+		if l.Polled {
+			who = "Linkbeat"
+		}
+		r.write(zap.InfoLevel, who+" reports "+l.Link+" "+upOrDown(l.Up))
 	}
 	r.listen()
 	for _, g := range concerned {

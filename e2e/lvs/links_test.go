@@ -28,6 +28,37 @@ vrrp_instance VI_I {
 		10.41.0.0/16 encap mpls 100 via 10.9.0.2 dev eth0
 	}
 }
+vrrp_instance VI_6 {
+	state MASTER
+	interface eth0
+	use_ipvlan ipv.54 2001:db8::9/64
+	virtual_router_id 54
+	priority 255
+	virtual_ipaddress {
+		fe80::100/64
+		2001:db8::100/64
+	}
+}
+vrrp_instance VI_P {
+	state MASTER
+	interface eth2
+	use_ipvlan ipv.55 10.7.0.9/24 private
+	virtual_router_id 55
+	priority 255
+	virtual_ipaddress {
+		10.7.0.100/24
+	}
+}
+vrrp_instance VI_E {
+	state MASTER
+	interface eth3
+	use_ipvlan ipv.56 10.6.0.9/24 vepa
+	virtual_router_id 56
+	priority 255
+	virtual_ipaddress {
+		10.6.0.100/24
+	}
+}
 vrrp_instance VI_V {
 	state MASTER
 	interface eth1
@@ -67,13 +98,16 @@ func TestVirtualLinks(t *testing.T) {
 		two := lab.Switch("two")
 		h.Plug(lab.Switch("lan"), "eth0", "10.9.0.1/24")
 		h.Plug(two, "eth1", "10.8.0.1/24")
+		h.Plug(lab.Switch("three"), "eth2", "10.7.0.1/24")
+		h.Plug(lab.Switch("four"), "eth3", "10.6.0.1/24")
+		h.Run("ip", "addr", "add", "fe80::1/64", "dev", "eth0", "nodad")
 		lab.Host("r7").Plug(two, "eth0", "10.8.0.7/24") // the peer of inVRF
 		h.Run("ip", "link", "add", "red", "type", "vrf", "table", "10")
 		h.Run("ip", "link", "set", "red", "up")
 		h.Run("ip", "link", "set", "eth1", "master", "red")
 		capture := h.Capture("eth1")
 		before := linksOf(h)
-		configuration, names := ipvlans, []string{"VI_I", "VI_V"}
+		configuration, names := ipvlans, []string{"VI_I", "VI_6", "VI_P", "VI_E", "VI_V"}
 		if binary == rig.Binary() {
 			configuration, names = ipvlans+inVRF, append(names, "VI_U")
 		}
@@ -84,7 +118,7 @@ func TestVirtualLinks(t *testing.T) {
 		}
 		rig.Until(t, "the addresses", patience, func() bool {
 			all := h.Run("ip", "-o", "addr")
-			return strings.Contains(all, "10.9.0.100") && strings.Contains(all, "10.8.0.100")
+			return !slices.ContainsFunc([]string{"10.9.0.100", "2001:db8::100", "10.7.0.100", "10.6.0.100", "10.8.0.100"}, func(a string) bool { return !strings.Contains(all, a) })
 		})
 		if binary == rig.Binary() {
 			rig.Until(t, "an advert through the VRF", patience, func() bool {
@@ -123,6 +157,12 @@ func linksOf(h *rig.Host) string {
 			if word == "macvlan" || word == "ipvlan" || word == "mode" || word == "master" {
 				keep = append(keep, word, words[i+1])
 			}
+			if word == "mode" && words[i-1] == "ipvlan" {
+				keep = append(keep, words[i+2]) // bridge, private or vepa
+			}
+		}
+		if name, _, ours := strings.Cut(words[1], "@"); ours && strings.HasPrefix(name, "ipv.") {
+			keep = append(keep, "disable_ipv6", strings.TrimSpace(h.Run("cat", "/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6")), h.Run("ip", "-o", "-6", "addr", "show", "dev", name))
 		}
 		lines = append(lines, strings.Join(keep, " "))
 	}

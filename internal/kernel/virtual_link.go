@@ -126,7 +126,7 @@ func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 	if err := b.nl.LinkSetIP6AddrGenMode(is, none); err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EAFNOSUPPORT) {
 		return fmt.Errorf("set up %s: %w", l.Name, err)
 	}
-	if err := l.host.conf.disableIPv6(l.Name, l.IPVLAN == "" && !l.IPv6 && !l.BothFamilies); err != nil {
+	if err := l.host.conf.disableIPv6(l.Name, !l.IPv6 && !l.BothFamilies); err != nil {
 		return fmt.Errorf("set up %s: %w", l.Name, err)
 	}
 	if err := b.nl.LinkSetUp(is); err != nil && !errors.Is(err, unix.ENETDOWN) {
@@ -165,7 +165,11 @@ func (l virtualLink) tend(b *batch, all []netlink.Addr) error {
 		errs = append(errs, b.nl.LinkSetMaster(is, master))
 	}
 	if l.Prefix.IsValid() {
-		errs = append(errs, exists(b.nl.AddrAdd(is, toNetlink(config.Address{Prefix: l.Prefix}))))
+		a := config.Address{Prefix: l.Prefix}
+		if l.IPv6 { // a source for adverts, not for others
+			a.PreferredLft = config.Some[uint32](0)
+		}
+		errs = append(errs, exists(b.nl.AddrAdd(is, toNetlink(a))))
 	}
 	if l.Mirror {
 		errs = append(errs, l.mirror(b, is, parent, all))

@@ -69,6 +69,13 @@ func (p *Poller) Dead(link string) bool {
 	return b != nil && b.dead
 }
 
+// Asks says that a link is one of those that are asked.
+func (p *Poller) Asks(link string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.links[link] != nil
+}
+
 // Run asks every link once a second until ctx ends. It sleeps while there is
 // none.
 func (p *Poller) Run(ctx context.Context) error {
