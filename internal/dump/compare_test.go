@@ -103,6 +103,7 @@ var differences = map[string][]struct{ why, pattern string }{
 		{"2.2.7 does not know HTTP/2", ` http protocol `},
 	},
 	"links": {
+		{"the instance cannot run, and lvsd says why", `VRRP Instance = noaddress #1: \+ +Cannot run: ipvlan`},
 		{"garp_extra_if is on a line with a mistake, and 2.2.7 reads more of what is left", `- +(Gratuitous ARP for each|Next gratuitous ARP for) `},
 	},
 	"script-unsafe": {{"a script that is not there is kept", ` notify script = |keepalived_check: Health checkers/`}},
