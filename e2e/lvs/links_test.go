@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +144,10 @@ func isLvsd(binary string) string {
 	return "lvsd"
 }
 
+// kernelsOwn is the link-local address that the kernel gives a link, by chance on
+// an ipvlan.
+var kernelsOwn = regexp.MustCompile(`fe80::[0-9a-f]+:[0-9a-f:]+/64 scope link (tentative )?`)
+
 // linksOf is what can be seen of a host's links, addresses and keepalived's
 // routes.
 func linksOf(h *rig.Host) string {
@@ -162,7 +167,7 @@ func linksOf(h *rig.Host) string {
 			}
 		}
 		if name, _, ours := strings.Cut(words[1], "@"); ours && strings.HasPrefix(name, "ipv.") {
-			keep = append(keep, "disable_ipv6", strings.TrimSpace(h.Run("cat", "/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6")), h.Run("ip", "-o", "-6", "addr", "show", "dev", name))
+			keep = append(keep, "disable_ipv6", strings.TrimSpace(h.Run("cat", "/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6")), kernelsOwn.ReplaceAllString(h.Run("ip", "-o", "-6", "addr", "show", "dev", name), "fe80:: of the kernel's own"))
 		}
 		lines = append(lines, strings.Join(keep, " "))
 	}

@@ -120,11 +120,14 @@ func (l virtualLink) there(b *batch) bool {
 	return is != nil && l.ours(is) && (parent == nil || is.Attrs().ParentIndex == parent.Attrs().Index)
 }
 
-// begin brings the link up, without an IPv6 address of the kernel's own.
+// begin brings the link up. An IPv6 address of the kernel's own is for ipvlans
+// alone, which have a MAC that others have, too.
 func (l virtualLink) begin(b *batch, parent, is netlink.Link) error {
 	const none = 1 // IN6_ADDR_GEN_MODE_NONE
-	if err := b.nl.LinkSetIP6AddrGenMode(is, none); err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EAFNOSUPPORT) {
-		return fmt.Errorf("set up %s: %w", l.Name, err)
+	if l.IPVLAN == "" || l.Mirror {
+		if err := b.nl.LinkSetIP6AddrGenMode(is, none); err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EAFNOSUPPORT) {
+			return fmt.Errorf("set up %s: %w", l.Name, err)
+		}
 	}
 	if err := l.host.conf.disableIPv6(l.Name, !l.IPv6 && !l.BothFamilies); err != nil {
 		return fmt.Errorf("set up %s: %w", l.Name, err)
