@@ -16,7 +16,7 @@ build: ## build bin/lvsd, a static program
 package: build ## bin/lvsd_*.deb and bin/lvsd-*.rpm
 	GO=$(GO) dist/package.sh "$(GO) run $(NFPM)"
 
-check: ## the quick part of the tests, about three minutes: vet and unit tests
+check: ## the quick part of the tests, about four minutes: vet and unit tests
 	@echo "make check leaves out what needs root, a wire or a virtual machine: make test runs it"
 	$(GO) vet ./... && $(GO) test -short ./...
 
