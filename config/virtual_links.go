@@ -137,7 +137,8 @@ type naming struct {
 	g       *Global
 	env     Environment // nil: nothing is looked up
 	taken   map[string]bool
-	present map[string]PresentLink // those of env, once one was asked for
+	links   []PresentLink          // those of env, once one was asked for
+	present map[string]PresentLink // the same by their names
 	fresh   []*Instance            // that have no links yet
 	made    []VirtualLink
 }
@@ -149,7 +150,7 @@ func (n *naming) name(l *VirtualLink, prefix string, i *Instance) {
 		n.look()
 	}
 	if l.IPVLAN == "" {
-		for _, p := range n.present {
+		for _, p := range n.links {
 			if p.VMAC && p.Parent == l.Parent && p.MAC == l.MAC && !n.taken[p.Name] {
 				l.Name = p.Name
 				n.taken[l.Name] = true
@@ -165,7 +166,8 @@ func (n *naming) look() {
 	if n.env == nil {
 		return
 	}
-	for _, p := range n.env.Links() {
+	n.links = n.env.Links()
+	for _, p := range n.links {
 		n.present[p.Name] = p
 	}
 }

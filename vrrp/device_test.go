@@ -55,6 +55,42 @@ func TestOwnDevice(t *testing.T) {
 	}
 }
 
+// A master whose macvlan has another name after a reload stays that: what the
+// link is like under its new name it is told afterwards.
+func TestOwnDeviceRenamed(t *testing.T) {
+	with := func(name string) *config.Config {
+		c := &config.Config{Global: config.DefaultGlobal, Instances: []config.Instance{{
+			Name: "VI_1", Interface: "eth0", VirtualRouterID: 51, AdvertInt: time.Second, Priority: config.Some[uint8](255), VMAC: &config.VMAC{Name: name},
+			VirtualIPAddress: []config.Address{{Prefix: netip.MustParsePrefix("10.0.0.5/24")}},
+		}}}
+		c.Resolve(nil)
+		return c
+	}
+	now := time.Unix(0, 0)
+	g := vrrp.Regroup(now, nil, with("mac51")).Groups[0]
+	m := g.Members()[0]
+	g.Step(now, vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{config.MustAddr("10.0.0.1")}})
+	g.Step(now, vrrp.LinkChanged{Link: "mac51", Exists: true, Up: true})
+	g.Step(now, vrrp.Start{})
+	claims := 0
+	for _, e := range vrrp.Regroup(now, []*vrrp.Group{g}, with("mac52")).Effects {
+		switch e := e.(type) {
+		case vrrp.Became:
+			t.Errorf("%+v", e)
+		case vrrp.Claim:
+			if claims++; len(e.Addresses) != 1 || e.Addresses[0].Dev != "mac52" {
+				t.Errorf("claims %v", e.Addresses)
+			}
+		}
+	}
+	if m.State() != config.Master || claims != 1 {
+		t.Errorf("%s with %d claims after the reload", m.State(), claims)
+	}
+	if g.Step(now, vrrp.LinkChanged{Link: "mac52"}); m.State() != config.Fault {
+		t.Errorf("%s without its macvlan", m.State())
+	}
+}
+
 // garp_extra_if announces, again and again, the addresses on VMACs that no
 // adverts leave from; with `all` those on other links, too.
 func TestExtraAnnouncements(t *testing.T) {

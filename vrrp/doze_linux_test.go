@@ -241,7 +241,7 @@ func TestDozeEnds(t *testing.T) {
 	tt.out.Payload = advertOf(t, &tt.out, 100)
 	within(t, a, tt.s[0], func(p *poller, c Conn, _ *bool) {
 		const far = 30 * time.Millisecond
-		wait := func(every time.Duration, prepare func(now time.Time, o *order)) (rounds int, took time.Duration, failed error) {
+		once := func(every time.Duration, prepare func(now time.Time, o *order)) (rounds int, took time.Duration, failed error) {
 			now := time.Now()
 			var o order
 			defer p.forget(&o) // the stand-in may follow it soon
@@ -260,6 +260,14 @@ func TestDozeEnds(t *testing.T) {
 					failed = err
 				}
 			})
+			return rounds, took, failed
+		}
+		wait := func(every time.Duration, prepare func(now time.Time, o *order)) (rounds int, took time.Duration, failed error) {
+			for range 4 { // the runtime's signals may end one before anything is due
+				if rounds, took, failed = once(every, prepare); took >= far || rounds > 0 || failed != nil {
+					break
+				}
+			}
 			return rounds, took, failed
 		}
 		if rounds, took, err := wait(time.Hour, func(now time.Time, _ *order) { p.dozing.limit = p.nanoseconds(now.Add(2 * far)) }); rounds != 1 || took < 2*far || err != nil {

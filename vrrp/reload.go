@@ -219,6 +219,9 @@ func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) 
 	if trackedSource(&was) != trackedSource(&cfg) {
 		m.homes = homes{}
 	}
+	if was.Device() != cfg.Device() {
+		m.device.Link = cfg.Device() // it is as the former one until its state is told
+	}
 	m.authenticate(was.Authentication)
 	m.refreshSource()
 	if m.state != config.Backup || !m.master.IsValid() || was.Version.Value != cfg.Version.Value {

@@ -212,7 +212,7 @@ func (v *victim) recovers(started time.Time) {
 	v.t.Helper()
 	for {
 		after := time.Since(started)
-		state := v.kernelState()
+		state := v.kernelState(v.leftNames()...)
 		if state == v.states[v.now] {
 			v.sum.Lock()
 			defer v.sum.Unlock()
@@ -224,6 +224,15 @@ func (v *victim) recovers(started time.Time) {
 		}
 		time.Sleep(30 * time.Millisecond)
 	}
+}
+
+// leftNames are the names that a start has from a killed predecessor and not
+// from its configuration: a VMAC without a name keeps the one that it had.
+func (v *victim) leftNames() []string {
+	if strings.Contains(v.states[v.now], " vrrp.51 ") {
+		return []string{"mac51", "vrrp.51"}
+	}
+	return nil
 }
 
 // takenOver waits for the peer's first advert after the last of the victim,

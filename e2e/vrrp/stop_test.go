@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,18 +93,22 @@ func (r *router) leftNothing() {
 }
 
 // held are the IPv4 addresses of a device in the kernel's order.
-func (r *router) held(device string) []string {
+func (r *router) held(devices ...string) []string {
 	r.t.Helper()
 	var links []struct {
+		Name      string `json:"ifname"`
 		Addresses []struct {
 			Local string `json:"local"`
 		} `json:"addr_info"`
 	}
-	if err := json.Unmarshal([]byte(r.Run("ip", "-j", "-4", "addr", "show", "dev", device)), &links); err != nil {
+	if err := json.Unmarshal([]byte(r.Run("ip", "-j", "-4", "addr", "show")), &links); err != nil {
 		r.t.Fatalf("%s: read ip's output: %v", r, err)
 	}
 	var held []string
 	for _, link := range links {
+		if !slices.Contains(devices, link.Name) {
+			continue
+		}
 		for _, a := range link.Addresses {
 			held = append(held, a.Local)
 		}

@@ -37,8 +37,9 @@ type Host struct {
 	owners    map[string][]any
 	unwanted  []any // claims that nobody wants any more, in the order of their release
 	holds     int
-	inherited map[indexed]bool // addresses that a predecessor has left to this program
-	complaint string           // what a repair could not do, which the log has been told
+	inherited map[indexed]bool  // addresses that a predecessor has left to this program
+	complaint string            // what a repair could not do, which the log has been told
+	renamed   map[string]string // to the present name from the one before, on hold
 }
 
 // claim is an object that somebody wants or that is still to be removed.
@@ -78,7 +79,7 @@ func Open(log *zap.Logger) (*Host, error) {
 	return &Host{
 		log: log, nl: handle, raw: raw, conf: sysctls, firewall: openFirewall(), packet: packet,
 		claims: make(map[any]*claim), owners: make(map[string][]any),
-		inherited: make(map[indexed]bool),
+		inherited: make(map[indexed]bool), renamed: make(map[string]string),
 	}, nil
 }
 

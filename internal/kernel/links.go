@@ -246,7 +246,23 @@ func (h *Host) survey(ctx context.Context) ([]Link, map[netip.Addr]bool, error) 
 		}
 	}
 	h.complain(h.repair(b, present))
-	return links, here, nil
+	return h.formerNames(links), here, nil
+}
+
+// formerNames adds those of links that were renamed on hold: who holds goes
+// over to the new ones before they end.
+func (h *Host) formerNames(links []Link) []Link {
+	if h.holds == 0 {
+		clear(h.renamed)
+	}
+	for former, name := range h.renamed {
+		if i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name }); i >= 0 {
+			l := links[i]
+			l.Name = former
+			links = slices.Insert(links, i, l)
+		}
+	}
+	return links
 }
 
 // virtual reports an address that somebody claims, or has claimed, in a state:

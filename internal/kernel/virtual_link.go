@@ -66,7 +66,58 @@ func (l virtualLink) add(b *batch) (adopted bool, err error) {
 		return false, fmt.Errorf("add %s: %w", l.Name, err)
 	}
 	b.links[l.Name] = is
-	return false, l.begin(b, parent, is)
+	err = l.begin(b, parent, is)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return l.takeOver(b, parent, is, err)
+	}
+	return false, err
+}
+
+// takeOver gives the name to the link that has the MAC by another name: two of
+// one MAC cannot be up on a parent. It may be that of the configuration before,
+// and what is on it stays.
+func (l virtualLink) takeOver(b *batch, parent, is netlink.Link, busy error) (adopted bool, err error) {
+	all, err := dump(b.nl.LinkList)
+	if err != nil {
+		return false, errors.Join(busy, err)
+	}
+	k := slices.IndexFunc(all, func(o netlink.Link) bool {
+		return o.Attrs().Name != l.Name && o.Attrs().ParentIndex == parent.Attrs().Index && l.ours(o)
+	})
+	if k < 0 {
+		return false, busy
+	}
+	former := all[k]
+	name := former.Attrs().Name
+	if c := l.host.claims[linkID(name)]; c != nil && c.owners > 0 {
+		return false, busy
+	}
+	if err := b.nl.LinkDel(is); err != nil {
+		return false, errors.Join(busy, err)
+	}
+	if err := b.rename(former, l.Name); err != nil {
+		return false, fmt.Errorf("name %s %s: %w", name, l.Name, err)
+	}
+	l.host.log.Info(fmt.Sprintf("%s has the name %s now", name, l.Name))
+	l.host.renamed[name] = l.Name
+	delete(b.links, name)
+	if is, err = b.nl.LinkByName(l.Name); err != nil {
+		return false, fmt.Errorf("add %s: %w", l.Name, err)
+	}
+	b.links[l.Name] = is
+	return true, l.begin(b, parent, is)
+}
+
+// rename renames a link that is up, which kernels before 6.2 do not.
+func (b *batch) rename(l netlink.Link, name string) error {
+	err := b.nl.LinkSetName(l, name)
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if err := b.nl.LinkSetDown(l); err != nil {
+		return err
+	}
+	return errors.Join(b.nl.LinkSetName(l, name), b.nl.LinkSetUp(l))
 }
 
 // made is the link as the kernel is asked for it.

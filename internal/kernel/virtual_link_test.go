@@ -377,3 +377,39 @@ func TestBeneath(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A VMAC whose name changes, or that somebody has made by another name, is
+// renamed: a second one of its MAC could not be up. What is on it stays, and
+// whoever holds sees it by both names until the release.
+func TestVMACRenamed(t *testing.T) {
+	h, ns, _ := newHost(t)
+	index := func(name string) string { return strings.TrimSpace(ns.Run(t, "cat /sys/class/net/"+name+"/ifindex")) }
+	ns.Run(t, "ip link add other address 00:00:5e:00:01:33 link eth0 type macvlan mode private")
+	ns.Run(t, "ip link set other up")
+	was := index("other")
+	seen := watch(t, h, ns, receiveBuffer)
+	expect(t, seen, "other exists=true up=true [] []")
+	claimAll(t, h, "standing", vmacClaims(macvlan("mac51", "eth0", false)))
+	mustClaim(t, h, "VI_1", addr("10.0.0.100/24", "mac51"))
+	expect(t, seen, "other exists=false up=false [] []")
+	expect(t, seen, "mac51 exists=true up=true [] []")
+
+	release := h.Hold()
+	claimAll(t, h, "standing", vmacClaims(macvlan("mac52", "eth0", false)))
+	expect(t, seen, "mac52 exists=true up=true [10.0.0.100] []")
+	mustClaim(t, h, "VI_1", addr("10.0.0.100/24", "mac52"))
+	expect(t, seen, "mac52 exists=true up=true [] []")
+	release()
+	ns.Run(t, "ip addr add 192.0.2.1/32 dev lo") // and with the next look, for which there is a reason
+	expect(t, seen, "mac51 exists=false up=false [] []")
+	wantShown(t, ns, "mac52", "inet 10.0.0.100/24 scope global mac52")
+	if now := index("mac52"); now != was || !isUp(ns, t, "mac52") {
+		t.Errorf("link %s, up %t, it was %s", now, isUp(ns, t, "mac52"), was)
+	}
+
+	mustClaim(t, h, "VI_1")
+	claimAll(t, h, "standing", config.Claims{})
+	if left := ns.Run(t, "ip -o link"); strings.Contains(left, "macvlan") || strings.Contains(left, "mac5") {
+		t.Errorf("left: %s", left)
+	}
+}
