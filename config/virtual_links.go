@@ -30,6 +30,8 @@ type PresentLink struct {
 	VMAC   bool   // a macvlan in private mode
 	IPVLAN bool
 	MAC    [6]byte // of an Ethernet link
+	Ours   bool    // the running configuration has made it
+	Named  bool    // and says its name
 }
 
 // Sysctl is a value in net.ipv4.conf of a link, set while it is wanted and
@@ -144,14 +146,15 @@ type naming struct {
 }
 
 // name gives a link without one the name of what there is with its MAC on its
-// parent, or else a free one.
+// parent, or else a free one. A name that an earlier configuration has said is
+// none to keep.
 func (n *naming) name(l *VirtualLink, prefix string, i *Instance) {
 	if n.present == nil {
 		n.look()
 	}
 	if l.IPVLAN == "" {
 		for _, p := range n.links {
-			if p.VMAC && p.Parent == l.Parent && p.MAC == l.MAC && !n.taken[p.Name] {
+			if p.VMAC && !p.Named && p.Parent == l.Parent && p.MAC == l.MAC && !n.taken[p.Name] {
 				l.Name = p.Name
 				n.taken[l.Name] = true
 				return
@@ -185,7 +188,7 @@ func (n *naming) free(l *VirtualLink, prefix string, i *Instance) string {
 	for _, infix := range candidates {
 		name := fmt.Sprintf("%s%s.%d", prefix, infix, i.VirtualRouterID)
 		p, there := n.present[name]
-		if there && (l.IPVLAN == "" || !p.IPVLAN || p.Parent != l.Parent) || n.taken[name] {
+		if there && !p.Ours && (l.IPVLAN == "" || !p.IPVLAN || p.Parent != l.Parent) || n.taken[name] {
 			continue
 		}
 		n.taken[name] = true

@@ -154,6 +154,8 @@ func TestNamesThatAreTaken(t *testing.T) {
 		"a VMAC with another MAC":     {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", VMAC: true}}, false, v4, "vrrp1.51"},
 		"ours":                        {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", VMAC: true, MAC: ours}}, false, v4, "vrrp.51"},
 		"ours by another name":        {[]PresentLink{{Name: "vrrp.51"}, {Name: "vrrp7.51", Parent: "eth0", VMAC: true, MAC: ours}}, false, v4, "vrrp7.51"},
+		"ours with another MAC":       {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", VMAC: true, Ours: true}}, false, v4, "vrrp.51"},
+		"ours that had a name":        {[]PresentLink{{Name: "mac51", Parent: "eth0", VMAC: true, MAC: ours, Ours: true, Named: true}}, false, v4, "vrrp.51"},
 		"our MAC, but no VMAC":        {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", MAC: ours}}, false, v4, "vrrp1.51"},
 		"our ipvlan":                  {[]PresentLink{{Name: "vrrp.51", Parent: "eth0", IPVLAN: true}}, true, v4, "vrrp.51"},
 		"an ipvlan elsewhere":         {[]PresentLink{{Name: "vrrp.51", Parent: "eth1", IPVLAN: true}}, true, v4, "vrrp1.51"},

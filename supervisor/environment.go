@@ -98,6 +98,39 @@ func (machine) HasNamespace(name string) bool {
 
 func (machine) Links() []config.PresentLink { return kernel.PresentLinks() }
 
+// running is a machine that tells the links of a configuration from others.
+type running struct {
+	config.Environment
+	configured *config.Config // nil: none runs
+}
+
+func (s *Supervisor) environment() config.Environment {
+	if env := s.machine(); env != nil {
+		return running{env, s.config}
+	}
+	return nil
+}
+
+// Links implements [config.Environment].
+func (r running) Links() []config.PresentLink {
+	links := r.Environment.Links()
+	if r.configured == nil {
+		return links
+	}
+	named := make(map[string]bool)
+	for i := range r.configured.Instances {
+		instance := &r.configured.Instances[i]
+		for _, l := range instance.Links {
+			said := instance.VMAC != nil && instance.VMAC.Name == l.Name || instance.IPVLAN != nil && instance.IPVLAN.Name == l.Name
+			named[l.Name] = named[l.Name] || said
+		}
+	}
+	for i := range links {
+		links[i].Named, links[i].Ours = named[links[i].Name]
+	}
+	return links
+}
+
 func (machine) PrivateMacvlan(name string) bool { return kernel.PrivateMacvlan(name) }
 
 func (machine) Beneath(name string) string { return kernel.Beneath(name) }

@@ -273,7 +273,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 }
 
 func (s *Supervisor) load(file string) (*config.Config, []config.Problem, error) {
-	next, problems, err := parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: s.machine()})
+	next, problems, err := parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: s.environment()})
 	if err == nil && s.opts.NetNamespace != "" {
 		next.Daemon.NetNamespace = s.opts.NetNamespace
 	}

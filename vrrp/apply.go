@@ -243,6 +243,11 @@ func (r *Runner) inform(g *group) {
 			r.step(g, r.link(name))
 		}
 	}
+	for _, m := range g.Members() {
+		if name := m.cfg.Device(); name != "" && !r.links[name].Exists {
+			r.step(g, r.link(name)) // it may have another device than before
+		}
+	}
 	for object, o := range r.observers {
 		if o.last != nil && g.concernedBy(object) {
 			r.step(g, *o.last)

@@ -58,22 +58,22 @@ func TestOwnDevice(t *testing.T) {
 // A master whose macvlan has another name after a reload stays that: what the
 // link is like under its new name it is told afterwards.
 func TestOwnDeviceRenamed(t *testing.T) {
-	with := func(name string) *config.Config {
+	with := func(name string, mac config.MAC) *config.Config {
 		c := &config.Config{Global: config.DefaultGlobal, Instances: []config.Instance{{
-			Name: "VI_1", Interface: "eth0", VirtualRouterID: 51, AdvertInt: time.Second, Priority: config.Some[uint8](255), VMAC: &config.VMAC{Name: name},
+			Name: "VI_1", Interface: "eth0", VirtualRouterID: 51, AdvertInt: time.Second, Priority: config.Some[uint8](255), VMAC: &config.VMAC{Name: name, MAC: mac},
 			VirtualIPAddress: []config.Address{{Prefix: netip.MustParsePrefix("10.0.0.5/24")}},
 		}}}
 		c.Resolve(nil)
 		return c
 	}
 	now := time.Unix(0, 0)
-	g := vrrp.Regroup(now, nil, with("mac51")).Groups[0]
+	g := vrrp.Regroup(now, nil, with("mac51", config.MAC{})).Groups[0]
 	m := g.Members()[0]
 	g.Step(now, vrrp.LinkChanged{Link: "eth0", Exists: true, Up: true, IPv4: []netip.Addr{config.MustAddr("10.0.0.1")}})
 	g.Step(now, vrrp.LinkChanged{Link: "mac51", Exists: true, Up: true})
 	g.Step(now, vrrp.Start{})
 	claims := 0
-	for _, e := range vrrp.Regroup(now, []*vrrp.Group{g}, with("mac52")).Effects {
+	for _, e := range vrrp.Regroup(now, []*vrrp.Group{g}, with("mac52", config.MAC{})).Effects {
 		switch e := e.(type) {
 		case vrrp.Became:
 			t.Errorf("%+v", e)
@@ -85,6 +85,13 @@ func TestOwnDeviceRenamed(t *testing.T) {
 	}
 	if m.State() != config.Master || claims != 1 {
 		t.Errorf("%s with %d claims after the reload", m.State(), claims)
+	}
+	announced := ""
+	for _, e := range vrrp.Regroup(now, []*vrrp.Group{g}, with("mac52", config.MAC{Octets: [6]byte{2, 0, 0, 0, 0, 9}, Len: 6})).Effects {
+		announced += fmt.Sprintf("%T ", e)
+	}
+	if announced != "vrrp.Announce " {
+		t.Errorf("another MAC: %s", announced)
 	}
 	if g.Step(now, vrrp.LinkChanged{Link: "mac52"}); m.State() != config.Fault {
 		t.Errorf("%s without its macvlan", m.State())

@@ -254,17 +254,24 @@ func (m *Machine) reconfigure(now time.Time, cfg config.Instance, out *effects) 
 // which it is.
 func (m *Machine) reclaimAll(was config.Instance, out *effects) {
 	old, addrs := was.Addresses(), m.cfg.Addresses()
-	if was.Name == m.cfg.Name && was.Claims().Equal(m.cfg.Claims()) {
-		return
-	}
 	var added []config.Address
 	for _, a := range addrs {
-		if !slices.ContainsFunc(old, func(b config.Address) bool { return sameAddress(a, b) }) {
+		if !slices.ContainsFunc(old, func(b config.Address) bool { return sameAddress(a, b) }) || hardware(&was, a.Dev) != hardware(&m.cfg, a.Dev) {
 			added = append(added, a)
 		}
 	}
-	out.add(claim(&m.cfg))
+	if was.Name != m.cfg.Name || !was.Claims().Equal(m.cfg.Claims()) {
+		out.add(claim(&m.cfg))
+	}
 	m.gratuitous(out, added, m.cfg.GarpMasterRepeat.Value)
+}
+
+// hardware is the MAC of a link that the instance has for itself.
+func hardware(cfg *config.Instance, link string) (mac [6]byte) {
+	if i := slices.IndexFunc(cfg.Links, func(l config.VirtualLink) bool { return l.Name == link }); i >= 0 {
+		mac = cfg.Links[i].MAC
+	}
+	return mac
 }
 
 func sameAddress(a, b config.Address) bool {

@@ -52,7 +52,7 @@ func (l virtualLink) add(b *batch) (adopted bool, err error) {
 		}
 		if is.Attrs().ParentIndex == parent.Attrs().Index {
 			b.links[l.Name] = is
-			return true, l.begin(b, parent, is)
+			return true, l.adjust(b, parent, is)
 		}
 		if err := b.nl.LinkDel(is); err != nil {
 			return false, fmt.Errorf("add %s: delete what has the name: %w", l.Name, err)
@@ -105,7 +105,7 @@ func (l virtualLink) takeOver(b *batch, parent, is netlink.Link, busy error) (ad
 		return false, fmt.Errorf("add %s: %w", l.Name, err)
 	}
 	b.links[l.Name] = is
-	return true, l.begin(b, parent, is)
+	return true, l.adjust(b, parent, is)
 }
 
 // rename renames a link that is up, which kernels before 6.2 do not.
@@ -286,7 +286,12 @@ func (l virtualLink) mirror(b *batch, is, parent netlink.Link, all []netlink.Add
 func (l virtualLink) change(b *batch, was object) error {
 	parent, err := b.link(l.Parent)
 	is, errIs := b.link(l.Name)
-	if o, ok := was.(virtualLink); ok && errors.Join(err, errIs) == nil && l.ours(is) && l.likeness() == o.likeness() {
+	if o, ok := was.(virtualLink); ok && errors.Join(err, errIs) == nil && o.ours(is) && l.likeness() == o.likeness() {
+		if l.MAC != o.MAC {
+			if err := b.nl.LinkSetHardwareAddr(is, l.MAC[:]); err != nil {
+				return fmt.Errorf("MAC of %s: %w", l.Name, err)
+			}
+		}
 		return l.adjust(b, parent, is)
 	}
 	if err := was.delete(b); err != nil {
@@ -298,7 +303,7 @@ func (l virtualLink) change(b *batch, was object) error {
 
 // likeness is what a link has from its beginning to its end.
 func (l virtualLink) likeness() config.VirtualLink {
-	l.IPv6, l.Mirror, l.Group, l.BothFamilies, l.Notify = false, false, "", false, false
+	l.IPv6, l.Mirror, l.Group, l.BothFamilies, l.Notify, l.MAC = false, false, "", false, false, [6]byte{}
 	return l.VirtualLink
 }
 

@@ -407,6 +407,18 @@ func TestVMACRenamed(t *testing.T) {
 		t.Errorf("link %s, up %t, it was %s", now, isUp(ns, t, "mac52"), was)
 	}
 
+	other := macvlan("mac53", "eth0", false)
+	other.Group = "7"
+	claimAll(t, h, "standing", vmacClaims(other))
+	mustClaim(t, h, "VI_1", addr("10.0.0.100/24", "mac53"))
+	other.MAC = [6]byte{2, 0, 0, 0, 0, 0x77}
+	claimAll(t, h, "standing", vmacClaims(other))
+	wantShown(t, ns, "mac53", "inet 10.0.0.100/24 scope global mac53")
+	shows := ns.Run(t, "ip -o link show dev mac53")
+	if now := index("mac53"); now != was || !strings.Contains(shows, "group 7") || !strings.Contains(shows, "02:00:00:00:00:77") {
+		t.Errorf("with another group and MAC: %s, it was link %s", shows, was)
+	}
+
 	mustClaim(t, h, "VI_1")
 	claimAll(t, h, "standing", config.Claims{})
 	if left := ns.Run(t, "ip -o link"); strings.Contains(left, "macvlan") || strings.Contains(left, "mac5") {
