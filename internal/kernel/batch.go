@@ -20,11 +20,27 @@ type batch struct {
 	raw   *nl.SocketHandle
 	links map[string]netlink.Link
 
-	inherited map[indexed]bool // of the host
+	inherited map[indexed]bool  // of the host
+	claims    map[any]*claim    // of the host
+	going     map[routeKey]bool // once asked for: the routes that are to be deleted
+	rules     map[ruleID]bool   // once asked for: keepalived's rules that are there
 }
 
 func (h *Host) batch(ctx context.Context) *batch {
-	return &batch{ctx: ctx, nl: h.nl, raw: h.raw, links: make(map[string]netlink.Link), inherited: h.inherited}
+	return &batch{ctx: ctx, nl: h.nl, raw: h.raw, links: make(map[string]netlink.Link), inherited: h.inherited, claims: h.claims}
+}
+
+// routeGoes says that a route of the key is there which nobody wants any more.
+func (b *batch) routeGoes(key routeKey) bool {
+	if b.going == nil {
+		b.going = make(map[routeKey]bool)
+		for _, c := range b.claims {
+			if r, ok := c.object.(route); ok && c.there && c.owners == 0 {
+				b.going[r.key()] = true
+			}
+		}
+	}
+	return b.going[key]
 }
 
 func (b *batch) link(name string) (netlink.Link, error) {

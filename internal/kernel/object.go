@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -75,6 +76,9 @@ func (b *batch) deleteAll(doomed []*claim) []error {
 	if len(doomed) == 0 {
 		return nil
 	}
+	if doomed[0].kind() == rules {
+		return b.deleteRules(doomed)
+	}
 	restore := func() error { return nil }
 	switch doomed[0].kind() {
 	case addresses:
@@ -89,6 +93,44 @@ func (b *batch) deleteAll(doomed []*claim) []error {
 		}
 		errs[i] = c.delete(b)
 	}
-	errs[0] = errors.Join(errs[0], restore())
+	errs[0] = errors.Join(errs[0], restore(), b.keep(doomed))
 	return errs
+}
+
+// keep puts back what went with the doomed though it is claimed: IPv6 has an
+// address once on a link, whatever its prefix length and peer, and adds the ways
+// of one route to those of another.
+func (b *batch) keep(doomed []*claim) error {
+	gone := make(map[any]bool)
+	for _, c := range doomed {
+		if id := looseID(c.object); id != nil {
+			gone[id] = true
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	var errs []error
+	for _, c := range b.claims {
+		if c.owners > 0 && c.there && gone[looseID(c.object)] {
+			_, err := c.add(b)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// looseID is what IPv6 tells an object from others by; nil: its own is right.
+func looseID(o object) any {
+	switch o := o.(type) {
+	case address:
+		if o.Prefix.Addr().Is6() {
+			return place{dev: o.Dev, prefix: netip.PrefixFrom(o.Prefix.Addr(), o.Prefix.Addr().BitLen())}
+		}
+	case route:
+		if o.Is6() {
+			return o.key()
+		}
+	}
+	return nil
 }

@@ -68,11 +68,16 @@ func (r route) same(other object) bool {
 	return ok && r.Route.String() == o.Route.String()
 }
 
-// add: prepended is what keepalived does unless told otherwise.
+// add: prepended is what keepalived does unless told otherwise. Of two IPv4
+// routes to one destination the kernel may delete the first whichever is meant,
+// so that one that is to go stays the first.
 func (r route) add(b *batch) (adopted bool, err error) {
 	flags := map[config.RouteAdd]int{
 		config.RoutePrepend: 0, config.RouteAppend: unix.NLM_F_APPEND, config.RouteExclusive: unix.NLM_F_EXCL,
 	}[r.Add]
+	if flags == 0 && !r.Is6() && b.routeGoes(r.key()) {
+		flags = unix.NLM_F_APPEND
+	}
 	err = r.send(b, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_ACK|flags)
 	if errors.Is(err, unix.EEXIST) {
 		return true, nil
@@ -147,8 +152,8 @@ func (r route) message(b *batch) (*message, error) {
 		m.Src_len = uint8(key.from.Bits())
 		m.bytes(unix.RTA_SRC, key.from.Addr().AsSlice())
 	}
-	if r.Metric.Set {
-		m.u32(unix.RTA_PRIORITY, r.Metric.Value)
+	if r.Metric.Set || r.Is6() { // of IPv6 routes one of any metric would be deleted
+		m.u32(unix.RTA_PRIORITY, key.metric)
 	}
 	r.options(m)
 	return m, r.ways(b, m)

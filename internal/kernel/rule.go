@@ -36,15 +36,56 @@ func (r rule) change(*batch, object) error { return nil }
 
 type ruleID string
 
+// add: whether it is there the list says; the kernel takes others for the same,
+// one that matches the opposite, for instance.
 func (r rule) add(b *batch) (adopted bool, err error) {
-	_, err = b.request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK, r.message(), 0)
-	if errors.Is(err, unix.EEXIST) {
+	if b.rules == nil {
+		if b.rules, err = b.rulesThere(); err != nil {
+			return false, fmt.Errorf("list rules: %w", err)
+		}
+	}
+	if b.rules[ruleID(r.shape())] {
 		return true, nil
 	}
-	if err != nil {
+	if _, err = b.request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_ACK, r.message(), 0); err != nil {
 		return false, fmt.Errorf("add rule %d: %w", r.Preference.Value, err)
 	}
+	b.rules[ruleID(r.shape())] = true
 	return false, nil
+}
+
+// deleteRules deletes the doomed, and no others: what a rule does not say may be
+// anything in the one that the kernel deletes, so that others may go first. They
+// are put back.
+func (b *batch) deleteRules(doomed []*claim) []error {
+	errs := make([]error, len(doomed))
+	for i, c := range doomed {
+		errs[i] = c.delete(b)
+	}
+	for before := -1; ; before = len(b.rules) {
+		there, err := b.rulesThere()
+		if b.rules = there; err != nil || len(there) == before {
+			errs[0] = errors.Join(errs[0], err)
+			break
+		}
+		left := false
+		for i, c := range doomed {
+			if errs[i] == nil && c.watched() && there[ruleID(c.object.(rule).shape())] {
+				left = true
+				errs[i] = c.delete(b)
+			}
+		}
+		if !left {
+			break
+		}
+	}
+	for _, c := range b.claims {
+		if c.owners > 0 && c.there && c.kind() == rules && c.watched() {
+			_, err := c.add(b)
+			errs[0] = errors.Join(errs[0], err)
+		}
+	}
+	return errs
 }
 
 func (r rule) delete(b *batch) error {
