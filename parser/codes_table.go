@@ -134,6 +134,8 @@ var explanations = map[string]explanation{
 		example: "virtual_server 10.0.0.1 80 {\n    lb_algo rr\n    lb_kind NAT\n" + aServer + "}"},
 	"quorum": {text: "The real servers cannot reach the quorum even when all are up, so it was lowered to their weight.",
 		example: aService + "    real_server 10.0.0.5 80 {\n        weight 0\n    }\n}"},
+	"rule-preference": {text: "A rule has no preference, by which the kernel puts rules in order. It gets one, counting down from 16384, so that the order of the file decides. Say which: preference 100.",
+		example: anInstance + anAddress + "    virtual_rules {\n        from 10.0.0.0/8 table 100\n    }\n}"},
 	"scheduler": {text: "A virtual server names no scheduler, and wlc was taken, as keepalived does.",
 		example: "virtual_server 10.0.0.1 80 {\n    lb_kind NAT\n    protocol TCP\n" + aServer + "}"},
 	"scheduler-flag": {text: "The flag belongs to another scheduler, and was ignored. lb_algo must stand before it.",

@@ -227,7 +227,7 @@ func (p *ruleParser) finish() bool {
 	}
 	if !r.Preference.Set {
 		r.Preference = config.Some(c.d.preference(r.IPv6))
-		fail("Rule has no preference specified - setting to %d. This is probably not what you want.", r.Preference.Value)
+		c.errorf(config.ClassGeneral, "rule-preference", "Rule has no preference specified - setting to %d. This is probably not what you want.", r.Preference.Value)
 	}
 	return true
 }

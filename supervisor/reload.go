@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode"
@@ -221,6 +222,10 @@ func isEmpty(c *config.Config) bool {
 	return len(c.Instances)+len(c.Services)+len(c.Groups)+len(c.Scripts) == 0 && c.Static.Claims().Empty()
 }
 
+// understood are codes of errors after which the configuration still means all
+// that it says: keepalived calls them errors for its users to mend.
+var understood = []string{"deprecated", "iptables", "rule-preference"}
+
 // newlyBroken is an error that the running configuration did not have. What
 // was tolerated at start is tolerated again, wherever it stands by now.
 func newlyBroken(running, next []config.Problem) *config.Problem {
@@ -231,7 +236,7 @@ func newlyBroken(running, next []config.Problem) *config.Problem {
 	}
 	for i, p := range next {
 		k := kind{p.Code, p.Message}
-		if p.Severity != config.Error {
+		if p.Severity != config.Error || slices.Contains(understood, p.Code) {
 			continue
 		}
 		if tolerated[k]--; tolerated[k] < 0 {
