@@ -123,9 +123,10 @@ func anyConfiguration(r *rand.Rand) string {
 	one.vips = []string{"10.9.0.100/24"}
 	one.excluded = some(r, []string{"10.9.0.101/24", "10.8.0.101/24 dev eth1", "10.6.0.1/24", "10.6.0.2/24", "2001:db8::100/64", "2001:db8:6::1/64 dev eth1", "10.9.0.102/32 label eth0:x"})
 	one.more = strings.Join([]string{
-		rig.OneOf(r, "", "", "use_vmac", "use_vmac mac51\nvmac_xmit_base"), rig.OneOf(r, "", "no_accept"),
-		block("virtual_routes", some(r, []string{"203.0.113.0/25 via 10.9.0.9 dev eth0", "203.0.113.128/25 dev eth1 table 51", "2001:db8:51::/48 dev eth1"})),
-		block("virtual_rules", some(r, []string{"from 203.0.113.0/24 table 51 priority 500", "to 203.0.113.9/32 table 51 priority 510"})),
+		rig.OneOf(r, "", "", "use_vmac", "use_vmac mac51\nvmac_xmit_base", "use_vmac mac51 group 7", "use_vmac mac51 02:00:00:00:00:51"), rig.OneOf(r, "", "no_accept"),
+		alikes([3]string{"", rig.OneOf(r, alike[1]...), rig.OneOf(r, alike[2]...)}),
+		block("virtual_routes", some(r, []string{"203.0.113.128/25 dev eth1 table 51", "2001:db8:52::/48 dev eth1"})),
+		block("virtual_rules", some(r, []string{"to 203.0.113.9/32 table 51 priority 510"})),
 	}, "\n")
 	text := block("static_ipaddress", some(r, []string{"10.5.0.1/24 dev eth1", "10.5.0.2/24 dev eth1"})) +
 		block("static_routes", some(r, []string{"192.0.2.0/24 via 10.8.0.9 dev eth1", "192.0.2.128/25 dev eth0 table 52"})) +

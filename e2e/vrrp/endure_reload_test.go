@@ -245,10 +245,11 @@ type edition struct {
 	interval string         // of the first one
 	excluded map[string]int // number of the instance that has an address, 1 to 3
 	third    bool
-	vmac     bool            // of the third
+	vmac     string          // of the third
 	group    int             // how many of them are in a sync group
 	scripts  map[string]int  // weights of tracked scripts
 	options  map[string]bool // lines and blocks
+	objects  [3]string       // of the second: an IPv6 address, a route and a rule
 }
 
 func firstEdition() *edition {
@@ -272,7 +273,10 @@ func (e *edition) edited(r *rand.Rand) *edition {
 		"priority":          func() { next.priority[r.IntN(2)] = 150 + r.IntN(100) },
 		"advert_int":        func() { next.interval = rig.OneOf(r, "0.1", "0.2", "0.3") },
 		"third instance":    func() { next.third = !next.third },
-		"use_vmac":          func() { next.vmac = !next.vmac },
+		"use_vmac": func() {
+			next.vmac = rig.OneOf(r, "", "use_vmac", "use_vmac mac53", "use_vmac mac54 group 7", "use_vmac mac53 02:00:00:00:00:53", "use_vmac mac53\nvmac_xmit_base")
+		},
+		"objects": func() { n := r.IntN(3); next.objects[n] = alike[n][r.IntN(len(alike[n]))] },
 		"sync group":        func() { next.group = rig.OneOf(r, 0, 2, 3) },
 		"addresses":         func() { move(r, next.excluded) },
 		"several addresses": func() { move(r, next.excluded); move(r, next.excluded); move(r, next.excluded) },
@@ -294,6 +298,31 @@ func (e *edition) edited(r *rand.Rand) *edition {
 	next.edit = names[r.IntN(len(names))]
 	edits[next.edit]()
 	return next
+}
+
+// alike are addresses, routes and rules that the kernel hardly tells apart.
+var alike = [3][]string{
+	{"", "2001:db8::100/64", "2001:db8::100/128", "2001:db8::100/64 dev eth1", "2001:db8::100/64 preferred_lft 0", "2001:db8::100/64 home"},
+	{
+		"", "203.0.113.0/25 via 10.9.0.9", "203.0.113.0/25 via 10.9.0.8", "203.0.113.0/25 dev eth0", "203.0.113.0/25 via 10.9.0.9 dev eth0 onlink",
+		"203.0.113.0/25 via 10.9.0.9 metric 5", "203.0.113.0/25 via 10.9.0.9 mtu 1400", "203.0.113.0/25 nexthop via 10.9.0.9 weight 2 nexthop via 10.9.0.8",
+		"2001:db8:51::/48 dev eth0", "2001:db8:51::/48 dev eth0 metric 5", "2001:db8:51::/48 dev eth1",
+	},
+	{
+		"", "from 203.0.113.0/24 table 51 priority 500", "not from 203.0.113.0/24 table 51 priority 500", "from 203.0.113.0/24 iif eth0 table 51 priority 500",
+		"table 51 priority 500", "from 203.0.113.0/24 blackhole priority 500",
+	},
+}
+
+// alikes are the objects in their blocks.
+func alikes(objects [3]string) string {
+	var all []string
+	for n, name := range []string{"virtual_ipaddress_excluded", "virtual_routes", "virtual_rules"} {
+		if objects[n] != "" {
+			all = append(all, block(name, []string{objects[n]}))
+		}
+	}
+	return strings.Join(all, "")
 }
 
 // optional are lines of the first two instances, and of global_defs.
@@ -366,8 +395,11 @@ func (e *edition) String() string {
 		}
 		if n < 2 {
 			i.more = strings.Join(append(lines, block("track_script", tracked)), "\n")
-		} else if e.vmac {
-			i.more = "use_vmac"
+		} else {
+			i.more = e.vmac
+		}
+		if n == 1 {
+			i.more += "\n" + alikes(e.objects)
 		}
 		b.WriteString(i.String())
 	}
