@@ -11,9 +11,8 @@ import (
 // own http_protocol 2. HTTP_GET speaks it with prior knowledge.
 func (h *httpGet) getHTTP2(ctx context.Context, conn net.Conn, a *answer) error {
 	var versions http.Protocols
-	versions.SetHTTP2(h.tls != nil)
-	versions.SetUnencryptedHTTP2(h.tls == nil)
-	only := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+	versions.SetUnencryptedHTTP2(true) // as far as the transport knows
+	only := func(context.Context, string, string) (net.Conn, error) { return newFramesConn(conn), nil }
 	transport := &http.Transport{
 		Protocols: &versions, DialContext: only, DialTLSContext: only,
 		DisableCompression: true, MaxResponseHeaderBytes: maxHTTPHeader,

@@ -19,6 +19,8 @@ const (
 	maxHTTPHeader = 16 << 10
 	maxHTTPBody   = 16 << 20
 	maxRegexText  = 1 << 20 // of the body that a regular expression sees
+	maxPieces     = 8 << 10 // in which it comes, and one more for each so many octets:
+	pieceOctets   = 512
 )
 
 // errBegun marks an error in the middle of an answer.
@@ -37,7 +39,22 @@ type answer struct {
 
 	header []byte // as far as it has come
 	inBody bool
+	pieces pieces
 }
+
+// pieces counts what an answer comes in: segments, records of TLS, or frames of
+// HTTP/2, which may be padded. To take one has its price however short it is.
+type pieces struct{ number, octets int }
+
+func (p *pieces) add(octets int) error {
+	p.number, p.octets = p.number+1, p.octets+octets
+	if p.number > maxPieces+p.octets/pieceOctets || p.octets > 2*maxHTTPBody {
+		return errPieces
+	}
+	return nil
+}
+
+var errPieces = &httpError{saysReadError, errors.New("the answer comes in too many pieces")}
 
 // readHTTP1 reads an answer of HTTP/1: its header, and its body up to
 // Content-Length or the end of the connection.
@@ -57,6 +74,9 @@ func (a *answer) readHTTP1(r io.Reader) error {
 // take takes the next piece of an answer of HTTP/1, and tells whether it is
 // the last one that counts.
 func (a *answer) take(b []byte) (over bool, err error) {
+	if err := a.pieces.add(len(b)); err != nil {
+		return false, err
+	}
 	if !a.inBody {
 		if b, err = a.takeHeader(b); err != nil || !a.inBody {
 			return false, err
