@@ -18,6 +18,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,10 +35,12 @@ const (
 	checking  = "check"  // be an lvsd without a kernel's table
 )
 
-// Where the servers answer.
+// Where the servers answer. What acceptPort and controlPort have accepted is told at
+// countPort.
 const (
 	webPort, tlsPort, smtpPort uint16 = 8080, 8443, 2525
-	acceptPort                 uint16 = 7070
+	acceptPort, controlPort    uint16 = 7070, 7072
+	countPort                  uint16 = 7071
 	dnsPort, echoPort          uint16 = 5353, 7007
 )
 
@@ -49,18 +52,21 @@ func answer(ctx context.Context) error {
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello\n") })
 	failed := make(chan error, 8)
+	var accepted, control atomic.Int64
 	servers := map[uint16]func(net.Listener) error{
 		webPort: func(l net.Listener) error { return serveWeb(l, hello) },
 		tlsPort: func(l net.Listener) error {
 			return serveWeb(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}}), hello)
 		},
-		smtpPort:   serveSMTP,
-		acceptPort: acceptAll,
+		smtpPort:    serveSMTP,
+		acceptPort:  func(l net.Listener) error { return acceptAll(l, func(net.Conn) { accepted.Add(1) }) },
+		controlPort: func(l net.Listener) error { return acceptAll(l, func(net.Conn) { control.Add(1) }) },
+		countPort: func(l net.Listener) error {
+			return acceptAll(l, func(c net.Conn) { _, _ = fmt.Fprintln(c, accepted.Load(), control.Load()) })
+		},
 	}
-	for i, bad := range hostile {
-		if bad.serve != nil {
-			servers[hostilePort+uint16(i)] = serveHostile(bad.serve, bad.check == "HTTP_GET")
-		}
+	if err := hostileListeners(servers); err != nil {
+		return err
 	}
 	for port, serve := range servers {
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
@@ -91,13 +97,14 @@ func serveWeb(l net.Listener, h http.Handler) error {
 	return s.Serve(l)
 }
 
-// acceptAll takes connections and closes them.
-func acceptAll(l net.Listener) error {
+// acceptAll takes connections, and closes them when each has been served.
+func acceptAll(l net.Listener, serve func(net.Conn)) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
 			return err
 		}
+		serve(c)
 		_ = c.Close()
 	}
 }
@@ -136,12 +143,13 @@ func datagrams() map[string]serveDatagram {
 	return all
 }
 
-// serveDatagram answers a datagram, which it may change.
-type serveDatagram func(b []byte, reply func([]byte))
+// serveDatagram answers a datagram to an address of this host, which it may
+// change.
+type serveDatagram func(to net.IP, b []byte, reply func([]byte))
 
 // echo sends datagrams back as answers: the third octet of one of DNS says that
 // it is one, RFC 1035 section 4.1.1.
-func echo(b []byte, reply func([]byte)) {
+func echo(_ net.IP, b []byte, reply func([]byte)) {
 	if len(b) > 2 {
 		b[2] |= 0x80
 	}
@@ -164,7 +172,7 @@ func eachDatagram(conn net.PacketConn, serve serveDatagram) error {
 		if err != nil {
 			return err
 		}
-		serve(b[:n], func(b []byte) { _, _ = c.WriteTo(b, &ipv4.ControlMessage{Src: about.Dst}, from) })
+		serve(about.Dst, b[:n], func(b []byte) { _, _ = c.WriteTo(b, &ipv4.ControlMessage{Src: about.Dst}, from) })
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/e2e/rig"
@@ -20,12 +19,21 @@ type scale struct{ n, m int }
 
 func (s scale) String() string { return fmt.Sprintf("%dx%d", s.n, s.m) }
 
-// works are what can be asked for: the sizes, and the checks.
+// works are what is done unless something else is asked for: the sizes, and the
+// checks.
 func works() (all []string) {
 	for _, s := range scales {
 		all = append(all, s.String())
 	}
 	return append(all, singleChecks)
+}
+
+// sized is the size that a work is.
+func sized(work string) (s scale, err error) {
+	if _, err := fmt.Sscanf(work, "%dx%d", &s.n, &s.m); err != nil || s.String() != work {
+		return s, fmt.Errorf("%q is no size such as %q, and not %q", work, scales[0], singleChecks)
+	}
+	return s, nil
 }
 
 var scales = []scale{{100, 4}, {1000, 10}, {5000, 10}, {20000, 1}, {1, 10000}}
@@ -51,17 +59,17 @@ func compareLVS(ctx context.Context, keepalived, lvsd string) error {
 	}
 	chosen := os.Args[min(2, len(os.Args)):]
 	for _, name := range chosen {
-		if !slices.Contains(works(), name) {
-			return fmt.Errorf("there is no %q, only %q", name, works())
+		if _, err := sized(name); err != nil && name != singleChecks {
+			return err
 		}
+	}
+	if len(chosen) == 0 {
+		chosen = works()
 	}
 	fmt.Printf("\n%-44s  %21s   %21s   %13s\n", "", "keepalived", "lvsd", "lvsd / keepalived")
 	fmt.Printf("%-44s  %10s %10s   %10s %10s   %6s %6s\n", "LVS, in the virtual machine", "wall ms", "cpu ms", "wall ms", "cpu ms", "wall", "cpu")
 	var failed error
-	for _, name := range works() {
-		if len(chosen) > 0 && !slices.Contains(chosen, name) {
-			continue
-		}
+	for _, name := range chosen {
 		vm := rig.VM{
 			Command: []string{self, guest, keepalived, lvsd, name},
 			Dir:     os.TempDir(),

@@ -21,7 +21,7 @@ const bound = 10 * time.Second
 // startBound is what a start may take. Without it there are no other steps.
 const startBound = 2 * time.Minute
 
-// runGuest is what the virtual machine runs: one of [works].
+// runGuest is what the virtual machine runs: a size, or [singleChecks].
 func runGuest(keepalived, lvsd, work string) error {
 	dir, err := os.MkdirTemp("", "lvs-bench")
 	if err != nil {
@@ -44,9 +44,9 @@ func runGuest(keepalived, lvsd, work string) error {
 	if work == singleChecks {
 		return compareChecks(dir, &accepted, keepalived, lvsd)
 	}
-	var s scale
-	if _, err := fmt.Sscanf(work, "%dx%d", &s.n, &s.m); err != nil {
-		return fmt.Errorf("%q is no size: %w", work, err)
+	s, err := sized(work)
+	if err != nil {
+		return err
 	}
 	ours := make(map[string]phase)
 	// Those of lvsd are there whatever becomes of keepalived.
