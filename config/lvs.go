@@ -289,11 +289,11 @@ type Server struct {
 	Method           Method
 	Tunnel           Tunnel // of TUN
 	InhibitOnFailure bool
-	DrainTimeout     time.Duration // how long it keeps its connections once no block names it
 	SMTPAlert        bool
 	UThreshold       uint32
 	LThreshold       uint32
-	NotifyUp         *Command // nil: none, as for most of thousands of servers
+	DrainTimeout     time.Duration // how long it keeps its connections once no block names it
+	NotifyUp         *Command      // nil: none, as for most of thousands of servers
 	NotifyDown       *Command
 	Checks           []Check
 }

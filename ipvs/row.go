@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 
 	"github.com/lvsd/lvsd/config"
 )
@@ -20,7 +21,7 @@ type row struct {
 	whole bool             // for everything about it
 	some  []netip.AddrPort // as the owner has them
 
-	places map[netip.AddrPort]int // in have.Dests; nil: not known
+	places map[netip.AddrPort]int // in have.Dests, of more than a few; nil: not known
 }
 
 // leaves says that the service is not to be there any more.
@@ -116,8 +117,13 @@ func (r *row) note(c change) {
 // is takes what the kernel has.
 func (r *row) is(have *Service) { r.have, r.places = have, nil }
 
-// find is the place of a destination in have.
+// find is the place of a destination in have. Few need no index, which would take
+// more room than they do.
 func (r *row) find(addr netip.AddrPort) (at int, there bool) {
+	if r.places == nil && len(r.have.Dests) <= few {
+		at = slices.IndexFunc(r.have.Dests, func(d Dest) bool { return d.Addr == addr })
+		return at, at >= 0
+	}
 	if r.places == nil {
 		r.places = make(map[netip.AddrPort]int, len(r.have.Dests))
 		for i, d := range r.have.Dests {
@@ -134,7 +140,9 @@ func (r *row) put(d Dest) {
 		r.have.Dests[at] = d
 		return
 	}
-	r.places[d.Addr] = len(r.have.Dests)
+	if r.places != nil {
+		r.places[d.Addr] = len(r.have.Dests)
+	}
 	r.have.Dests = append(r.have.Dests, d)
 }
 
@@ -147,7 +155,10 @@ func (r *row) remove(addr netip.AddrPort) {
 	}
 	last := len(r.have.Dests) - 1
 	moved := r.have.Dests[last]
-	r.have.Dests[at], r.places[moved.Addr] = moved, at
+	r.have.Dests[at] = moved
 	r.have.Dests = r.have.Dests[:last]
-	delete(r.places, addr)
+	if r.places != nil {
+		r.places[moved.Addr] = at
+		delete(r.places, addr)
+	}
 }
