@@ -44,7 +44,10 @@ type openBlock struct {
 	pos     place
 	keyword string
 	ignored bool // a stray one: its closing brace is dropped too
+	added   bool // it is not in the file, which has been said
 }
+
+func (b openBlock) written() bool { return !b.added }
 
 // rootOnly are blocks that exist at the top level and nowhere else. In a block
 // they say that a closing brace is missing.
@@ -102,7 +105,7 @@ func (t *tokens) outer() (lexeme, bool) {
 			t.unclosed()
 			continue
 		case tok.Type == tokenLine && t.depth > 0 && t.beginsRoot(tok):
-			if t.braces > 0 {
+			if slices.ContainsFunc(t.blocks, openBlock.written) {
 				t.problem(tok.Pos, config.ClassMissingBrace, "missing-brace",
 					fmt.Sprintf("Missing '}' before %s, for the block of line %d", tok.Value, t.blocks[len(t.blocks)-1].pos.line))
 			}
@@ -120,7 +123,7 @@ func (t *tokens) outer() (lexeme, bool) {
 		case tokenLine:
 			t.line = tok.Value
 		case tokenLBrace:
-			t.blocks = append(t.blocks, openBlock{pos: tok.Pos, keyword: firstWord(t.line)})
+			t.blocks = append(t.blocks, openBlock{pos: tok.Pos, keyword: firstWord(t.line), added: tok.Value == added})
 			t.depth++
 			if tok.Value != added {
 				t.braces++
@@ -139,7 +142,9 @@ func (t *tokens) outer() (lexeme, bool) {
 }
 
 // openMissing adds the '{' of a line that needs a block and has none: the lines
-// up to the next '}' are its content. Of lists keepalived says nothing.
+// up to the next '}' are its content. Of lists keepalived says nothing, but for
+// those of the top level: there all of its processes but one read the content as
+// keywords.
 func (t *tokens) openMissing(next lexeme, ok bool) bool {
 	keyword := firstWord(t.line)
 	if !hasBlock(keyword) {
@@ -158,7 +163,7 @@ func (t *tokens) openMissing(next lexeme, ok bool) bool {
 	if !ok {
 		next.Pos = t.end
 	}
-	if values {
+	if values && (path != "" || !ok) {
 		t.src.problem(t.end, config.Warning, config.ClassNone, "missing-brace", fmt.Sprintf("Missing '{' after %s - the lines up to the next '}' are its content", keyword))
 	} else {
 		t.problem(next.Pos, config.ClassMissingBrace, "missing-brace", "Missing '{' at beginning of configuration block")
@@ -225,12 +230,14 @@ func (t *tokens) close() {
 	t.braces = 0
 }
 
-// beginsRoot reports whether a line begins a block of the top level.
+// beginsRoot reports whether a line begins a block of the top level. One that
+// lacks its name is none: there keepalived would not start.
 func (t *tokens) beginsRoot(tok lexeme) bool {
 	if len(t.queue) <= t.head+1 || t.queue[t.head+1].Type != tokenLBrace {
 		return false
 	}
-	return slices.Contains(rootOnly[:], firstWord(tok.Value))
+	keyword := firstWord(tok.Value)
+	return slices.Contains(rootOnly[:], keyword) && (keyword == "global_defs" || keyword != tok.Value)
 }
 
 // peek is the next token as it stands in the file.

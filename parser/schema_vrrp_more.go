@@ -12,7 +12,7 @@ func instanceKernelRows() rows[config.Instance] {
 		"use_vmac_addr":       yes(func(i *inst) *bool { return &i.UseVMACAddr }),
 		"vmac_xmit_base":      yes(func(i *inst) *bool { return &i.VMACXmitBase }),
 		"use_ipvlan":          {apply: useIPVLAN},
-		"vrf":                 set(ifname, func(i *inst) *string { return &i.VRF }),
+		"vrf":                 instanceVRF(),
 		"promote_secondaries": yes(func(i *inst) *bool { return &i.PromoteSecondaries }),
 		"accept":              on(func(i *inst) { i.Accept = config.Some(true) }),
 		"no_accept":           on(func(i *inst) { i.Accept = config.Some(false) }),
@@ -27,6 +27,30 @@ func instanceKernelRows() rows[config.Instance] {
 			}
 		}),
 	}
+}
+
+// instanceVRF: the first one counts, and none beside an interface.
+func instanceVRF() row[config.Instance] {
+	r := set(ifname, func(i *config.Instance) *string { return &i.VRF })
+	read := r.apply
+	r.apply = func(c *cursor, i *config.Instance) {
+		before := *c
+		switch name, ok := c.next(); {
+		case !ok:
+		case i.Interface != "":
+			c.errorf(config.ClassGeneral, "vrf", "(%s) Cannot specify VRF interface and interface - ignoring", c.d.name)
+			return
+		case i.VRF != "":
+			c.errorf(config.ClassGeneral, "duplicate", "(%s) VRF interface already specified as '%s' - ignoring", c.d.name, i.VRF)
+			return
+		case name == "lo":
+			c.errorf(config.ClassGeneral, "loopback", "(%s) cannot use a loopback interface (%s) for VRF - ignoring", c.d.name, name)
+			return
+		}
+		*c = before
+		read(c, i)
+	}
+	return r
 }
 
 // instanceMoreRows are rarer ones.
