@@ -40,7 +40,7 @@ func (g *Group) backupHears(now time.Time, m *Machine, d *wire.Datagram, out *ef
 	// Only after a reload can a sync group hold a MASTER and a BACKUP. Now
 	// somebody else is MASTER here for good.
 	if slices.ContainsFunc(g.members, func(m *Machine) bool { return m.state == config.Master }) {
-		g.yield(now, m, out)
+		g.yield(now, m, g.contest(m), out)
 	}
 }
 
@@ -123,7 +123,7 @@ func (g *Group) resignTo(now time.Time, m *Machine, d *wire.Datagram, out *effec
 	m.follow(now, d, out)
 	m.toBackup(now, m.down(), out)
 	g.tell(m, out)
-	g.yield(now, m, out)
+	g.yield(now, m, g.contest(m), out)
 	g.told(config.Backup, out)
 }
 
@@ -133,18 +133,19 @@ func (g *Group) loses(now time.Time, m *Machine, out *effects) {
 	m.say(out, "timer expired %dms late, another router may be MASTER", now.Sub(m.deadline).Milliseconds())
 	m.toBackup(now, m.down(), out)
 	g.tell(m, out)
-	g.yield(now, m, out)
+	g.yield(now, m, 0, out)
 	g.told(config.Backup, out)
 }
 
-// yield takes the other members of a sync group out of MASTER after m.
-func (g *Group) yield(now time.Time, m *Machine, out *effects) {
+// yield takes the other members of a sync group out of MASTER after m. They
+// wait that much longer than usual.
+func (g *Group) yield(now time.Time, m *Machine, longer time.Duration, out *effects) {
 	g.syncing(config.Backup, out)
 	for _, other := range g.members {
 		if other == m || other.state != config.Master {
 			continue
 		}
-		other.toBackup(now, other.down(), out)
+		other.toBackup(now, other.down()+longer, out)
 		g.tell(other, out)
 	}
 	g.told(config.Backup, out)

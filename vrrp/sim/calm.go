@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lvsd/lvsd/config"
@@ -74,6 +75,7 @@ func (w *world) heal() {
 type bounds struct {
 	interval, down, skew, settle time.Duration
 	deaf                         time.Duration // a clock that was set back makes copies of new adverts
+	contest                      time.Duration // two routers that are each better for a part of a sync group
 }
 
 func slow(d time.Duration) time.Duration { return d + d*7/100 }
@@ -100,7 +102,13 @@ func (w *world) bounds() bounds {
 	for _, r := range w.sc.Routers {
 		delay = max(delay, r.Quiet)
 	}
-	b.settle = b.deaf + 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
+	for k := range w.site.groups {
+		if g := &w.site.groups[k]; g.Uneven && !g.Off {
+			once := b.down + time.Duration(2*len(g.Members))*b.interval
+			b.contest = max(b.contest, time.Duration(len(w.routers)-1)*once)
+		}
+	}
+	b.settle = b.contest + b.deaf + 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
 	return b
 }
 
@@ -194,20 +202,23 @@ func (w *world) masters() map[wireRouter]int {
 
 func (w *world) checkCalm() {
 	w.checkMasters("no-master", func(n int) bool { return n == 1 })
-	best := map[wireRouter]uint8{}
 	willing := map[wireRouter]bool{}
 	w.each(func(key wireRouter, s *shadow) {
 		if _, known := willing[key]; !known {
 			willing[key] = true
 		}
-		best[key] = max(best[key], s.m.Priority())
 		willing[key] = willing[key] && !s.d.any(func(s *shadow) bool { return s.cfg.NoPreempt })
 	})
 	w.each(func(key wireRouter, s *shadow) {
-		if s.m.State() == config.Master && willing[key] && s.m.Priority() != best[key] {
-			w.failf("wrong-master", "r%d is MASTER of virtual router %d on eth%d with priority %d, there is one of %d",
-				s.r.id, key.vrid, key.link, s.m.Priority(), best[key])
+		if s.m.State() != config.Master || !willing[key] {
+			return
 		}
+		w.each(func(k wireRouter, other *shadow) {
+			if k == key && other.d.beats(s.d) {
+				w.failf("wrong-master", "r%d is MASTER of virtual router %d on eth%d with priority %d, r%d is better with %d",
+					s.r.id, key.vrid, key.link, s.m.Priority(), other.r.id, other.m.Priority())
+			}
+		})
 	})
 	for _, r := range w.routers {
 		for _, d := range r.domains {
@@ -219,6 +230,14 @@ func (w *world) checkCalm() {
 	if w.sc.Split == 0 {
 		w.checkHosts()
 	}
+}
+
+// beats: only who is better for each member of a sync group takes over all of
+// them. Of two routers that are each better for a part either may be MASTER.
+func (d *domain) beats(other *domain) bool {
+	return !d.any(func(s *shadow) bool {
+		return !slices.ContainsFunc(other.members, func(o *shadow) bool { return s.key() == o.key() && s.m.Priority() > o.m.Priority() })
+	})
 }
 
 func (w *world) checkMasters(kind string, right func(int) bool) {
@@ -262,7 +281,7 @@ func (w *world) drill(b bounds) {
 		victim.crash()
 	}
 	w.counts["drills"]++
-	w.until(w.now + limit + 2*w.sc.Net.Latency)
+	w.until(w.now + limit + b.contest + 2*w.sc.Net.Latency)
 	w.checkMasters("failover", func(n int) bool { return n > 0 })
 	w.until(w.now + b.settle)
 	w.checkCalm()

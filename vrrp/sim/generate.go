@@ -170,7 +170,7 @@ func (g *generator) groups() {
 		if g.chance(20) {
 			s.Track = g.track(g.sc.Links)
 		}
-		s.Off = g.chance(15)
+		s.Off, s.Uneven = g.chance(15), g.chance(30)
 		g.sc.Groups = append(g.sc.Groups, s)
 	}
 }

@@ -180,15 +180,31 @@ var rejectMutants = []sim.Mutant{
 	{Name: "check_unicast_src is forgotten", Config: instances(func(c *config.Instance) { c.CheckUnicastSrc.Value = false })},
 	{Name: "a rejected datagram restarts the timer", Event: heard(func(m *vrrp.Machine, d *wire.Datagram) {
 		if _, err := wire.Parse(d.Payload, d.Pseudo()); err != nil && m.State() == config.Backup {
-			c := m.Config()
-			a := wire.Advert{Version: c.Version.Value, VRID: c.VirtualRouterID, Priority: 254, Interval: c.AdvertInt}
-			for _, addr := range c.VirtualIPAddress {
-				a.Addrs = append(a.Addrs, addr.Prefix.Addr())
-			}
-			d.Payload, _ = a.AppendTo(nil, d.Pseudo())
-			authentic(m, d)
+			speak(m, 254, d)
 		}
 	})},
+}
+
+// speak makes a datagram an advert that the machine accepts.
+func speak(m *vrrp.Machine, priority uint8, d *wire.Datagram) {
+	c := m.Config()
+	a := wire.Advert{Version: c.Version.Value, VRID: c.VirtualRouterID, Priority: priority, Interval: c.AdvertInt}
+	for _, addr := range c.VirtualIPAddress {
+		a.Addrs = append(a.Addrs, addr.Prefix.Addr())
+	}
+	d.Payload, _ = a.AppendTo(nil, d.Pseudo())
+	authentic(m, d)
+}
+
+// equal is what a machine hears of a router with its own priority.
+func equal(m *vrrp.Machine) vrrp.Received {
+	c := m.Config()
+	d := wire.Datagram{Src: m.Source().Next(), Dst: c.McastDstIP, TTL: 255}
+	if c.Unicast() {
+		d.Src, d.Dst = c.UnicastPeers[0].Addr, m.Source()
+	}
+	speak(m, m.Priority(), &d)
+	return vrrp.Received{Instance: m.Name(), Datagram: d}
 }
 
 // authentic puts the right password into a valid advert.

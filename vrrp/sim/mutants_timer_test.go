@@ -128,6 +128,18 @@ var electionMutants = []sim.Mutant{
 		}
 		return out
 	}},
+	{Name: "who is better for a part of a sync group tries again at once", Subtle: true, Effects: func(s *sim.Step, out []vrrp.Effect) []vrrp.Effect {
+		r, received := s.Event.(vrrp.Received)
+		if !received || !s.Was(config.Master) || s.Is(config.Master) {
+			return out
+		}
+		for _, m := range s.Group.Members() {
+			if m.Name() != r.Instance && m.Config().Authentication.Type != config.AuthAH && m.Config().AuthHMAC == nil {
+				s.Group.Step(s.Now, equal(m)) // whose timer begins anew, and is the usual one
+			}
+		}
+		return out
+	}},
 	{Name: "nopreempt is forgotten", Subtle: true, Config: instances(func(c *config.Instance) { c.NoPreempt = false })},
 	{Name: "nobody preempts", Config: instances(func(c *config.Instance) { c.NoPreempt = true })},
 	{Name: "preempt_delay is forgotten", Subtle: true, Config: instances(func(c *config.Instance) { c.PreemptDelay = 0 })},

@@ -144,12 +144,34 @@ func (d *domain) win(now time.Time) {
 	}
 }
 
-func (d *domain) yield(now time.Time) {
+// yield: to is the member that has heard a better router, nil if none has. The
+// others let that one speak first, the longer the later their place is.
+func (d *domain) yield(now time.Time, to *shadow) {
+	var longest time.Duration
+	place := 0
 	for _, s := range d.members {
-		if s.state == config.Master {
-			s.toBackup(now, s.down())
+		if longest = max(longest, s.masterInterval()); to != nil && s.before(to) {
+			place++
 		}
 	}
+	for _, s := range d.members {
+		down := s.down()
+		if to != nil && s != to {
+			down += time.Duration(2+2*place) * longest
+		}
+		if s.state == config.Master {
+			s.toBackup(now, down)
+		}
+	}
+}
+
+// before is the order by VRID, and then by addresses.
+func (s *shadow) before(o *shadow) bool {
+	a, b := s.cfg, o.cfg
+	if a.VirtualRouterID != b.VirtualRouterID {
+		return a.VirtualRouterID < b.VirtualRouterID
+	}
+	return a.VirtualIPAddress[0].Prefix.Addr().Less(b.VirtualIPAddress[0].Prefix.Addr())
 }
 
 func (d *domain) timers(now time.Time) {
@@ -159,7 +181,7 @@ func (d *domain) timers(now time.Time) {
 		}
 		if s.state == config.Master && s.lost(now) {
 			s.r.w.counts["timers expired"]++
-			d.yield(now)
+			d.yield(now, nil)
 			continue
 		}
 		if s.state == config.Master {
@@ -207,7 +229,7 @@ func (d *domain) hears(now time.Time, s *shadow, dg *wire.Datagram) bool {
 	case s.obeys(now, theirs < s.priority):
 		s.follow()
 		s.deadline, s.expired = now.Add(s.down()), false
-		d.yield(now)
+		d.yield(now, s)
 	}
 	return true
 }
@@ -252,7 +274,7 @@ func (d *domain) masterHears(now time.Time, s *shadow, dg *wire.Datagram) {
 			s.adverts++
 		}
 		s.follow()
-		d.yield(now)
+		d.yield(now, s)
 	case theirs == s.priority && tie == 0:
 	case s.mayAnswer(now):
 		s.lower++

@@ -89,12 +89,12 @@ type Track struct {
 	Reverse bool
 }
 
-// Group is a vrrp_sync_group. Its members have the same priorities: else two
-// routers can each be the better one for a part of it, and no protocol helps.
+// Group is a vrrp_sync_group.
 type Group struct {
 	Name    string
 	Members []int // instances
-	Prio    []int
+	Prio    []int // of each member on each router
+	Uneven  bool  // members have priorities of their own, and weights: each router may be the better one for a part
 	Script  Track
 	Track   Track
 	Off     bool

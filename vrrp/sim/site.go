@@ -82,24 +82,18 @@ func (s *site) config(r int) *config.Config {
 		if g.Off {
 			continue
 		}
-		group := config.SyncGroup{Name: g.Name}
-		// Members whose priorities are in another order on each router push each
-		// other out of MASTER for ever: the weight must count for all of them.
-		evenLink, evenScript := true, true
+		group := config.SyncGroup{Name: g.Name, SyncGroupTrackingWeight: g.Uneven}
 		for _, n := range g.Members {
 			if n <= len(s.instances) && !s.absent(n) && s.groupOf(n) == g {
-				i := &s.instances[n-1]
-				group.Members = append(group.Members, i.Name)
-				evenLink = evenLink && i.Link != g.Track.Object && (i.Track.Weight != 0 || i.Track.Object != g.Track.Object)
-				evenScript = evenScript && (i.Script.Weight != 0 || i.Script.Object != g.Script.Object)
+				group.Members = append(group.Members, s.instances[n-1].Name)
 			}
 		}
 		if len(group.Members) == 0 {
 			continue
 		}
-		weighed := !slices.Contains(g.Prio, config.Owner)
-		group.TrackScript = tracks(g.Script, scriptName, weighed && evenScript)
-		group.TrackInterface = tracks(g.Track, linkName, weighed && evenLink)
+		weighed := g.Uneven || !slices.Contains(g.Prio, config.Owner)
+		group.TrackScript = tracks(g.Script, scriptName, weighed)
+		group.TrackInterface = tracks(g.Track, linkName, weighed)
 		cfg.Groups = append(cfg.Groups, group)
 	}
 	cfg.Resolve(nil)
@@ -114,7 +108,13 @@ func (i *Instance) key() wireKey { return wireKey{i.Link, uint8(i.VRID), i.V6} }
 
 func (s *site) instance(i *Instance, g *Group, r int) config.Instance {
 	prio := i.Prio
-	if g != nil {
+	switch {
+	case g != nil && g.Uneven:
+		prio = slices.Clone(prio)
+		for k := range prio { // owners and others do not go together
+			prio[k] = min(prio[k], config.Owner-1)
+		}
+	case g != nil:
 		prio = g.Prio
 	}
 	c := config.DefaultInstance
@@ -151,7 +151,7 @@ func (s *site) instance(i *Instance, g *Group, r int) config.Instance {
 		c.TimerExpiredBackup = i.Expired
 	}
 	c.OwnerIgnoreAdverts = config.Some(i.Ignore && owner && count(prio, config.Owner) == 1)
-	weighed := g == nil && !owner
+	weighed := (g == nil || g.Uneven) && !owner
 	c.TrackScript = tracks(i.Script, scriptName, weighed)
 	if i.Track.Object != i.Link {
 		c.TrackInterface = tracks(i.Track, linkName, weighed)
@@ -210,7 +210,7 @@ func count(list []int, n int) (times int) {
 }
 
 // tracks leaves out a weight where keepalived does: of the owner, and of
-// members of a sync group.
+// members of a sync group without sync_group_tracking_weight.
 func tracks(t Track, name func(int) string, weighed bool) []config.Track {
 	if t.Object == 0 || t.Weight != 0 && !weighed {
 		return nil

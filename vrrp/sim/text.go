@@ -154,6 +154,7 @@ var groupFields = []field[Group]{
 	text("name", func(g *Group) *string { return &g.Name }),
 	numbers("members", func(g *Group) *[]int { return &g.Members }),
 	numbers("prio", func(g *Group) *[]int { return &g.Prio }),
+	flag("uneven", func(g *Group) *bool { return &g.Uneven }),
 	track("script", func(g *Group) *Track { return &g.Script }),
 	track("track", func(g *Group) *Track { return &g.Track }),
 	flag("off", func(g *Group) *bool { return &g.Off }),
