@@ -2,7 +2,7 @@
 // the figures of both with their ratio.
 //
 // VRRP: pairs of routers in network namespaces of their own. A MASTER is killed
-// again and again, and the first advert of its BACKUP timed by the kernel;
+// or stopped again and again, and the first advert of its BACKUP timed by the kernel;
 // processor time, memory and cadence of many instances are compared, and how
 // late adverts are while a MASTER reloads; and failovers counted that nothing but
 // a busy machine has caused.
@@ -89,7 +89,8 @@ func run(ctx context.Context) error {
 }
 
 // parts are all comparisons. The first argument of the command chooses one; what
-// follows it is for [compareLVS], sizes or "checks", and for [compareHostile], checks.
+// follows it is for [compareLVS], sizes or "checks", for [compareHostile], checks, and
+// for [compareFailovers], an advert_int and how many.
 var parts = []struct {
 	name    string
 	compare func(ctx context.Context, keepalived, lvsd string) error

@@ -86,5 +86,8 @@ func entered(log []rig.Line, state string) (times int) {
 
 // down is Active_Down_Interval of the backup, RFC 9568 section 6.1.
 func (p *pair) down() time.Duration {
-	return 3*p.advert + (256-backupPriority)*p.advert/256
+	return 3*p.advert + p.skew()
 }
+
+// skew is its Skew_Time.
+func (p *pair) skew() time.Duration { return (256 - backupPriority) * p.advert / 256 }
