@@ -270,13 +270,13 @@ func (e *edition) clone() *edition {
 func (e *edition) edited(r *rand.Rand) *edition {
 	next := e.clone()
 	edits := map[string]func(){
-		"priority":          func() { next.priority[r.IntN(2)] = 150 + r.IntN(100) },
-		"advert_int":        func() { next.interval = rig.OneOf(r, "0.1", "0.2", "0.3") },
-		"third instance":    func() { next.third = !next.third },
+		"priority":       func() { next.priority[r.IntN(2)] = 150 + r.IntN(100) },
+		"advert_int":     func() { next.interval = rig.OneOf(r, "0.1", "0.2", "0.3") },
+		"third instance": func() { next.third = !next.third },
 		"use_vmac": func() {
 			next.vmac = rig.OneOf(r, "", "use_vmac", "use_vmac mac53", "use_vmac mac54 group 7", "use_vmac mac53 02:00:00:00:00:53", "use_vmac mac53\nvmac_xmit_base")
 		},
-		"objects": func() { n := r.IntN(3); next.objects[n] = alike[n][r.IntN(len(alike[n]))] },
+		"objects":           func() { n := r.IntN(3); next.objects[n] = alike[n][r.IntN(len(alike[n]))] },
 		"sync group":        func() { next.group = rig.OneOf(r, 0, 2, 3) },
 		"addresses":         func() { move(r, next.excluded) },
 		"several addresses": func() { move(r, next.excluded); move(r, next.excluded); move(r, next.excluded) },
