@@ -74,6 +74,12 @@ func (s *Supervisor) applyVRRP(next *config.Config) error {
 	if err := s.host.Firewall(next.Global.Firewall); err != nil {
 		s.log.Warn(err.Error())
 	}
+	if len(s.static) > 0 { // they may have other attributes now
+		if err := s.host.Sweep(context.Background(), config.Claims{Addresses: s.static, Static: true}); err != nil {
+			s.log.Warn(err.Error())
+		}
+		s.static = nil
+	}
 	if err := s.claims.Claim(context.Background(), standing, want); err != nil {
 		s.log.Warn(err.Error())
 	}

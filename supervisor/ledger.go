@@ -28,6 +28,7 @@ import (
 //   - rule {"From":"10.0.0.0/8",...}
 //   - setting {"Link":"eth0","Name":"arp_ignore","Was":"0","Set":"1"}
 //   - service 6 10.0.0.1:80
+//   - table keepalived
 //   - marks keepalived_ipvs
 //     ~ service 6 10.0.0.1:80
 //
@@ -43,7 +44,7 @@ type ledger struct {
 }
 
 // entry is something in the kernel: a link, an address, a route, a rule, a
-// sysctl, a table of marks or a service.
+// sysctl, a table of nftables or a service.
 type entry struct {
 	dev         string
 	prefix      netip.Prefix
@@ -52,6 +53,7 @@ type entry struct {
 	closed      string       // an address that takes no packets, likewise
 	route, rule string       // likewise
 	setting     string       // a sysctl that was set, likewise
+	table       string       // of closed addresses and VMACs in nftables
 	marks       string       // a table of nftables_ipvs, and its network namespace
 	service     config.ServiceKey
 }
@@ -59,7 +61,7 @@ type entry struct {
 // isService tells services, and the table of their marks, from what is claimed of
 // the host.
 func (e entry) isService() bool {
-	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == "" && e.setting == ""
+	return e.link == "" && e.closed == "" && e.dev == "" && e.route == "" && e.rule == "" && e.setting == "" && e.table == ""
 }
 
 const (
@@ -84,6 +86,8 @@ func (e entry) String() string {
 		return "rule " + e.rule
 	case e.setting != "":
 		return "setting " + e.setting
+	case e.table != "":
+		return "table " + e.table
 	case e.marks != "":
 		return "marks " + e.marks
 	case k.FWMark != 0:
@@ -110,6 +114,9 @@ func parseEntry(line string) (e entry, ok bool) {
 	}
 	if setting, ok := strings.CutPrefix(line, "setting "); ok {
 		return entry{setting: setting}, json.Valid([]byte(setting))
+	}
+	if table, ok := strings.CutPrefix(line, "table "); ok {
+		return entry{table: table}, table != ""
 	}
 	if marks, ok := strings.CutPrefix(line, "marks "); ok {
 		return entry{marks: marks}, marks != ""

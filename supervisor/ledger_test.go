@@ -5,8 +5,10 @@ package supervisor
 import (
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -45,13 +47,16 @@ func TestLedger(t *testing.T) {
 	l.Setting(kernel.Setting{Link: "eth0", Name: "arp_ignore", Was: "0", Set: "1"})
 	l.Setting(kernel.Setting{Link: "eth1", Name: "arp_ignore", Was: "0", Set: "1"})
 	l.Restored(kernel.Setting{Link: "eth1", Name: "arp_ignore", Was: "0", Set: "1"})
+	l.Table("keepalived")
+	l.Table("other")
+	l.Dropped("other")
 	l.cross(address("10.0.0.1/24"))
 	if _, err := l.file.WriteString("+ address eth0 10.0"); err != nil {
 		t.Fatal(err)
 	}
 
 	l, left = openLedger(zap.NewNop(), path)
-	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], marks, policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, setting}
+	want := []entry{peer, address("2001:db8::1/64"), policy[1], policy[0], marks, policy[2], policy[3], service("10.0.0.1:80"), service("[2001:db8::1]:80"), mark, setting, {table: "keepalived"}}
 	if !slices.Equal(left, want) {
 		t.Errorf("left behind: %v, want %v", left, want)
 	}
@@ -94,6 +99,12 @@ func TestLeftAndNamed(t *testing.T) {
 	stale, named := claimEntries(claim("10.0.0.3/24")), claimEntries(both)
 	l, _ := openLedger(zap.NewNop(), path)
 	l.enter(slices.Concat(stale, named)...)
+	l.enter(entry{table: "old"}, entry{table: config.DefaultTable})
+	for _, name := range []string{"old", config.DefaultTable} {
+		if out, err := exec.Command("nft", "add", "table", "ip", name).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
 
 	l, left := openLedger(zap.NewNop(), path)
 	host, err := kernel.Open(zap.NewNop())
@@ -112,7 +123,11 @@ func TestLeftAndNamed(t *testing.T) {
 			t.Errorf("in the ledger %s: %v %v, want %v", when, have, err, want)
 		}
 	}
-	noted("when this start is killed", named...)
+	noted("when this start is killed", append(named, entry{table: config.DefaultTable})...)
+	if tables, err := exec.Command("nft", "list", "tables").CombinedOutput(); err != nil || strings.Contains(string(tables), "old") || !strings.Contains(string(tables), config.DefaultTable) {
+		t.Errorf("tables: %v %s", err, tables)
+	}
+	l.Dropped(config.DefaultTable)
 	c := &claims{Host: host, ledger: l, keep: new(atomic.Bool)}
 	if err := c.Claim(t.Context(), "VI_1", claim("10.0.0.2/24")); err != nil {
 		t.Fatal(err)

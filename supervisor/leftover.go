@@ -1,10 +1,12 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -17,7 +19,8 @@ import (
 // ledger until they have seen to it: this start may be killed before.
 func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Config) (named []entry) {
 	known := make(map[entry]bool)
-	for _, e := range claimEntries(next.Standing()) {
+	static := next.Standing()
+	for _, e := range claimEntries(static) {
 		known[e] = true
 	}
 	for i := range next.Instances {
@@ -28,9 +31,14 @@ func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Confi
 	var stale config.Claims
 	var settings []kernel.Setting
 	var gone []entry
+	var errs []error
 	for _, e := range left {
 		switch {
-		case e.isService() || e.setting != "" && s.taking != nil: // taken over, to be set back one day
+		case e.isService() || (e.setting != "" || e.table != "") && s.taking != nil: // taken over, to be set back one day
+		case e.table == cmp.Or(next.Global.Firewall.NFTables, config.DefaultTable): // goes with what is in it
+		case e.table != "":
+			s.log.Info(fmt.Sprintf("removing the nftables table %s, which a predecessor left behind", e.table))
+			errs, gone = append(errs, s.host.DropTable(e.table)), append(gone, e)
 		case e.setting != "":
 			settings, gone = append(settings, e.set()), append(gone, e)
 		case known[e]:
@@ -41,11 +49,17 @@ func (s *Supervisor) sweep(ctx context.Context, left []entry, next *config.Confi
 			gone = append(gone, e)
 		}
 	}
-	if err := errors.Join(s.host.Sweep(ctx, stale), s.host.Restore(settings)); err != nil {
+	errs = append(errs, s.host.Firewall(next.Global.Firewall)) // it has the name of the table
+	if err := errors.Join(append(errs, s.host.Sweep(ctx, stale), s.host.Restore(settings))...); err != nil {
 		s.log.Warn("what a predecessor left behind is still there", zap.Error(err))
 		return named
 	}
 	s.ledger.cross(gone...)
+	for _, a := range static.Addresses {
+		if e := claimEntries(config.Claims{Addresses: []config.Address{a}}); slices.Contains(named, e[0]) {
+			s.static = append(s.static, a)
+		}
+	}
 	return named
 }
 
@@ -54,6 +68,12 @@ func (l *ledger) Setting(s kernel.Setting) { l.enter(entry{setting: written(s)})
 
 // Restored implements [kernel.Journal].
 func (l *ledger) Restored(s kernel.Setting) { l.cross(entry{setting: written(s)}) }
+
+// Table implements [kernel.Journal].
+func (l *ledger) Table(name string) { l.enter(entry{table: name}) }
+
+// Dropped implements [kernel.Journal].
+func (l *ledger) Dropped(name string) { l.cross(entry{table: name}) }
 
 // set is the sysctl of an entry that is one.
 func (e entry) set() (s kernel.Setting) {

@@ -127,6 +127,7 @@ type Supervisor struct {
 	ledger    *ledger
 	abandoned map[config.ServiceKey]bool // services of a predecessor, until they have been looked at
 	unnamed   []string                   // its tables of marks, likewise
+	static    []config.Address           // its static addresses that are named again, likewise
 
 	host        *kernel.Host
 	claims      *claims // of host

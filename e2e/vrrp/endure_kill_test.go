@@ -128,7 +128,8 @@ func anyConfiguration(r *rand.Rand) string {
 		block("virtual_routes", some(r, []string{"203.0.113.128/25 dev eth1 table 51", "2001:db8:52::/48 dev eth1"})),
 		block("virtual_rules", some(r, []string{"to 203.0.113.9/32 table 51 priority 510"})),
 	}, "\n")
-	text := block("static_ipaddress", some(r, []string{"10.5.0.1/24 dev eth1", "10.5.0.2/24 dev eth1"})) +
+	text := block("global_defs", some(r, []string{"nftables other"})) +
+		block("static_ipaddress", some(r, []string{rig.OneOf(r, "10.5.0.1/24 dev eth1", "10.5.0.1/24 dev eth1 label eth1:s"), "10.5.0.2/24 dev eth1"})) +
 		block("static_routes", some(r, []string{"192.0.2.0/24 via 10.8.0.9 dev eth1", "192.0.2.128/25 dev eth0 table 52"})) +
 		block("static_rules", some(r, []string{"from 192.0.2.0/24 table 52 priority 520"})) + one.String()
 	if r.IntN(2) == 0 {

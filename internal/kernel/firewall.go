@@ -23,6 +23,7 @@ type firewall struct {
 	conn     *nftables.Conn
 	unusable error // why there is no conn
 
+	journal Journal
 	options config.Firewall
 	closed  map[closureID][]config.ClosedAddress
 	vmacs   map[string]virtualLink
@@ -35,7 +36,7 @@ type firewall struct {
 func openFirewall() *firewall {
 	conn, err := nftables.New(nftables.AsLasting())
 	return &firewall{
-		conn: conn, unusable: err,
+		conn: conn, unusable: err, journal: noJournal{},
 		closed: make(map[closureID][]config.ClosedAddress), vmacs: make(map[string]virtualLink),
 	}
 }
@@ -158,6 +159,10 @@ func (f *firewall) sync(b *batch) error {
 		return fmt.Errorf("nftables cannot be used: %w", f.unusable)
 	}
 	var errs []error
+	before := f.names()
+	if want != [2]*table{} {
+		f.journal.Table(f.name())
+	}
 	for i, family := range families {
 		if err := f.syncTable(family, f.tables[i], want[i]); err != nil {
 			errs = append(errs, fmt.Errorf("nftables: change table %s: %w", f.name(), err))
@@ -165,7 +170,22 @@ func (f *firewall) sync(b *batch) error {
 		}
 		f.tables[i] = want[i]
 	}
+	for _, name := range before {
+		if !slices.Contains(f.names(), name) {
+			f.journal.Dropped(name)
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// names are those of the tables that are there.
+func (f *firewall) names() (all []string) {
+	for _, t := range f.tables {
+		if t != nil {
+			all = append(all, t.name)
+		}
+	}
+	return all
 }
 
 var families = [2]nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6}
@@ -244,21 +264,35 @@ func elements(have, want map[elem]elem) (list []nftables.SetElement) {
 }
 
 // clean deletes the tables of a predecessor.
-func (f *firewall) clean() error {
+func (f *firewall) clean() error { return f.drop(f.name()) }
+
+// drop deletes the tables of a name, but for those that are in use.
+func (f *firewall) drop(name string) error {
 	if f.conn == nil {
 		return nil // and so had the predecessor
 	}
 	for i, family := range families {
-		if f.tables[i] == nil {
-			t := &nftables.Table{Family: family, Name: f.name()}
+		if f.tables[i] == nil || f.tables[i].name != name {
+			t := &nftables.Table{Family: family, Name: name}
 			f.conn.AddTable(t) // so that there is one to delete
 			f.conn.DelTable(t)
 		}
 	}
 	if err := f.conn.Flush(); err != nil {
-		return fmt.Errorf("nftables: delete table %s: %w", f.name(), err)
+		return fmt.Errorf("nftables: delete table %s: %w", name, err)
+	}
+	if !slices.Contains(f.names(), name) {
+		f.journal.Dropped(name)
 	}
 	return nil
+}
+
+// DropTable deletes an nftables table for closed addresses and VMACs that a
+// predecessor has left. That there is none is no error.
+func (h *Host) DropTable(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.firewall.drop(name)
 }
 
 // lost forgets tables that somebody has removed.

@@ -31,10 +31,13 @@ type Setting struct {
 }
 
 // A Journal is told what lvsd sets before it does, and what it has set back,
-// so that the start after a crash can do so.
+// so that the start after a crash can do so; likewise of nftables tables, by
+// their names.
 type Journal interface {
 	Setting(Setting)
 	Restored(Setting)
+	Table(name string)
+	Dropped(name string)
 }
 
 // noJournal forgets.
@@ -42,12 +45,14 @@ type noJournal struct{}
 
 func (noJournal) Setting(Setting)  {}
 func (noJournal) Restored(Setting) {}
+func (noJournal) Table(string)     {}
+func (noJournal) Dropped(string)   {}
 
 // Journal is called before the first claim.
 func (h *Host) Journal(j Journal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.conf.journal = j
+	h.conf.journal, h.firewall.journal = j, j
 }
 
 // Restore sets back what a predecessor has set. What is gone, or has been set

@@ -47,6 +47,9 @@ type journal struct{ lines map[Setting]bool }
 func (j *journal) Setting(s Setting)  { j.lines[s] = true }
 func (j *journal) Restored(s Setting) { delete(j.lines, s) }
 
+func (*journal) Table(string)   {}
+func (*journal) Dropped(string) {}
+
 // netlink_notify_msg: the kernel tells of the parent once more when a VMAC is up.
 func TestVMACNotifies(t *testing.T) {
 	told := func(notify bool) (times int) {
