@@ -103,6 +103,25 @@ func (m *Manager) release() {
 	}
 }
 
+// retire takes a row from its owner. Of a group that goes on without this address
+// the servers drain there, as a service of their own that has left. A mark that this
+// host gave to packets does not: it gives them no more.
+func (m *Manager) retire(r *row, now time.Time) {
+	owner := r.owner
+	r.owner = nil
+	m.touch(r)
+	if owner == nil || owner.pool.service.Mark != 0 || r.have == nil || !r.known {
+		return
+	}
+	alone, effects := owner.pool.retired(r.have, now)
+	if alone.absent() {
+		return
+	}
+	r.owner = &entry{alone, []*row{r}}
+	m.leaving[r.key] = r.owner
+	m.carry(r.owner, effects)
+}
+
 // adopt gives what the kernel has at a start, and the service does not want, to its
 // drain_timeout. Of groups it goes at once: which server an address was is not
 // known there.

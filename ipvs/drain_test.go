@@ -129,10 +129,17 @@ func TestDrainService(t *testing.T) {
 		wantOps(t, r.kernel, "-e -t 10.0.0.6:80 -r 10.0.0.9:80 -g -w 0")
 		other := group
 		other.Entries = []config.GroupEntry{parseEntry([]string{"10.0.0.7", "80"})}
-		apply(t, r, mail, other) // it is back with another address
-		wantOps(t, r.kernel, "-A -t 10.0.0.7:80 -s rr", "-a -t 10.0.0.7:80 -r 10.0.0.9:80 -g -w 1", "-D -t 10.0.0.6:80")
-		apply(t, r, mail, group)
-		r.kernel.took()
+		apply(t, r, mail, other) // it is back with another address, and goes on to drain where it was
+		wantOps(t, r.kernel, "-A -t 10.0.0.7:80 -s rr", "-a -t 10.0.0.7:80 -r 10.0.0.9:80 -g -w 1")
+		pass(t, drainInterval)
+		r.kernel.connect(service("10.0.0.7:80").Key, "10.0.0.9:80", 1)
+		apply(t, r, mail, group) // the other way round
+		wantOps(t, r.kernel, "-e -t 10.0.0.6:80 -r 10.0.0.9:80 -g -w 1", "-e -t 10.0.0.7:80 -r 10.0.0.9:80 -g -w 0")
+		pass(t, drainInterval)
+		wantOps(t, r.kernel)
+		r.kernel.connect(service("10.0.0.7:80").Key, "10.0.0.9:80", 0)
+		pass(t, drainInterval)
+		wantOps(t, r.kernel, "-D -t 10.0.0.7:80")
 		apply(t, r, mail)
 		wantOps(t, r.kernel, "-e -t 10.0.0.6:80 -r 10.0.0.9:80 -g -w 0")
 		apply(t, r, mail, service("10.0.0.6:80"))
@@ -180,6 +187,52 @@ func TestDrainAdopted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The servers of an address that has left its group drain there, each for its own
+// time; without drain_timeout they go at once, and so do those of a mark that this
+// host gives.
+func TestDrainGroupAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, newFakeKernel(), nil)
+		group := service("10.0.0.1:0", "10.0.0.8:8080 drain=60s", "10.0.0.9:8080 drain=2h0m0s", "10.0.0.10:80")
+		group.Key = config.ServiceKey{Group: "G", Protocol: config.TCP}
+		group.Entries = []config.GroupEntry{parseEntry([]string{"10.0.0.5-10.0.0.6", "80"})}
+		apply(t, r, group)
+		left := service("10.0.0.6:80").Key
+		r.kernel.connect(left, "10.0.0.8:80", 1)
+		r.kernel.connect(left, "10.0.0.9:80", 1)
+		r.kernel.took()
+		less := group
+		less.Entries = []config.GroupEntry{parseEntry([]string{"10.0.0.5", "80"})}
+		less.Servers = group.Servers[1:] // and one of its servers
+		apply(t, r, less)
+		wantOps(t, r.kernel, "-e -t 10.0.0.5:80 -r 10.0.0.8:80 -g -w 0",
+			"-e -t 10.0.0.6:80 -r 10.0.0.8:80 -g -w 0", "-e -t 10.0.0.6:80 -r 10.0.0.9:80 -g -w 0", "-d -t 10.0.0.6:80 -r 10.0.0.10:80")
+		if now := r.Snapshot(); len(now) != 2 || now[1].Key != left || !now[1].Leaving || len(now[1].Drains) != 2 {
+			t.Errorf("%+v", now)
+		}
+		pass(t, drainInterval)
+		wantOps(t, r.kernel, "-d -t 10.0.0.5:80 -r 10.0.0.8:80") // which has no connection there
+		pass(t, time.Minute-drainInterval)
+		wantOps(t, r.kernel, "-d -t 10.0.0.6:80 -r 10.0.0.8:80")
+		pass(t, 2*time.Hour)
+		wantOps(t, r.kernel, "-D -t 10.0.0.6:80")
+
+		marked := less
+		marked.Mark = 1000
+		apply(t, r, marked)
+		r.kernel.connect(config.ServiceKey{FWMark: 1000}, "10.0.0.9:0", 1)
+		marked.Mark = 1001
+		r.kernel.took()
+		apply(t, r, marked)
+		if got := strings.Join(r.kernel.took(), "\n"); !strings.HasSuffix(got, "-D -f 1000") {
+			t.Errorf("a mark that is not given any more stays:\n%s", got)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // What drains goes on doing so in a program that takes this one's place, for as

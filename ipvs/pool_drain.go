@@ -44,6 +44,29 @@ func (p *Pool) drain(d Dest, at time.Time, limit time.Duration) Effect {
 	return logf("Draining service %s of VS %s, for %v at most", p.address(d.Addr), p.service.Key, limit).about(p.address(d.Addr))
 }
 
+// retired is a service that an address of the group makes when it leaves the
+// group: what the kernel has there drains. It is absent when nothing does.
+func (p *Pool) retired(have *Service, at time.Time) (alone *Pool, out []Effect) {
+	until := make(map[netip.AddrPort]time.Time)
+	for i := range p.servers.list() {
+		if s := p.servers.all[i].server; s.DrainTimeout > 0 {
+			until[addressAs(s.Addr, s.Method, have.Key)] = at.Add(s.DrainTimeout)
+		}
+	}
+	for _, l := range p.leavers {
+		until[addressAs(l.Addr, l.Method, have.Key)] = l.until
+	}
+	alone = &Pool{service: p.service}
+	alone.service.Key, alone.service.Entries = have.Key, nil
+	for _, d := range have.Dests {
+		if end, drains := until[d.Addr]; drains {
+			d.Weight = 0
+			out = append(out, alone.drain(d, at, end.Sub(at)))
+		}
+	}
+	return alone, out
+}
+
 // draining are the addresses of those that leave.
 func (p *Pool) draining() map[netip.AddrPort]bool {
 	if len(p.leavers) == 0 {

@@ -331,7 +331,7 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 			m.leaving[key] = e
 		}
 	}
-	m.claim(services, rows)
+	m.claim(services, rows, now)
 	m.release()
 	m.marked, m.remark = marked(services), true
 	err := m.repair()
@@ -341,8 +341,9 @@ func (m *Manager) apply(services []config.Service, known []Verdict) error {
 
 // claim gives every service its rows, and takes those that nobody claims from
 // their owners. Of several services with the same address or mark in the kernel
-// the first has it, and those that leave have what nobody else wants.
-func (m *Manager) claim(services []config.Service, before []*row) {
+// the first has it, and those that leave have what nobody else wants. Now is when
+// what leaves begins to drain.
+func (m *Manager) claim(services []config.Service, before []*row, now time.Time) {
 	claimed := make(map[config.ServiceKey]*entry, len(services))
 	for i := range services {
 		e := m.services[services[i].Key]
@@ -366,8 +367,7 @@ func (m *Manager) claim(services []config.Service, before []*row) {
 	}
 	for _, r := range before {
 		if claimed[r.key] == nil {
-			r.owner = nil
-			m.touch(r)
+			m.retire(r, now)
 		}
 	}
 }
@@ -480,9 +480,12 @@ func (m *Manager) stop() error {
 	return err
 }
 
-// step carries out the effects of a pool up to the kernel's part.
-func (m *Manager) step(e *entry, ev Event) {
-	for _, effect := range e.pool.Step(ev) {
+// step tells a pool of an event.
+func (m *Manager) step(e *entry, ev Event) { m.carry(e, e.pool.Step(ev)) }
+
+// carry carries out the effects of a pool up to the kernel's part.
+func (m *Manager) carry(e *entry, effects []Effect) {
+	for _, effect := range effects {
 		switch effect := effect.(type) {
 		case Log:
 			m.opts.Log.Info(effect.Text, effect.fields(e.pool.service.Key)...)

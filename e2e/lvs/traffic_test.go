@@ -163,6 +163,8 @@ func (n *traffic) configuration() string {
 	n.marked(n.vip("group, mark", lanNet, 4), "7")
 	fmt.Fprintf(&b, "virtual_server_group many {\n%s-%d 80\nfwmark 7\n}\n", first, second.As4()[3])
 	b.WriteString(service("group many", "protocol TCP\nlb_kind DR", lanNet, ""))
+	fmt.Fprintf(&b, "virtual_server_group shrinks {\n%s 80\n%s 80\n}\n", n.vip("address that stays", lanNet, 4), n.vip("address that leaves", lanNet, 4))
+	b.WriteString(service("group shrinks", "protocol TCP\nlb_kind DR\ndrain_timeout 3600", lanNet, ""))
 	return b.String()
 }
 
@@ -397,26 +399,31 @@ func (n *traffic) upgrade(t *testing.T) {
 }
 
 // A real server that a reload takes out goes on with its connections alone, and
-// when they have ended it is gone; so is a virtual server.
+// when they have ended it is gone; so is a virtual server, and an address of a group.
 func (n *traffic) drain(t *testing.T) {
 	conf := n.director.ReadFile("keepalived.conf")
 	at := strings.Index(conf, "virtual_server "+n.vips["draining"].String()+" 80 {")
 	next := conf[:at] + without(t, conf[at:], "real_server "+lanNet+"11 80 {")
 	next = without(t, next, "virtual_server "+n.vips["draining as a whole"].String()+" 80 {")
-	one, whole := n.sessionWith(t, "draining", "r1"), n.sessionWith(t, "draining as a whole", "r2")
+	next = strings.Replace(next, "\n"+n.vips["address that leaves"].String()+" 80\n}", "\n}", 1)
+	one, whole, address := n.sessionWith(t, "draining", "r1"), n.sessionWith(t, "draining as a whole", "r2"), n.sessionWith(t, "address that leaves", "r1")
 	has := func(words string) bool { return strings.Contains(n.director.Run("ipvsadm", "-Sn"), words) }
 	first, second := "-a -t "+n.at("draining").String()+" -r "+lanNet+"11:80 ", "-A -t "+n.at("draining as a whole").String()+" "
+	third := "-a -t " + n.at("address that leaves").String() + " -r " + lanNet + "11:80 "
 	for range 2 { // an upgrade follows, and the second reload changes something else
 		n.director.File("keepalived.conf", next)
 		n.daemon.Signal(syscall.SIGHUP)
 		n.becomes(t, "draining", "r2")
 		rig.Until(t, "no new connection with a service that has left", checked, func() bool {
 			who, err := n.client.Get(n.at("draining as a whole"))
-			return who == "" && err != nil
+			other, err2 := n.client.Get(n.at("address that leaves"))
+			return who+other == "" && err != nil && err2 != nil
 		})
 		lives(t, one, "draining", "r1")
 		lives(t, whole, "draining as a whole", "r2")
-		if !has(first+"-g -w 0\n") || !has(second) {
+		lives(t, address, "address that leaves", "r1")
+		n.becomes(t, "address that stays", "r1", "r2")
+		if !has(first+"-g -w 0\n") || !has(second) || !has(third+"-g -w 0\n") {
 			t.Errorf("the table:\n%s", n.director.Run("ipvsadm", "-Sn"))
 		}
 		n.upgrade(t)
@@ -424,13 +431,16 @@ func (n *traffic) drain(t *testing.T) {
 	}
 	lives(t, one, "draining", "r1")
 	lives(t, whole, "draining as a whole", "r2")
+	lives(t, address, "address that leaves", "r1")
 	one.Close()
 	whole.Close()
-	rig.Until(t, "both gone", checked, func() bool { return !has(first) && !has(second) })
+	address.Close()
+	rig.Until(t, "all gone", checked, func() bool { return !has(first) && !has(second) && !has(third) })
 	n.director.File("keepalived.conf", conf)
 	n.daemon.Signal(syscall.SIGHUP)
 	n.becomes(t, "draining", "r1", "r2")
 	n.becomes(t, "draining as a whole", "r1", "r2")
+	n.becomes(t, "address that leaves", "r1", "r2")
 }
 
 // A crash, a new start, a stop with --dont-release-ipvs and another start cost
