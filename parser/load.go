@@ -31,6 +31,8 @@ type Options struct {
 	// Peers reads the file for the other ids of its @id lines, too, to compare
 	// what it says for the routers of one virtual router.
 	Peers bool
+	// Unread are blocks of the top level of which nothing but the braces counts.
+	Unread []string
 
 	bound int // lines that definitions may become; 0: [maxExpansions]. Tests want less
 }
@@ -55,7 +57,7 @@ func Load(o Options) (*config.Config, []config.Problem, error) {
 	if err := d.src.start(o.File); err != nil {
 		return nil, nil, err
 	}
-	d.run()
+	d.run(o.Unread)
 	d.problems = append(d.problems, d.cfg.Validate(o.Environment)...)
 	if !o.Test || d.cfg.HasScripts() {
 		d.cfg.Global.DefaultScriptUser(o.Environment)
@@ -109,8 +111,9 @@ func (s *source) peers(o Options) map[string]*config.Config {
 	return peers
 }
 
-// run decodes one top-level statement after the other.
-func (d *decoder) run() {
+// run decodes one top-level statement after the other, but for blocks that are not
+// to be read.
+func (d *decoder) run(unread []string) {
 	d.cfg.Daemon, d.vmacs = config.DefaultDaemon, map[string]string{}
 	t := &tokens{src: d.src, opens: d.opens}
 	for {
@@ -118,6 +121,9 @@ func (d *decoder) run() {
 		st, ok := t.statement()
 		if !ok {
 			return
+		}
+		if slices.Contains(unread, firstWord(st.Line)) {
+			continue
 		}
 		t.top.cursor = d.cursor(st)
 		d.schema.root.apply(&t.top.cursor, d.cfg)

@@ -217,20 +217,38 @@ func (s *Supervisor) first() (*config.Config, []config.Problem, error) {
 }
 
 // runnable is what keeps keepalived from starting: an instance that cannot be,
-// a keyword without its value, and with reload_check_config all that -t counts;
-// in blocks of a process that is not to run it would not be found.
+// a keyword without its value, and with reload_check_config all that -t counts.
 func (s *Supervisor) runnable(next *config.Config, problems []config.Problem) error {
-	o := &s.opts
-	all := (!o.NoVRRP || len(next.Instances) == 0) && (!o.NoCheck || len(next.Services) == 0) && (!o.NoBFD || len(next.Trackers.BFD) == 0)
-	switch {
-	case config.Fatal(problems) && !o.NoVRRP:
+	if config.Fatal(problems) && !s.opts.NoVRRP {
 		return errFatal
-	case config.MissingParameter(problems):
+	}
+	if found := s.found(problems); config.MissingParameter(found) {
 		return errMissing
-	case next.Global.Reload.ReloadCheckConfig.Set && all && config.TestStatus(problems) != config.ExitOK:
+	} else if next.Global.Reload.ReloadCheckConfig.Set && config.TestStatus(found) != config.ExitOK {
 		return errUnclean
 	}
 	return nil
+}
+
+// found are the problems that keepalived finds at its start: of its processes only
+// those read their blocks that run.
+func (s *Supervisor) found(problems []config.Problem) []config.Problem {
+	var unread []string
+	if s.opts.NoCheck {
+		unread = append(unread, "virtual_server", "virtual_server_group", "SSL")
+	}
+	if s.opts.NoVRRP {
+		unread = append(unread, "vrrp_instance", "vrrp_sync_group", "vrrp_script", "vrrp_track_process", "static_ipaddress", "static_routes", "static_rules",
+			"track_group", "garp_group", "interface_up_down_delays", "linkbeat_interfaces")
+	}
+	if len(unread) == 0 || config.TestStatus(problems) == config.ExitOK {
+		return problems
+	}
+	_, found, err := s.read(s.opts.File, unread)
+	if err != nil { // it was there just now
+		return problems
+	}
+	return found
 }
 
 func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []config.Problem) (err error) {
@@ -274,7 +292,7 @@ func (s *Supervisor) run(ctx context.Context, next *config.Config, problems []co
 }
 
 func (s *Supervisor) load(file string) (*config.Config, []config.Problem, error) {
-	next, problems, err := parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: s.environment()})
+	next, problems, err := s.read(file, nil)
 	if err == nil && s.opts.NetNamespace != "" {
 		next.Daemon.NetNamespace = s.opts.NetNamespace
 	}
@@ -282,6 +300,10 @@ func (s *Supervisor) load(file string) (*config.Config, []config.Problem, error)
 		s.opts.snmp(&next.Global.Interface)
 	}
 	return next, problems, err
+}
+
+func (s *Supervisor) read(file string, unread []string) (*config.Config, []config.Problem, error) {
+	return parser.Load(parser.Options{File: file, ConfigID: s.opts.ConfigID, AllConfig: s.opts.AllConfig, Environment: s.environment(), Unread: unread})
 }
 
 func (s *Supervisor) ledgerFile() string {

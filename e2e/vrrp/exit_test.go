@@ -69,7 +69,10 @@ func TestRefusedStart(t *testing.T) {
 	const check = "global_defs {\n\treload_check_config\n}\n"
 	with := func(line string) string { return instance{priority: 100, more: line}.String() }
 	good := with("")
-	files := []struct {
+	service := func(line string) string {
+		return "virtual_server 10.9.0.9 80 {\n\tlb_kind NAT\n\tprotocol TCP\n\tlb_algo rr\n\t" + line + "\n\treal_server 10.9.1.1 80 {\n\t}\n}\n"
+	}
+	files := []struct { // with -P: nobody reads services
 		name, text string
 		refused    bool
 	}{
@@ -83,6 +86,10 @@ func TestRefusedStart(t *testing.T) {
 		{"checked, a warning", check + with("advert_int 1.5"), true},
 		{"checked, no script security", check + with("notify /bin/true"), true},
 		{"checked, a script that is not there", "global_defs {\n\treload_check_config\n\tenable_script_security\n\tscript_user root\n}\n" + with("notify /nowhere/true"), false},
+		{"checked, an unknown keyword beside a service", check + with("nonsense") + service(""), true},
+		{"checked, an unknown keyword in a service", check + good + service("nonsense"), false},
+		{"no value in a service", good + service("quorum"), false},
+		{"checked, an unknown keyword in a BFD session", check + good + "bfd_instance B {\n\tneighbor_ip 10.9.0.7\n\tnonsense\n}\n", true},
 	}
 	const path = "/etc/keepalived/keepalived.conf"
 	r := newSegment(t).router(1)
