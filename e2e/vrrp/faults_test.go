@@ -122,7 +122,8 @@ var faults = []fault{
 		name: "a message bus that does not answer", setup: "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@dir@/bus",
 		prepare: func(r *router, dir string) { silent(r, "unix", filepath.Join(dir, "bus")) },
 		globals: "enable_dbus", args: []string{"-G"},
-		act: func(r *router, i *instance) { reloads(r, i, 3) },
+		act:  func(r *router, i *instance) { reloads(r, i, 3) },
+		want: []string{`Failed to initialise DBus error="connect to the bus: no answer for 10s"`},
 	},
 	{
 		name: "a mail server that does not speak", setup: "true",

@@ -204,13 +204,16 @@ func (b *Bus) connect(ctx context.Context, name string) (_ *link, err error) {
 		return nil, err
 	}
 	l := &link{socket: socket}
+	tooLong := time.AfterFunc(connectLimit, func() { _ = socket.Close() })
 	defer func() {
+		if inTime := tooLong.Stop(); err != nil && !inTime {
+			err = fmt.Errorf("connect to the bus: no answer for %s", connectLimit)
+		}
 		if err != nil {
 			_ = socket.Close()
 		}
 	}()
 	defer context.AfterFunc(ctx, func() { _ = socket.Close() })()
-	defer time.AfterFunc(connectLimit, func() { _ = socket.Close() }).Stop()
 	if l.Conn, err = dbus.ConnectUnix(socket, dbus.WithHandler(b)); err != nil {
 		return nil, fmt.Errorf("connect to the bus: %w", err)
 	}
