@@ -418,6 +418,7 @@ func (s *Supervisor) start(ctx context.Context) (*parts, <-chan struct{}) {
 		s.kernelLinks.OnSighting(s.sighted)
 	}
 	p.run("links", s.kernelLinks.Run)
+	p.run("clock", s.watchClock)
 	if s.router == nil {
 		p.run("ipvs", s.services.Run)
 		return p, s.kernelLinks.Ready()
