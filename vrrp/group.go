@@ -172,10 +172,10 @@ func (g *Group) inTurn(now time.Time, o Object, tell func(*Machine), out *effect
 			if m.tracks(o) != own {
 				continue
 			}
-			was := m.faulty()
+			faulty, undecided := m.faulty(), m.undecided()
 			tell(m)
 			m.weigh(now, out)
-			if m.faulty() != was {
+			if m.faulty() != faulty || m.undecided() != undecided {
 				g.conclude(now, false, m, out)
 			}
 		}
@@ -249,7 +249,7 @@ func (g *Group) fail(now time.Time, out *effects) {
 
 // recover lets members leave INIT and FAULT, the last one to recover first. At
 // startup the sync group tells its state before the instances do, later after
-// them. Address owners need not wait for anybody, RFC 9568 section 6.4.1.
+// them, also when it has waited for the first verdict of a script. Address owners need not wait for anybody, RFC 9568 section 6.4.1.
 func (g *Group) recover(now time.Time, starting bool, last *Machine, out *effects) {
 	first := slices.IndexFunc(g.members, (*Machine).waiting)
 	if first < 0 {
@@ -260,7 +260,7 @@ func (g *Group) recover(now time.Time, starting bool, last *Machine, out *effect
 		g.win(now, g.members[first], out)
 		return
 	}
-	if g.state == config.Init && !owners {
+	if starting && g.state == config.Init && !owners {
 		g.told(config.Backup, out)
 	}
 	said := false
@@ -283,15 +283,18 @@ func (g *Group) recover(now time.Time, starting bool, last *Machine, out *effect
 			m.toBackup(now, m.down(), out)
 		}
 		g.tell(m, out)
-		if g.state == config.Fault && !said {
+		if g.waiting() && !said {
 			g.syncing(config.Backup, out)
 			said = true
 		}
 	}
-	if g.state == config.Fault {
+	if said {
 		g.told(config.Backup, out)
 	}
 }
+
+// waiting says that what the group has told is of no router that takes part.
+func (g *Group) waiting() bool { return g.state == config.Init || g.state == config.Fault }
 
 func (g *Group) shutdown(now time.Time, out *effects) {
 	for _, m := range g.members {

@@ -47,19 +47,31 @@ func trackedLife(r *router) []func() {
 func TestFIFO(t *testing.T) {
 	t.Parallel()
 	weights := "track_interface {\n\teth1 weight -20\n}\ntrack_script {\n\tcheck weight 5\n}\ntrack_file {\n\tnumber\n\tflag weight 3\n}"
+	shared := strings.ReplaceAll(weights, "\teth1 weight -20\n", "\teth1 weight 4\n")
 	member := "track_interface {\n\teth1\n}\ntrack_file {\n\tnumber weight 0\n}"
+	other := "track_script {\n\tcheck weight -9\n}\ntrack_file {\n\tnumber weight 3\n\tflag weight -2\n}"
+	links := "track_interface {\n\teth1 weight -7\n}\n"
+	reverse := "track_interface {\n\teth1 weight 8 reverse\n}\ntrack_script {\n\tcheck weight 6 reverse\n}\ntrack_file {\n\tnumber weight 2 reverse\n\tflag weight 0 reverse\n}"
+	const allow = "sync_group_tracking_weight\n"
+	group := func(more, first, second string) []any {
+		return []any{
+			fifoGlobals, "vrrp_sync_group G {\n\tgroup {\n\t\tVI_1\n\t\tVI_2\n\t}\n" + more + "\n}\n",
+			instance{vrid: 51, priority: 100, more: first}, instance{name: "VI_2", vrid: 52, priority: 90, vips: []string{"10.9.0.102/24"}, more: second},
+		}
+	}
 	configurations := map[string][]any{
-		"weights": {fifoGlobals, instance{vrid: 51, priority: 100, more: weights}},
-		"reverse": {fifoGlobals, instance{vrid: 51, priority: 100, more: strings.NewReplacer("-20", "20 reverse", "weight 5", "weight 5 reverse", "number", "number weight -2 reverse", "weight 3", "weight 3 noreverse").Replace(weights)}},
-		"faults":  {fifoGlobals, instance{vrid: 51, priority: 100, more: "track_interface {\n\teth1\n}\ntrack_script {\n\tcheck weight 0\n}\ntrack_file {\n\tnumber weight 0\n\tflag weight 0 reverse\n}"}},
-		"sync group": {
-			fifoGlobals, "vrrp_sync_group G {\n\tgroup {\n\t\tVI_1\n\t\tVI_2\n\t}\n" + strings.ReplaceAll(weights, "\teth1 weight -20\n", "\teth1 weight 4\n") + "\n}\n",
-			instance{vrid: 51, priority: 100}, instance{name: "VI_2", vrid: 52, priority: 90, vips: []string{"10.9.0.102/24"}},
-		},
-		"members": {
-			fifoGlobals, "vrrp_sync_group G {\n\tgroup {\n\t\tVI_1\n\t\tVI_2\n\t}\n}\n",
-			instance{vrid: 51, priority: 100, more: member}, instance{name: "VI_2", vrid: 52, priority: 90, vips: []string{"10.9.0.102/24"}},
-		},
+		"weights":                    {fifoGlobals, instance{vrid: 51, priority: 100, more: weights}},
+		"reverse":                    {fifoGlobals, instance{vrid: 51, priority: 100, more: strings.NewReplacer("-20", "20 reverse", "weight 5", "weight 5 reverse", "number", "number weight -2 reverse", "weight 3", "weight 3 noreverse").Replace(weights)}},
+		"faults":                     {fifoGlobals, instance{vrid: 51, priority: 100, more: "track_interface {\n\teth1\n}\ntrack_script {\n\tcheck weight 0\n}\ntrack_file {\n\tnumber weight 0\n\tflag weight 0 reverse\n}"}},
+		"sync group":                 group(shared, "", ""),
+		"members":                    group("", member, ""),
+		"weightless against weights": group(shared, member+"\ntrack_script {\n\tcheck weight 0\n}", ""),
+		"weightless, last member":    group(shared, "", member),
+		"weights of members":         group(allow, links+other, ""),
+		"weights against weights":    group(allow+shared, links+other, ""),
+		"weights without effect":     group(shared, other, ""),
+		"reverse of members":         group(allow, reverse, ""),
+		"reverse against weights":    group(allow+shared, "", reverse),
 	}
 	for name, configuration := range configurations {
 		t.Run(name, func(t *testing.T) {

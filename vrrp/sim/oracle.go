@@ -77,10 +77,10 @@ func (d *domain) inTurn(now time.Time, name string, link bool, tell func(*shadow
 			if s.tracks(name, link) != own {
 				continue
 			}
-			was := s.faulty()
+			faulty, undecided := s.faulty(), s.undecided()
 			tell(s)
 			s.weigh(now)
-			if s.faulty() != was {
+			if s.faulty() != faulty || s.undecided() != undecided {
 				d.conclude(now, false)
 			}
 		}
