@@ -37,6 +37,7 @@ type Thread struct {
 	known    atomic.Int64 // id, for others; 0: not running
 	cfg      Settings
 	realtime int // the priority of SCHED_RR that is in effect; 0: none
+	raised   bool
 	original struct {
 		nice   int
 		cpus   unix.CPUSet
@@ -120,9 +121,10 @@ func (t *Thread) Configure(next Settings) (failed []error) {
 			fail("run on processors %d: %w", next.CPUAffinity, err)
 		}
 	}
-	if next.RTPriority == was.RTPriority && next.RlimitRttime == was.RlimitRttime {
+	if next.RTPriority == was.RTPriority && next.RlimitRttime == was.RlimitRttime && !t.raised {
 		return failed
 	}
+	t.raised = false
 	if err := t.limit(next); err != nil {
 		fail("limit of real time %s: %w", next.RlimitRttime, err)
 	}
@@ -181,15 +183,21 @@ func (t *Thread) set(priority int) error {
 }
 
 // Raise is max_auto_priority: a thread that is served late by more than
-// min_auto_priority_delay gets a higher real-time priority, or one at all. It
-// answers with a line for the log.
+// min_auto_priority_delay gets a higher real-time priority, or one at all, until
+// the next reload. It answers with a line for the log.
 func (t *Thread) Raise(late time.Duration) string {
 	if t.realtime >= t.cfg.Most || late < t.cfg.Delay {
 		return ""
+	}
+	if t.realtime == 0 {
+		limited := t.cfg
+		limited.RTPriority = 1
+		_ = t.limit(limited) // that it runs in time is more
 	}
 	if t.set(t.realtime+1) != nil {
 		t.cfg.Most = 0 // until the next reload
 		return ""
 	}
+	t.raised = true
 	return fmt.Sprintf("%s thread was served %s late, real-time priority is %d now", t.Name, late.Round(time.Millisecond), t.realtime)
 }

@@ -41,7 +41,8 @@ func realtime(t *testing.T) int {
 }
 
 // max_auto_priority: who is served late by more than min_auto_priority_delay
-// gets a higher real-time priority, or one at all, up to a limit.
+// gets a higher real-time priority, or one at all, up to a limit. A reload, also
+// one that changes nothing, takes it back, as keepalived's does.
 func TestMaxAutoPriority(t *testing.T) {
 	const late = 5 * time.Millisecond
 	ten := config.Process{RTPriority: 10}
@@ -69,9 +70,35 @@ func TestMaxAutoPriority(t *testing.T) {
 				if got := realtime(t); got != tt.want || said != got-before {
 					t.Errorf("priority %d after %d, said %d times, want %d", got, before, said, tt.want)
 				}
+				if failed := thread.Configure(tt.cfg); failed != nil || realtime(t) != before {
+					t.Errorf("priority %d after a reload, %v; want %d", realtime(t), failed, before)
+				}
 			})
 		})
 	}
+}
+
+// vrrp_rlimit_rttime is for a thread that has been raised, too.
+func TestLimitOfRaised(t *testing.T) {
+	limit := func() time.Duration {
+		var l unix.Rlimit
+		if err := unix.Prlimit(0, unix.RLIMIT_RTTIME, nil, &l); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(l.Cur) * time.Microsecond
+	}
+	const most = 70 * time.Millisecond
+	cfg := Settings{Process: config.Process{RlimitRttime: most}, Most: 1, Delay: time.Millisecond}
+	onThread(t, cfg, func(thread *Thread) {
+		before := limit()
+		thread.Raise(time.Second)
+		if got := limit(); got != most {
+			t.Errorf("limit %s, want %s", got, most)
+		}
+		if failed := thread.Configure(cfg); failed != nil || limit() != before {
+			t.Errorf("limit %s after a reload, %v; want %s", limit(), failed, before)
+		}
+	})
 }
 
 // vrrp_rlimit_rttime: a thread that runs for longer has no real-time priority
