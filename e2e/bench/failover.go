@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/lvsd/lvsd/e2e/rig"
@@ -118,7 +119,7 @@ func (f failover) run(s *stage, keepalived, lvsd string) (k, l []time.Duration) 
 		for i, p := range all {
 			ended[i] = time.Now()
 			if f.stop {
-				p.master.Stop(patience)
+				p.master.Signal(syscall.SIGTERM)
 			} else {
 				p.master.Kill()
 			}
@@ -132,6 +133,7 @@ func (f failover) run(s *stage, keepalived, lvsd string) (k, l []time.Duration) 
 			default:
 				k = append(k, after-f.theory())
 			}
+			p.master.Kill() // what takes its time to stop
 		}
 	}
 	return k, l
