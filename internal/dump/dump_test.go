@@ -35,6 +35,10 @@ vrrp_instance W {
 	version 3
 	virtual_router_id 2
 	virtual_ipaddress { 10.0.0.2/24 }
+	auth_hmac {
+		key 1 0123456789abcdef0123456789abcdef
+		active_key 1
+	}
 }
 virtual_server 10.0.0.1 80 {
 	lb_algo rr
@@ -97,7 +101,10 @@ func running(c *config.Config) *dump.Facts {
 				State: config.Master, Priority: 120, Source: netip.MustParseAddr("10.0.0.5"), Changed: began, Due: began.Add(time.Second),
 				Down: 3609375 * time.Microsecond, Stats: dump.Stats{Received: 1, Sent: 2, BecameMaster: 3, ReleasedMaster: 4, PriorityZeroSent: 5},
 			},
-			"W": {State: config.Fault, Priority: 100, Faulty: true, Changed: began, MasterInterval: 250 * time.Millisecond, Down: time.Second},
+			"W": {
+				State: config.Fault, Priority: 100, Faulty: true, Changed: began, MasterInterval: 250 * time.Millisecond, Down: time.Second,
+				Stats: dump.Stats{ExtMissing: 1, ExtMalformed: 2, ExtUnknownKey: 3, ExtInvalidHMAC: 4, ExtStale: 5, ExtReplay: 6},
+			},
 		},
 		Groups:   map[string]dump.Group{"G": {State: config.Fault, Fault: 1}},
 		Scripts:  map[string]dump.Script{"chk": {Known: true, Up: true}},

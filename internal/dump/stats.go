@@ -20,6 +20,10 @@ func Statistics(w io.Writer, c *config.Config, f *Facts) error {
 			p.counters("Packet Errors", counter{"Length", s.Length}, counter{"TTL", s.TTL}, counter{"Invalid Type", s.Type},
 				counter{"Advertisement Interval", s.Interval}, counter{"Address List", s.AddressList})
 			p.counters("Authentication Errors", counter{"Invalid Type", s.AuthInvalid}, counter{"Type Mismatch", s.AuthMismatch}, counter{"Failure", s.AuthFailure})
+			if c.Instances[i].AuthHMAC != nil {
+				p.counters("Authentication Extension Errors", counter{"Missing", s.ExtMissing}, counter{"Malformed", s.ExtMalformed}, counter{"Unknown Key", s.ExtUnknownKey},
+					counter{"Invalid HMAC", s.ExtInvalidHMAC}, counter{"Stale", s.ExtStale}, counter{"Replay", s.ExtReplay})
+			}
 			p.counters("Priority Zero", counter{"Received", s.PriorityZeroReceived}, counter{"Sent", s.PriorityZeroSent})
 		}
 	})
