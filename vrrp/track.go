@@ -32,6 +32,7 @@ type tracker struct {
 	config.Track
 	kind      Kind
 	shared    bool // the sync group's
+	own       bool // a file that the instance tracks itself, in vain
 	known, up bool
 	value     int // of a file
 	held      int // what a file adds to the priority; the same as before while it is a reason for FAULT
@@ -117,7 +118,11 @@ func (m *Machine) track(group *config.SyncGroup) {
 				t.known, t.up, t.value, t.held = was.known, was.up, was.value, was.held
 				t.hold()
 			}
-			switch first := find(m.trackers, kind, line.Name); {
+			first := find(m.trackers, kind, line.Name)
+			if first != nil && !shared && kind == File {
+				first.own = true
+			}
+			switch {
 			case first == nil || kind == BFD:
 				m.trackers = append(m.trackers, t)
 			case first.shared && line.Weight.Value == 0:
@@ -162,13 +167,14 @@ func find(list []tracker, kind Kind, name string) *tracker {
 	return &list[i]
 }
 
-// tracks says that the instance tracks something itself, not with its sync group.
+// tracks says that the instance tracks something itself, not with its sync group
+// alone.
 func (m *Machine) tracks(o Object) bool {
 	if o.Kind == link && o.Name == m.cfg.Interface && !m.cfg.DontTrackPrimary {
 		return true
 	}
 	t := find(m.trackers, o.Kind, o.Name)
-	return t != nil && !t.shared
+	return t != nil && (!t.shared || t.own)
 }
 
 // tracked notes a verdict about a tracked object.
