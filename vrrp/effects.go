@@ -116,7 +116,7 @@ func (r *Runner) send(e SendAdvert) {
 		return
 	}
 	for i := range m.targets() {
-		if i < len(m.orders) {
+		if i < len(m.orders) && m.orders[i].says(&e) {
 			if ok, err := r.waiter.deliver(m.orders[i], m.deadline); ok {
 				r.sent(m, s, err)
 				continue

@@ -57,6 +57,16 @@ func (r *Runner) regular(m *member) bool {
 		!m.group.failed && !r.frozen && r.taking == nil && m.socket != nil && m.socket.conn != nil
 }
 
+// says that the order is, or was, for such an advert: a farewell has not left with
+// an advert that left just before it.
+func (o *order) says(e *SendAdvert) bool {
+	if o.made == nil {
+		return false
+	}
+	made, ok := (*o.made).(SendAdvert)
+	return ok && made.Advert.Priority == e.Advert.Priority
+}
+
 // reconsider ends the orders of an instance that is to send no more, before it is
 // told what comes instead.
 func (r *Runner) reconsider(m *member) {

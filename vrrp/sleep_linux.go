@@ -15,9 +15,12 @@ import (
 // is too short to lose it.
 //
 // Until it takes the permission the runtime looks sixty times whether it should,
-// which costs many times what an advert does. Therefore a wait that is going to
-// be a long one gives it back at once, but where adverts are so frequent that
-// those of others must be heard within milliseconds, too.
+// which costs many times what an advert does. And a thread that wakes up while it
+// is being taken waits for the runtime's own, without sleeping: on a machine of
+// one processor, where that one cannot run meanwhile, until the kernel ends that
+// (RT throttling), a second later. Therefore a wait that is going to be a long one
+// gives it back at once, but where adverts are so frequent that those of others
+// must be heard within milliseconds, too.
 const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
 
 // The shortest intervals of adverts that do without: with a second between them
@@ -34,19 +37,19 @@ type slumber struct {
 }
 
 // plan makes of the time of a deadline the end of a wait, and tells whether
-// that is one of the long ones: those that input does not end soon. Adverts that
-// leave by themselves need no wait that ends early, and habits none that is short.
+// that is one of the long ones. Adverts that leave by themselves need no wait
+// that ends early, and habits none that is short.
 func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time.Time, long bool) {
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
 	if habits && far && (seldom || loaded) {
-		return deadline, seldom
+		return deadline, seldom || s.shortest >= hearing
 	}
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
 	}
-	return deadline, far && seldom && s.shortest >= hearing
+	return deadline, far && s.shortest >= hearing
 }
 
 // What package syscall does before and after a system call, and before one that

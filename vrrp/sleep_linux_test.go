@@ -20,7 +20,7 @@ func TestPlan(t *testing.T) {
 		long        bool
 	}{
 		{"a second", time.Second, time.Second, time.Second, false, false, time.Second, true},
-		{"a second among short ones", time.Second, ms, time.Second, false, false, time.Second, false},
+		{"a second among short ones", time.Second, ms, time.Second, false, false, time.Second, true},
 		{"a moment", time.Second, time.Second, 5 * ms, false, false, 5 * ms, false},
 		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, false, false, 93 * ms, true},
 		{"a tenth of a second, loaded", 100 * ms, 100 * ms, 100 * ms, true, false, 100 * ms, true},
@@ -31,7 +31,8 @@ func TestPlan(t *testing.T) {
 		{"half a tenth of a second", 50 * ms, 50 * ms, 50 * ms, false, false, 43 * ms, false},
 		{"what is left of that", 50 * ms, 43 * ms, 7 * ms, false, false, 7 * ms, false},
 		{"a tenth of a second, habits", 100 * ms, 100 * ms, 100 * ms, false, true, 100 * ms, true},
-		{"a tenth of a second after another wait", 100 * ms, ms, 100 * ms, false, true, 93 * ms, false},
+		{"a tenth of a second after another wait", 100 * ms, ms, 100 * ms, false, true, 93 * ms, true},
+		{"a tenth of a second after another wait, loaded", 100 * ms, ms, 100 * ms, true, true, 100 * ms, true},
 		{"ten milliseconds, habits", 10 * ms, 10 * ms, 10 * ms, true, true, 10 * ms, true},
 		{"ten milliseconds after another wait, habits", 10 * ms, 7 * ms, 10 * ms, true, true, 10 * ms, false},
 		{"late", 10 * ms, time.Second, -ms, false, false, -ms, false},
