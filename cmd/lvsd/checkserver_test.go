@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -244,5 +245,14 @@ func TestCheckJSON(t *testing.T) {
 	}
 	if status, _, stderr := call("lvsd", "check", file+".none", "a", "b"); status != config.ExitNoConfig || !strings.Contains(stderr, ".none") {
 		t.Errorf("status %d, %s", status, stderr)
+	}
+}
+
+// What libraries say of the servers that are probed is nobody's log.
+func TestLibrariesAreQuiet(t *testing.T) {
+	log.SetOutput(os.Stderr)
+	call("lvsd", "--version")
+	if log.Writer() != io.Discard {
+		t.Error("package log writes to stderr")
 	}
 }

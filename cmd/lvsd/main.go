@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,7 @@ type program struct {
 
 // run is the whole program, and returns its exit status.
 func run(argv []string, stdout, stderr io.Writer) int {
+	log.SetOutput(io.Discard) // package http complains there of servers of HTTP/2 that a probe fails for anyway
 	p := &program{argv: argv, stdout: stdout, stderr: stderr, settings: settings{file: defaultFile, format: formatText}}
 	if called, args, ok := p.genhashArguments(); ok {
 		return genhash(called, args, stdout, stderr)
