@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lvsd/lvsd/e2e/rig"
@@ -50,6 +53,9 @@ func compareHostile(ctx context.Context, keepalived, _ string) error {
 			lCost, lAsked := costOfHostile(s, h, self, checking, conf)
 			fmt.Printf("%-44s  %21.3f   %21.3f   %11.2f %11.2f\n", server.check+": "+server.name, kCost, lCost, kAsked, lAsked)
 		}
+		if err := askThousand(s, h, self); err != nil {
+			s.Fatalf("%w", err)
+		}
 	})
 }
 
@@ -85,4 +91,69 @@ func asked(s *stage, h *rig.Host) (n, control int64) {
 		s.Fatalf("%q are no numbers: %w", text, err)
 	}
 	return n, control
+}
+
+// startChecks starts an lvsd with a configuration.
+func startChecks(s *stage, h *rig.Host, self, text string) (p *process, end func(), err error) {
+	conf := filepath.Join(s.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return nil, nil, err
+	}
+	p, end = beginDaemon(s, h.Command(self, checking, conf))
+	return p, end, nil
+}
+
+// said waits until the daemon has said something a number of times, and tells
+// when: never, the zero time, if that takes too long.
+func (p *process) said(what string, times int, limit time.Duration) time.Time {
+	for began := time.Now(); time.Since(began) < limit; time.Sleep(50 * time.Millisecond) {
+		text, _ := os.ReadFile(p.logFile)
+		n := 0
+		for line := range bytes.Lines(text) {
+			var said struct {
+				At   float64 `json:"ts"`
+				Text string  `json:"msg"`
+			}
+			if !bytes.Contains(line, []byte(what)) || json.Unmarshal(line, &said) != nil || !strings.HasPrefix(said.Text, what) {
+				continue
+			}
+			if n++; n == times {
+				return time.UnixMicro(int64(said.At * 1e6))
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// askThousand checks more than a thousand hostile servers with one lvsd, and says
+// how often it asks their neighbours, and another one that has no others its own.
+func askThousand(s *stage, h *rig.Host, self string) error {
+	const loop, during, each, testTimeout = 3 * time.Second, 6 * time.Second, 30, time.Second
+	var hostiles strings.Builder
+	for i := range hostile {
+		hostiles.WriteString(checkedServicesFrom(i*each, hostile[i].block(testTimeout), hostilePort+uint16(i), each, loop))
+	}
+	bad := len(hostile) * each
+	well := func(port uint16) string {
+		return checkedServicesFrom(bad, "TCP_CHECK {\n connect_timeout 3\n }", port, neighbours, time.Second)
+	}
+	beside, _, err := startChecks(s, h, self, hostiles.String()+well(acceptPort))
+	if err != nil {
+		return err
+	}
+	if _, _, err = startChecks(s, h, self, well(controlPort)); err != nil {
+		return err
+	}
+	if beside.said("Removing service", bad, patience).IsZero() {
+		return fmt.Errorf("not all of %d checks have failed\n%s", bad, beside.log())
+	}
+	n, control := asked(s, h)
+	time.Sleep(during)
+	nAfter, controlAfter := asked(s, h)
+	n, control = nAfter-n, controlAfter-control
+	fmt.Printf("\n%d neighbours of %d hostile servers, delay_loop %s, are asked %d times in %s, others %d times\n", neighbours, bad, loop, n, during, control)
+	if !beside.said("Removing service", bad+1, time.Millisecond).IsZero() {
+		return fmt.Errorf("a server that is well has failed\n%s", beside.log())
+	}
+	return nil
 }

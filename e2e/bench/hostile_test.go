@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,8 +32,8 @@ func (s *hostileServer) limit() time.Duration {
 }
 
 // TestHostile: every kind of check fails with each hostile server within the
-// longest time of a probe, and takes less than a hundredth of a processor.
-// A thousand such servers do not delay the checks of others by a tenth.
+// longest time of a probe, and takes less than a hundredth of a processor. That
+// a thousand of them delay nobody `make bench PART=hostile` shows.
 func TestHostile(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -60,9 +56,6 @@ func TestHostile(t *testing.T) {
 			})
 		}
 		each.Wait()
-		if err := askThousand(s, h, self); err != nil {
-			t.Error(err)
-		}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,73 +84,6 @@ func probeOnce(s *stage, h *rig.Host, self string, server *hostileServer, port u
 		return fmt.Errorf("the check fails after %v\n%s", took, p.log())
 	case cpu > loop/share:
 		return fmt.Errorf("the check takes %v of processor time in %v", cpu, took)
-	}
-	return nil
-}
-
-// startChecks starts an lvsd with a configuration.
-func startChecks(s *stage, h *rig.Host, self, text string) (p *process, end func(), err error) {
-	conf := filepath.Join(s.TempDir(), "keepalived.conf")
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return nil, nil, err
-	}
-	p, end = beginDaemon(s, h.Command("nice", "-n", "-15", self, checking, conf)) // others may be busy
-	return p, end, nil
-}
-
-// said waits until the daemon has said something a number of times, and tells
-// when: never, the zero time, if that takes too long.
-func (p *process) said(what string, times int, limit time.Duration) time.Time {
-	for began := time.Now(); time.Since(began) < limit; time.Sleep(50 * time.Millisecond) {
-		text, _ := os.ReadFile(p.logFile)
-		n := 0
-		for line := range bytes.Lines(text) {
-			var said struct {
-				At   float64 `json:"ts"`
-				Text string  `json:"msg"`
-			}
-			if !bytes.Contains(line, []byte(what)) || json.Unmarshal(line, &said) != nil || !strings.HasPrefix(said.Text, what) {
-				continue
-			}
-			if n++; n == times {
-				return time.UnixMicro(int64(said.At * 1e6))
-			}
-		}
-	}
-	return time.Time{}
-}
-
-// askThousand checks more than a thousand hostile servers with one lvsd. It asks
-// its neighbours that are well as often as another one does that has no others.
-func askThousand(s *stage, h *rig.Host, self string) error {
-	const loop, during, each = 3 * time.Second, 6 * time.Second, 30
-	var hostiles strings.Builder
-	for i := range hostile {
-		hostiles.WriteString(checkedServicesFrom(i*each, hostile[i].block(testTimeout), hostilePort+uint16(i), each, loop))
-	}
-	bad := len(hostile) * each
-	well := func(port uint16) string {
-		return checkedServicesFrom(bad, "TCP_CHECK {\n connect_timeout 3\n }", port, neighbours, time.Second)
-	}
-	beside, _, err := startChecks(s, h, self, hostiles.String()+well(acceptPort))
-	if err != nil {
-		return err
-	}
-	if _, _, err = startChecks(s, h, self, well(controlPort)); err != nil {
-		return err
-	}
-	if beside.said("Removing service", bad, patience).IsZero() {
-		return fmt.Errorf("not all of %d checks have failed\n%s", bad, beside.log())
-	}
-	n, control := asked(s, h)
-	time.Sleep(during)
-	nAfter, controlAfter := asked(s, h)
-	n, control = nAfter-n, controlAfter-control
-	if control < int64(neighbours*during/time.Second/2) || n < control*10/11 {
-		return fmt.Errorf("neighbours of %d hostile servers are asked %d times, others %d times", bad, n, control)
-	}
-	if !beside.said("Removing service", bad+1, time.Millisecond).IsZero() {
-		return fmt.Errorf("a server that is well has failed\n%s", beside.log())
 	}
 	return nil
 }
