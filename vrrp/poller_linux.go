@@ -103,7 +103,7 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 	}
 	p.dozing.possible = p.dozing.possible && (p.dozing.count > 0 || p.orders.next() != never)
 	loaded := v.n > 0 || p.orders.next() <= p.nanoseconds(until)
-	until, long := p.slumber.plan(time.Now(), until, loaded, p.dozing.possible)
+	until, freely := p.slumber.plan(time.Now(), until, loaded, p.dozing.possible)
 	if !until.Equal(deadline) {
 		v.n = 0 // its time is still to come
 	}
@@ -113,7 +113,7 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 	p.sleeping.Store(true)
 	n, err := 0, error(nil)
 	if p.posts.empty() {
-		n, err = p.sleep(v, long)
+		n, err = p.sleep(v, freely)
 	}
 	p.sleeping.Store(false) // what is told now is done in this turn
 	return p.tell(n, err)
@@ -121,12 +121,12 @@ func (p *poller) wait(deadline time.Time, v *volley) error {
 
 // sleep waits in a system call that the runtime knows of: whoever wants to stop
 // the world need not wait for the end of it.
-func (p *poller) sleep(v *volley, long bool) (int, error) {
+func (p *poller) sleep(v *volley, freely bool) (int, error) {
 	p.thread.Pause()
-	if long && p.dozing.possible {
+	if freely && p.dozing.possible {
 		return p.drowse()
 	}
-	n, errno := sleep(p.epoll, p.timer, &p.events, v, &p.standIn, long)
+	n, errno := sleep(p.epoll, p.timer, &p.events, v, &p.standIn, freely)
 	return n, failure(errno)
 }
 

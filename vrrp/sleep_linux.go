@@ -16,18 +16,18 @@ import (
 //
 // Until it takes the permission the runtime looks sixty times whether it should,
 // which costs many times what an advert does. And a thread that wakes up while it
-// is being taken waits for the runtime's own, without sleeping: on a machine of
-// one processor, where that one cannot run meanwhile, until the kernel ends that
-// (RT throttling), a second later. Therefore a wait that is going to be a long one
-// gives it back at once, but where adverts are so frequent that those of others
-// must be heard within milliseconds, too.
+// looks waits for the runtime's own thread, without sleeping: where that one cannot
+// run meanwhile, as on a machine of one processor, until the kernel ends that (RT
+// throttling), a second later. Therefore a wait gives it back at once, but for short
+// ones where milliseconds count, and for all where adverts are so frequent that
+// those of others must be heard within milliseconds, too.
 const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
 
 // The shortest intervals of adverts that do without: with a second between them
 // none of that matters, three of 100 ms are longer than any delay of the runtime.
 const (
 	punctual = 300 * time.Millisecond // no wait ends early
-	hearing  = 100 * time.Millisecond // a long one gives the permission back
+	hearing  = 100 * time.Millisecond // long ones give the permission back
 )
 
 // slumber tells how to wait.
@@ -37,9 +37,9 @@ type slumber struct {
 }
 
 // plan makes of the time of a deadline the end of a wait, and tells whether
-// that is one of the long ones. Adverts that leave by themselves need no wait
-// that ends early, and habits none that is short.
-func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time.Time, long bool) {
+// that one gives the permission back. Adverts that leave by themselves need no
+// wait that ends early, and habits none that is short.
+func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time.Time, freely bool) {
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
 	s.last = now
@@ -49,7 +49,7 @@ func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
 	}
-	return deadline, far && s.shortest >= hearing
+	return deadline, s.shortest >= hearing && (far || s.shortest >= punctual)
 }
 
 // What package syscall does before and after a system call, and before one that
@@ -71,8 +71,8 @@ func exitsyscall()
 //
 //go:norace
 //go:nosplit
-func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, s *standIn, long bool) (int, syscall.Errno) {
-	if long {
+func sleep(epoll, timer int, events *[64]unix.EpollEvent, v *volley, s *standIn, freely bool) (int, syscall.Errno) {
+	if freely {
 		entersyscallblock()
 	} else {
 		entersyscall()

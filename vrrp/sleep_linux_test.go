@@ -17,11 +17,11 @@ func TestPlan(t *testing.T) {
 		loaded      bool
 		habits      bool
 		wait        time.Duration
-		long        bool
+		freely      bool
 	}{
 		{"a second", time.Second, time.Second, time.Second, false, false, time.Second, true},
 		{"a second among short ones", time.Second, ms, time.Second, false, false, time.Second, true},
-		{"a moment", time.Second, time.Second, 5 * ms, false, false, 5 * ms, false},
+		{"a moment", time.Second, time.Second, 5 * ms, false, false, 5 * ms, true},
 		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, false, false, 93 * ms, true},
 		{"a tenth of a second, loaded", 100 * ms, 100 * ms, 100 * ms, true, false, 100 * ms, true},
 		{"half of it, loaded", 50 * ms, 50 * ms, 50 * ms, true, false, 43 * ms, false},
@@ -39,8 +39,8 @@ func TestPlan(t *testing.T) {
 	} {
 		now := time.Now()
 		s := slumber{shortest: tt.shortest, last: now.Add(-tt.since)}
-		if until, long := s.plan(now, now.Add(tt.left), tt.loaded, tt.habits); until.Sub(now) != tt.wait || long != tt.long || s.last != now {
-			t.Errorf("%s: waits for %s, long: %t", tt.name, until.Sub(now), long)
+		if until, freely := s.plan(now, now.Add(tt.left), tt.loaded, tt.habits); until.Sub(now) != tt.wait || freely != tt.freely || s.last != now {
+			t.Errorf("%s: waits for %s, gives back: %t", tt.name, until.Sub(now), freely)
 		}
 	}
 }
