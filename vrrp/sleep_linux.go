@@ -19,8 +19,8 @@ import (
 // looks waits for the runtime's own thread, without sleeping: where that one cannot
 // run meanwhile, as on a machine of one processor, until the kernel ends that (RT
 // throttling), a second later. Therefore a wait gives it back at once, but for short
-// ones where milliseconds count, and for all where adverts are so frequent that
-// those of others must be heard within milliseconds, too.
+// ones, as in a flood, and for all where adverts are so frequent that those of
+// others must be heard within milliseconds.
 const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
 
 // The shortest intervals of adverts that do without: with a second between them
@@ -49,7 +49,7 @@ func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
 	}
-	return deadline, s.shortest >= hearing && (far || s.shortest >= punctual)
+	return deadline, far && s.shortest >= hearing
 }
 
 // What package syscall does before and after a system call, and before one that

@@ -21,7 +21,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"a second", time.Second, time.Second, time.Second, false, false, time.Second, true},
 		{"a second among short ones", time.Second, ms, time.Second, false, false, time.Second, true},
-		{"a moment", time.Second, time.Second, 5 * ms, false, false, 5 * ms, true},
+		{"a moment", time.Second, time.Second, 5 * ms, false, false, 5 * ms, false},
 		{"a tenth of a second", 100 * ms, 100 * ms, 100 * ms, false, false, 93 * ms, true},
 		{"a tenth of a second, loaded", 100 * ms, 100 * ms, 100 * ms, true, false, 100 * ms, true},
 		{"half of it, loaded", 50 * ms, 50 * ms, 50 * ms, true, false, 43 * ms, false},
