@@ -48,7 +48,8 @@ func (w *watch) rest() {
 	if !w.until.IsZero() || p.control(unix.EPOLL_CTL_MOD, w.rx, 0) != nil {
 		return
 	}
-	w.until = time.Now().Add(rest)
+	p.slumber.rested = time.Now()
+	w.until = p.slumber.rested.Add(rest)
 	p.resting = append(p.resting, w)
 }
 

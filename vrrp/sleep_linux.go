@@ -19,8 +19,8 @@ import (
 // looks waits for the runtime's own thread, without sleeping: where that one cannot
 // run meanwhile, as on a machine of one processor, until the kernel ends that (RT
 // throttling), a second later. Therefore a wait gives it back at once, but for short
-// ones, as in a flood, and for all where adverts are so frequent that those of
-// others must be heard within milliseconds.
+// ones, in a flood, which it would make dearer, and where adverts are so frequent
+// that those of others must be heard within milliseconds.
 const early, shortly = 7 * time.Millisecond, 9 * time.Millisecond
 
 // The shortest intervals of adverts that do without: with a second between them
@@ -34,6 +34,7 @@ const (
 type slumber struct {
 	shortest time.Duration // interval
 	last     time.Time     // when the last wait began
+	rested   time.Time     // when a socket was last put to rest: there is a flood
 }
 
 // plan makes of the time of a deadline the end of a wait, and tells whether
@@ -42,14 +43,15 @@ type slumber struct {
 func (s *slumber) plan(now, deadline time.Time, loaded, habits bool) (until time.Time, freely bool) {
 	far := deadline.Sub(now) > shortly
 	seldom := now.Sub(s.last) > shortly
+	calm := now.Sub(s.rested) > shortly
 	s.last = now
 	if habits && far && (seldom || loaded) {
-		return deadline, seldom || s.shortest >= hearing
+		return deadline, seldom || calm && s.shortest >= hearing
 	}
 	if far && s.shortest < punctual && !(loaded && s.shortest >= hearing) {
 		deadline = deadline.Add(-early)
 	}
-	return deadline, far && s.shortest >= hearing
+	return deadline, far && s.shortest >= hearing && (seldom || calm)
 }
 
 // What package syscall does before and after a system call, and before one that
