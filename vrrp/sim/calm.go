@@ -103,13 +103,20 @@ func (w *world) bounds() bounds {
 		delay = max(delay, r.Quiet)
 	}
 	for k := range w.site.groups {
-		if g := &w.site.groups[k]; g.Uneven && !g.Off {
+		if g := &w.site.groups[k]; g.contested() {
 			once := b.down + time.Duration(2*len(g.Members))*b.interval
 			b.contest = max(b.contest, time.Duration(len(w.routers)-1)*once)
 		}
 	}
 	b.settle = b.contest + b.deaf + 2*b.down + slow(delay) + 2*b.interval + 4*w.sc.Net.Latency
 	return b
+}
+
+// contested says that routers may each be better for a part of the group: for
+// their members' own priorities, or where a member tracks for itself what the
+// group tracks with a weight.
+func (g *Group) contested() bool {
+	return !g.Off && len(g.Members) > 1 && (g.Uneven || g.Script.Weight != 0 || g.Track.Weight != 0)
 }
 
 // watch is what may not happen while it is calm.
